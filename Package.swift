@@ -1,0 +1,91 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+/// The settings of every target: what the compiler can hold us to, it holds us to.
+let strictSettings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let strictCSettings: [CSetting] = [
+    .enableWarning("all"),
+    .enableWarning("extra"),
+    .treatAllWarnings(as: .error),
+]
+
+/// One room of the house.
+///
+/// Its arrows point down only; Tests/ArchitectureTests holds the imports to them.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strictSettings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
+    .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
+}
+
+let package = Package(
+    name: "hyperfresh",
+    products: [
+        .library(name: "QMP", targets: ["QMP"]),
+        .library(name: "QMPTesting", targets: ["QMPTesting"]),
+        .library(name: "HyperFresh", targets: ["HyperFresh"]),
+        .executable(name: "hyperfresh", targets: ["hyperfresh"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+    ],
+    targets: [
+        // C libraries and shims.
+        .systemLibrary(name: "CJSONC", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
+        .systemLibrary(name: "CGLib", pkgConfig: "gio-2.0", providers: [.apt(["libglib2.0-dev"])]),
+        .target(name: "CLinux", cSettings: strictCSettings),
+
+        // What the machine offers.
+        room("JSON", ["CJSONC"]),
+        room("Linux", ["CLinux"]),
+        room("Systemd", ["CGLib"]),
+
+        // What the product knows.
+        room("QMP", ["JSON", "Linux"]),
+        room("QMPTesting", ["QMP", "JSON", "Linux"]),
+        room("Handoff"),
+        room("Journal", ["Handoff", "JSON", "Linux"]),
+        room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
+
+        // What the product does.
+        room(
+            "HyperFresh",
+            [
+                "Guests", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        room(
+            "HyperFreshCommands",
+            [
+                "HyperFresh", "QMP", "JSON",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .executableTarget(name: "hyperfresh", dependencies: ["HyperFreshCommands"], swiftSettings: strictSettings),
+
+        tests("JSONTests", ["JSON"]),
+        tests("LinuxTests", ["Linux"]),
+        tests("QMPTests", ["QMP", "QMPTesting", "JSON", "Linux"], resources: [.copy("Fixtures")]),
+        tests("HandoffTests", ["Handoff"]),
+        tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),
+        tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
+        tests("HyperFreshCommandsTests", ["HyperFreshCommands", "HyperFresh", "JSON"]),
+        tests("ArchitectureTests", []),
+        tests("LiveTests", ["HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
+    ]
+)
