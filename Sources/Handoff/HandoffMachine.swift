@@ -1,0 +1,218 @@
+/// The handoff of one guest from an old side to a new one: events in, actions out.
+///
+/// A plain value: no I/O, no clock, no lock, and no knowledge of what the two sides are. The controller performs the
+/// actions in the order given and answers each with an event. It promises, for every order of events:
+///
+/// 1. ``HandoffAction/resumeNew`` is only ordered after the journal holds ``HandoffState/committed``, which is only
+///    ordered once the new side is loaded and the old one has completed or is dead.
+/// 2. ``HandoffAction/restoreOld(resume:)`` is never ordered after commit, and only with the new side gone.
+/// 3. ``HandoffAction/retireOld`` is only ordered after commit.
+/// 4. A guest that was paused is not resumed on either side.
+public struct HandoffMachine: Sendable {
+    /// How far the handoff has come.
+    public private(set) var state = HandoffState.planned
+
+    /// How it ended; `nil` while it goes on.
+    public private(set) var outcome: HandoffOutcome?
+
+    /// Whether the guest's vCPUs ran when the two sides were linked.
+    public private(set) var guestRuns = false
+
+    private let isRehearsal: Bool
+    private var failure: HandoffFailure?
+    private var oldHasCompleted = false
+    private var oldIsGone = false
+    private var newIsLoaded = false
+    private var newIsGone = false
+    private var switchHasBegun = false
+    private var resumeAttempts = 0
+    private var isBlemished = false
+
+    /// A handoff that has not begun.
+    ///
+    /// - Parameter isRehearsal: Stop at a linked new side and remove it again; the guest is never paused.
+    public init(isRehearsal: Bool = false) {
+        self.isRehearsal = isRehearsal
+    }
+
+    /// The first actions of a handoff.
+    public func begin() -> [HandoffAction] { [.record(.planned)] }
+
+    /// Takes note of an event and says what to do next.
+    public mutating func handle(_ event: HandoffEvent) -> [HandoffAction] {
+        guard outcome == nil else { return [] }
+        note(event)
+        switch state {
+        case .planned, .launched, .linked: return prepare(event)
+        case .switching: return transfer(event)
+        case .loaded: return commit(event)
+        case .committed: return resume(event)
+        case .running: return retire(event)
+        case .rollingBack: return rollBack(event)
+        case .retired, .rolledBack, .lost: return []
+        }
+    }
+
+    /// Facts that hold from now on, whatever state they were learned in.
+    private mutating func note(_ event: HandoffEvent) {
+        switch event {
+        case .oldCompleted: oldHasCompleted = true
+        case .oldExited, .oldRetired: oldIsGone = true
+        case .newCompleted: newIsLoaded = true
+        case .newExited, .newRemoved: newIsGone = true
+        default: break
+        }
+    }
+}
+
+// MARK: - Before the switch: the guest runs on the old side and notices nothing
+
+extension HandoffMachine {
+    private mutating func prepare(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .recorded(.planned): return [.launchNew]
+        case .launched:
+            state = .launched
+            return [.record(.launched)]
+        case .recorded(.launched): return [.link]
+        case .linked(let guestRuns):
+            self.guestRuns = guestRuns
+            state = .linked
+            return [.record(.linked)]
+        case .recorded(.linked): return isRehearsal ? undo(because: nil) : [.record(.switching)]
+        case .recorded(.switching):
+            state = .switching
+            switchHasBegun = true
+            return [.beginSwitch]
+        case .recordFailed: return undo(because: .journal)
+        case .launchFailed, .newExited, .newFailed: return undo(because: .launch)
+        case .linkFailed: return undo(because: .link)
+        case .oldExited: return undo(because: .transfer)
+        case .deadlinePassed: return undo(because: .deadline)
+        case .cancelled: return undo(because: .cancelled)
+        default: return []
+        }
+    }
+}
+
+// MARK: - The switch: STOP to commit
+
+extension HandoffMachine {
+    private mutating func transfer(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .oldCompleted, .newCompleted:
+            return commitIfLoaded()
+        case .oldExited:
+            // With its state loaded on the new side, a dead old side is as good as a completed one: it cannot run again.
+            return newIsLoaded ? commitIfLoaded() : []
+        case .newExited where oldIsGone:
+            return undo(because: .transfer)
+        case .switchRefused, .oldFailed, .newFailed, .newExited: return undo(because: .transfer)
+        case .deadlinePassed: return undo(because: .deadline)
+        case .cancelled: return undo(because: .cancelled)
+        default: return []
+        }
+    }
+
+    private mutating func commitIfLoaded() -> [HandoffAction] {
+        // Both, always: until the old side has completed, it may still fail and resume by itself.
+        guard newIsLoaded, oldHasCompleted || oldIsGone else { return [] }
+        state = .loaded
+        return [.record(.committed)]
+    }
+
+    /// Between the order to write the commit record and the answer, nothing else may decide.
+    private mutating func commit(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .recorded(.committed):
+            state = .committed
+            if newIsGone { return lose() }
+            return guestRuns ? tryToResume() : takeOver()
+        case .recordFailed(.committed): return undo(because: .journal)
+        default: return []
+        }
+    }
+}
+
+// MARK: - After commit: the guest is the new side's
+
+extension HandoffMachine {
+    private mutating func resume(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .newResumed: return takeOver()
+        case .newExited: return lose()
+        case .resumeRefused:
+            // What holds the new side up may be the old one (an image lock): it may go now, so it goes, and once more.
+            if resumeAttempts == 1 { return oldIsGone ? tryToResume() : [.retireOld] }
+            return finish(.unknown)
+        case .oldRetired, .oldSurvived: return tryToResume()
+        default: return []
+        }
+    }
+
+    private mutating func tryToResume() -> [HandoffAction] {
+        resumeAttempts += 1
+        return [.resumeNew]
+    }
+
+    private mutating func takeOver() -> [HandoffAction] {
+        state = .running
+        return [.record(.running)]
+    }
+
+    private mutating func retire(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .recorded(.running): return [.retireOld]
+        case .recordFailed(.running):
+            isBlemished = true
+            return [.retireOld]
+        case .oldRetired: return [.settle]
+        case .oldSurvived:
+            isBlemished = true
+            return [.settle]
+        case .settled: return isBlemished ? finish(.incomplete) : [.record(.retired)]
+        case .settleFailed: return finish(.incomplete)
+        case .recorded(.retired):
+            state = .retired
+            return finish(.refreshed)
+        case .recordFailed(.retired): return finish(.incomplete)
+        default: return []
+        }
+    }
+
+    private mutating func lose() -> [HandoffAction] {
+        state = .lost
+        return finish(.lost)
+    }
+}
+
+// MARK: - Rolling back: only ever before commit
+
+extension HandoffMachine {
+    private mutating func undo(because failure: HandoffFailure?) -> [HandoffAction] {
+        self.failure = failure
+        state = .rollingBack
+        return [.removeNew]
+    }
+
+    private mutating func rollBack(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        // Resume only what this handoff stopped: before the switch, a pause is somebody else's.
+        case .newRemoved: return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun)]
+        // A new side that cannot be ended might still come to run: the old one must not be resumed beside it.
+        case .newSurvived: return finish(.unknown)
+        case .oldRestored: return [.record(.rolledBack)]
+        case .restoreFailed: return oldIsGone ? lose() : finish(.unknown)
+        // The guest is back whether or not the journal could be told; recovery finds the same and does nothing.
+        case .recorded(.rolledBack), .recordFailed(.rolledBack):
+            state = .rolledBack
+            return finish(failure.map(HandoffOutcome.rolledBack) ?? .rehearsed)
+        default: return []
+        }
+    }
+
+    private mutating func finish(_ outcome: HandoffOutcome) -> [HandoffAction] {
+        self.outcome = outcome
+        return [.finish(outcome)]
+    }
+}
