@@ -1,0 +1,136 @@
+/// Turns bytes, however they are cut, into JSON values.
+///
+/// The values may be separated by white space or by nothing. The outcome depends on the bytes alone and not on how they
+/// were cut into pieces (but for the offset of an error within a number). The first error ends the stream: every later
+/// call throws it again.
+///
+/// What is JSON is json-c's strict mode, with UTF-8 checked to the letter. Numbers above 2^64-1 or below -2^63 without
+/// fraction or exponent become the nearest of the two, as json-c reads them.
+public struct JSONStreamParser: ~Copyable {
+    private let limits: JSONLimits
+    private let tokener: TokenerHandle
+
+    /// Bytes of the stream that came before the message at hand.
+    private var messageStart = 0
+
+    /// Bytes of the message at hand that json-c has read.
+    private var messageLength = 0
+
+    /// What ended the stream.
+    public private(set) var failure: JSONError?
+
+    /// Makes a parser at the beginning of a stream.
+    ///
+    /// - Parameter limits: What a message may take at most.
+    public init(limits: JSONLimits = .standard) {
+        self.limits = limits
+        tokener = TokenerHandle(maximumDepth: limits.maximumDepth)
+    }
+
+    /// Whether the bytes so far end within a value.
+    public var isWithinMessage: Bool { messageLength > 0 }
+
+    /// The number of bytes read so far.
+    public var offset: Int { messageStart + messageLength }
+
+    /// Reads the next piece of the stream.
+    ///
+    /// - Parameters:
+    ///   - bytes: The piece.
+    ///   - deliver: Takes each value that the piece completes, in order, also those before an error.
+    /// - Throws: The stream's first error, then and ever after.
+    public mutating func feed(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
+        if let failure { throw failure }
+        do throws(JSONError) {
+            try read(bytes, deliver)
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    /// Reads the next piece of the stream.
+    ///
+    /// - Parameters:
+    ///   - bytes: The piece.
+    ///   - deliver: Takes each value that the piece completes, in order, also those before an error.
+    /// - Throws: The stream's first error, then and ever after.
+    public mutating func feed(_ bytes: [UInt8], _ deliver: (JSONValue) -> Void) throws(JSONError) {
+        var thrown: JSONError?
+        bytes.withUnsafeBytes { buffer in
+            do throws(JSONError) { try feed(buffer, deliver) } catch { thrown = error }
+        }
+        if let thrown { throw thrown }
+    }
+
+    /// Says that the stream has ended: a number that stands alone is complete only now.
+    ///
+    /// - Parameter deliver: Takes the value that the end completes.
+    /// - Throws: The stream's first error; `truncated` when it ends within a value.
+    public mutating func finish(_ deliver: (JSONValue) -> Void) throws(JSONError) {
+        guard failure != nil || isWithinMessage else { return }
+        let end = offset
+        try feed([0x20], deliver)
+        guard isWithinMessage else { return }
+        let error = JSONError(.truncated, offset: end, message: "the text ends within a value")
+        failure = error
+        throw error
+    }
+
+    private mutating func read(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
+        var rest = bytes
+        while true {
+            if !isWithinMessage {
+                let space = rest.prefix(while: Self.isSpace).count
+                messageStart += space
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(space))
+            }
+            if rest.isEmpty { return }
+            let length = try readMessage(rest, deliver)
+            rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(length))
+        }
+    }
+
+    /// Reads to the end of the message or of the piece; returns the number of bytes read.
+    private mutating func readMessage(
+        _ bytes: UnsafeRawBufferPointer,
+        _ deliver: (JSONValue) -> Void
+    ) throws(JSONError) -> Int {
+        let allowed = limits.maximumBytes - messageLength
+        guard allowed > 0 else { throw .tooLarge(at: offset, limits: limits) }
+        // json-c takes a NUL for the end of the text.
+        let text = bytes.prefix(min(allowed, TokenerHandle.largestPiece))
+        let piece = UnsafeRawBufferPointer(rebasing: text.prefix { $0 != 0 })
+        switch tokener.parse(piece) {
+        case .complete(let object, let length):
+            let value = try value(of: object, at: offset + length)
+            // The space behind a message may be read along and does not count as part of it.
+            messageStart = offset + length
+            messageLength = 0
+            deliver(value)
+            return length
+        case .incomplete:
+            messageLength += piece.count
+            guard piece.count == text.count else {
+                throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text")
+            }
+            return piece.count
+        case .failed(let reason, let length):
+            messageLength += length
+            throw reason.error(at: offset, limits: limits)
+        }
+    }
+
+    private func value(of object: borrowing ObjectHandle, at offset: Int) throws(JSONError) -> JSONValue {
+        do throws(JSONDefect) {
+            return try object.value(limits: limits)
+        } catch {
+            throw error.error(at: offset, limits: limits)
+        }
+    }
+
+    /// What json-c takes for white space.
+    private static func isSpace(_ byte: UInt8) -> Bool {
+        byte == 0x20 || (0x09...0x0D).contains(byte)
+    }
+}

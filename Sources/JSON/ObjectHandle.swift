@@ -1,0 +1,135 @@
+internal import CJSONC
+internal import Glibc
+
+/// A json-c object that is freed when its owner is gone.
+///
+/// json-c has no object for `null`: it is the nil pointer.
+struct ObjectHandle: ~Copyable {
+    let pointer: OpaquePointer?
+
+    /// Takes over one reference.
+    init(owning pointer: OpaquePointer?) {
+        self.pointer = pointer
+    }
+
+    deinit {
+        json_object_put(pointer)
+    }
+
+    /// Builds the object for a value.
+    init(_ value: JSONValue) {
+        self.init(owning: Self.build(value))
+    }
+
+    /// A new object with one reference, which belongs to the caller.
+    private static func build(_ value: JSONValue) -> OpaquePointer? {
+        switch value {
+        case .null: nil
+        case .bool(let truth): json_object_new_boolean(truth ? 1 : 0)
+        case .integer(let value): json_object_new_int64(value)
+        case .unsigned(let value): json_object_new_uint64(value)
+        case .number(let value): value.isFinite ? json_object_new_double(value) : nil
+        case .string(let text): text.withCString { json_object_new_string_len($0, Int32(text.utf8.count)) }
+        case .array(let elements): buildArray(elements)
+        case .object(let members): buildObject(members)
+        }
+    }
+
+    private static func buildArray(_ elements: [JSONValue]) -> OpaquePointer? {
+        let array = json_object_new_array()
+        for element in elements {
+            json_object_array_add(array, build(element))
+        }
+        return array
+    }
+
+    /// Members go in sorted by key, so that one value has one text.
+    private static func buildObject(_ members: [String: JSONValue]) -> OpaquePointer? {
+        let object = json_object_new_object()
+        for (key, value) in members.sorted(by: { $0.key < $1.key }) {
+            json_object_object_add(object, key, build(value))
+        }
+        return object
+    }
+
+    /// The object's text, without the NUL at its end, valid within the closure.
+    func withText<R>(pretty: Bool, _ body: (UnsafeRawBufferPointer) -> R) -> R {
+        let layout = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN
+        var length = 0
+        let text = json_object_to_json_string_length(pointer, layout | JSON_C_TO_STRING_NOSLASHESCAPE, &length)
+        return body(UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length))
+    }
+
+    /// The object as a value.
+    func value(limits: JSONLimits) throws(JSONDefect) -> JSONValue {
+        try Self.value(of: pointer, deeper: limits.maximumDepth)
+    }
+
+    private static func value(of pointer: OpaquePointer?, deeper: Int) throws(JSONDefect) -> JSONValue {
+        switch json_object_get_type(pointer) {
+        case json_type_boolean:
+            return .bool(json_object_get_boolean(pointer) != 0)
+        case json_type_int:
+            let unsigned = json_object_get_uint64(pointer)
+            return unsigned > UInt64(Int64.max) ? .unsigned(unsigned) : .integer(json_object_get_int64(pointer))
+        case json_type_double:
+            let number = json_object_get_double(pointer)
+            guard number.isFinite else { throw .numberOutOfRange }
+            return .number(number)
+        case json_type_string:
+            return .string(try text(json_object_get_string(pointer), Int(json_object_get_string_len(pointer))))
+        case json_type_array:
+            guard deeper > 0 else { throw .tooDeep }
+            return .array(try elements(of: pointer, deeper: deeper - 1))
+        case json_type_object:
+            guard deeper > 0 else { throw .tooDeep }
+            return .object(try members(of: pointer, deeper: deeper - 1))
+        default:
+            return .null
+        }
+    }
+
+    private static func elements(of array: OpaquePointer?, deeper: Int) throws(JSONDefect) -> [JSONValue] {
+        let count = json_object_array_length(array)
+        var elements: [JSONValue] = []
+        elements.reserveCapacity(count)
+        for index in 0..<count {
+            elements.append(try value(of: json_object_array_get_idx(array, index), deeper: deeper))
+        }
+        return elements
+    }
+
+    private static func members(of object: OpaquePointer?, deeper: Int) throws(JSONDefect) -> [String: JSONValue] {
+        var members: [String: JSONValue] = [:]
+        members.reserveCapacity(Int(json_object_object_length(object)))
+        var entry = json_object_get_object(object)?.pointee.head
+        while let current = entry {
+            let key = current.pointee.k.map { $0.assumingMemoryBound(to: CChar.self) }
+            let name = try text(key, key.map { strlen($0) } ?? 0)
+            members[name] = try value(of: current.pointee.v.map { OpaquePointer($0) }, deeper: deeper)
+            entry = current.pointee.next
+        }
+        return members
+    }
+
+    /// json-c lets overlong forms and surrogates through: Swift's own decoder decides what UTF-8 is.
+    private static func text(_ start: UnsafePointer<CChar>?, _ count: Int) throws(JSONDefect) -> String {
+        let bytes = UnsafeRawBufferPointer(start: start, count: count)
+        guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalidUTF8 }
+        return text
+    }
+}
+
+/// What can be wrong with an object that json-c has accepted.
+enum JSONDefect: Error {
+    case invalidUTF8, numberOutOfRange, tooDeep
+
+    /// The error with its place.
+    func error(at offset: Int, limits: JSONLimits) -> JSONError {
+        switch self {
+        case .invalidUTF8: JSONError(.invalidUTF8, offset: offset, message: "a string is not valid UTF-8")
+        case .numberOutOfRange: JSONError(.malformed, offset: offset, message: "a number is out of range")
+        case .tooDeep: .tooDeep(at: offset, limits: limits)
+        }
+    }
+}
