@@ -1,0 +1,13 @@
+/// What one call of `UnixStream.receive` brought.
+public struct ReceivedBytes: ~Copyable, Sendable {
+    /// How many bytes were put into the buffer; 0 at the end of the stream.
+    public let count: Int
+
+    /// The descriptors that came with them, close-on-exec.
+    public var descriptors: DescriptorList
+
+    init(count: Int, descriptors: consuming DescriptorList) {
+        self.count = count
+        self.descriptors = descriptors
+    }
+}

@@ -1,0 +1,175 @@
+internal import CLinux
+internal import Glibc
+internal import Synchronization
+
+/// One end of a connected unix stream socket that carries bytes and descriptors.
+///
+/// Any thread may send while another one receives. Messages of concurrent senders do not mix; there can be only one receiver
+/// at a time. `shutdown` wakes a receiver in another thread.
+public final class UnixStream: Sendable {
+    private let socket: Descriptor
+    private let sending = Mutex<Void>(())
+    private let name: String
+
+    /// Takes over a connected unix stream socket.
+    public init(adopting descriptor: consuming Descriptor) {
+        name = "descriptor \(descriptor.number)"
+        socket = descriptor
+    }
+
+    private init(_ number: Int32, name: String) {
+        self.name = name
+        socket = Descriptor(adopting: number)
+    }
+
+    /// Connects to the socket at `path`.
+    ///
+    /// A path longer than the 107 bytes of a socket address is reached through a descriptor of its folder.
+    /// - Parameters:
+    ///   - path: of the server's socket.
+    ///   - within: the longest wait for a server whose queue is full.
+    /// - Returns: the connected stream.
+    /// - Throws: `SystemError` from `connect`: ENOENT, ECONNREFUSED (nobody listens), EACCES, EAGAIN (the wait was too long),
+    ///   ENAMETOOLONG (the last part alone is too long).
+    public static func connect(path: String, within: Duration = .seconds(2)) throws(SystemError) -> UnixStream {
+        let number = try retrying("connect", path) { hf_unix_connect(path, within.microseconds) }
+        return UnixStream(number, name: path)
+    }
+
+    /// Makes two ends that are connected to each other.
+    ///
+    /// - Throws: `SystemError` from `socketpair`, EMFILE when the process has no descriptors left.
+    public static func pair() throws(SystemError) -> (UnixStream, UnixStream) {
+        var ends: (Int32, Int32) = (-1, -1)
+        _ = try retrying("socketpair", "") {
+            withUnsafeMutableBytes(of: &ends) { hf_socket_pair($0.baseAddress?.assumingMemoryBound(to: Int32.self)) }
+        }
+        return (UnixStream(ends.0, name: "socket pair"), UnixStream(ends.1, name: "socket pair"))
+    }
+
+    /// The number of the socket, for handing it to somebody else; it stays this object's to close.
+    public var number: Int32 { socket.number }
+
+    /// Who made the other end.
+    ///
+    /// - Throws: `SystemError` from `getsockopt`.
+    public func peerCredentials() throws(SystemError) -> PeerCredentials {
+        var (pid, uid, gid): (pid_t, uid_t, gid_t) = (0, 0, 0)
+        _ = try retrying("getsockopt", name) { hf_peer_credentials(socket.number, &pid, &uid, &gid) }
+        return PeerCredentials(pid: pid, uid: uid, gid: gid)
+    }
+
+    /// Sends all the bytes, with the descriptors beside the first of them.
+    ///
+    /// When only a part could be sent, the stream is shut down: what would follow could not be told from the rest.
+    /// - Parameters:
+    ///   - bytes: at least one byte where descriptors go along.
+    ///   - descriptors: duplicated by the kernel; they stay the caller's to close. At most 253.
+    ///   - within: the longest wait for a peer that does not read.
+    /// - Throws: `SystemError` from `sendmsg`: EPIPE (the peer is gone), ETIMEDOUT, E2BIG (too many descriptors).
+    public func send(
+        _ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = [], within: Duration = .seconds(5)
+    ) throws(SystemError) {
+        let deadline = Deadline(within: within)
+        let failure: SystemError? = sending.withLock { _ in
+            do throws(SystemError) {
+                try sendLocked(bytes, descriptors: descriptors, deadline: deadline)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Sends all the bytes of an array, with the descriptors beside the first of them.
+    ///
+    /// - Throws: `SystemError` from `sendmsg`, as for a buffer.
+    public func send(
+        _ bytes: [UInt8], descriptors: [Int32] = [], within: Duration = .seconds(5)
+    ) throws(SystemError) {
+        let failure: SystemError? = bytes.withUnsafeBytes { buffer in
+            do throws(SystemError) {
+                try send(buffer, descriptors: descriptors, within: within)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    private func sendLocked(
+        _ bytes: UnsafeRawBufferPointer, descriptors: [Int32], deadline: Deadline
+    ) throws(SystemError) {
+        guard !bytes.isEmpty else {
+            if descriptors.isEmpty { return }
+            throw SystemError(
+                operation: "sendmsg", subject: name, code: EINVAL, detail: "descriptors need a byte to travel with"
+            )
+        }
+        var sent = 0
+        while sent < bytes.count {
+            let count = hf_send(
+                socket.number, bytes.baseAddress.map { $0 + sent }, bytes.count - sent,
+                descriptors, sent == 0 ? descriptors.count : 0
+            )
+            if count >= 0 {
+                sent += count
+                continue
+            }
+            let failure = SystemError.last("sendmsg", name)
+            do throws(SystemError) {
+                guard failure.code == EAGAIN else { throw failure }
+                try wait(for: Int16(POLLOUT), deadline: deadline, operation: "sendmsg")
+            } catch {
+                if sent > 0 { shutdown() }
+                throw error
+            }
+        }
+    }
+
+    /// Receives what is there, waiting for the first byte.
+    ///
+    /// - Parameters:
+    ///   - buffer: filled from its start; must not be empty.
+    ///   - within: the longest wait; nil waits until the peer sends, closes, or `shutdown` is called.
+    /// - Returns: the count of bytes, 0 at the end of the stream, and the descriptors that came with them.
+    /// - Throws: `SystemError` from `recvmsg`: ETIMEDOUT, ECONNRESET, EMFILE (no room for the descriptors, which are closed).
+    public func receive(
+        into buffer: UnsafeMutableRawBufferPointer, within: Duration? = nil
+    ) throws(SystemError) -> ReceivedBytes {
+        precondition(!buffer.isEmpty, "a receiver needs room for at least one byte")
+        let deadline = Deadline(within: within)
+        while true {
+            var failure: Int32 = 0
+            var result = 0
+            let numbers = [Int32](unsafeUninitializedCapacity: Int(HF_MAXIMUM_DESCRIPTORS)) { room, count in
+                result = hf_receive(
+                    socket.number, buffer.baseAddress, buffer.count, room.baseAddress, &count, within == nil ? 1 : 0
+                )
+                if result < 0 { failure = errno }
+            }
+            if result >= 0 {
+                return ReceivedBytes(count: result, descriptors: DescriptorList(adopting: numbers))
+            }
+            guard failure == EAGAIN else { throw SystemError(operation: "recvmsg", subject: name, code: failure) }
+            try wait(for: Int16(POLLIN), deadline: deadline, operation: "recvmsg")
+        }
+    }
+
+    /// Ends both directions: the peer reads the end of the stream, and so does a receiver of ours.
+    public func shutdown() {
+        _ = Glibc.shutdown(socket.number, Int32(SHUT_RDWR))
+    }
+
+    private func wait(for events: Int16, deadline: Deadline, operation: String) throws(SystemError) {
+        while true {
+            var entry = pollfd(fd: socket.number, events: events, revents: 0)
+            let count = poll(&entry, 1, deadline.pollTimeout)
+            if count > 0 { return }
+            if count == 0 { throw SystemError(operation: operation, subject: name, code: ETIMEDOUT) }
+            if errno != EINTR { throw .last("poll", name) }
+        }
+    }
+}
