@@ -1,0 +1,96 @@
+/// The lasting name of something that stands in the way of a refresh, or that an administrator should know.
+///
+/// The names are part of the product's interface: scripts match on them and docs/preflight.md has a section for each.
+/// A name never changes its meaning; what is no longer found is no longer reported.
+public struct FindingID: RawRepresentable, Sendable, Hashable, CustomStringConvertible {
+    /// The name as printed, such as `ram-not-shared`.
+    public let rawValue: String
+
+    /// Makes the finding with this name.
+    public init(rawValue: String) {
+        self.rawValue = rawValue
+    }
+
+    /// The name as printed.
+    public var description: String { rawValue }
+}
+
+// MARK: - Memory
+
+extension FindingID {
+    /// The guest's RAM is anonymous or mapped privately: no second QEMU can map it.
+    public static let ramNotShared = FindingID(rawValue: "ram-not-shared")
+    /// The RAM is shared, but not a named file: QEMU would lose it or copy it over itself.
+    public static let ramNotNamedFile = FindingID(rawValue: "ram-not-named-file")
+    /// Somebody else than QEMU's user can open the RAM file.
+    public static let ramFileTooOpen = FindingID(rawValue: "ram-file-too-open")
+    /// `discard-data=on`: a QEMU that exits punches the RAM out of the file.
+    public static let ramDiscardData = FindingID(rawValue: "ram-discard-data")
+    /// `prealloc=on`: a QEMU that starts may write old bytes back over a live guest's.
+    public static let ramPrealloc = FindingID(rawValue: "ram-prealloc")
+    /// The host has too little memory for a second QEMU beside the first.
+    public static let noRoomMemory = FindingID(rawValue: "no-room-memory")
+}
+
+// MARK: - The old QEMU
+
+extension FindingID {
+    /// `query-migrate` names reasons why this guest cannot migrate.
+    public static let migrationBlocked = FindingID(rawValue: "migration-blocked")
+    /// Another client holds the monitor.
+    public static let monitorBusy = FindingID(rawValue: "monitor-busy")
+    /// There is no QMP monitor on a unix socket.
+    public static let monitorMissing = FindingID(rawValue: "monitor-missing")
+    /// What runs was added or changed after the start and cannot be put on a command line.
+    public static let devicesNotOnCommandLine = FindingID(rawValue: "devices-not-on-command-line")
+    /// The guest is in a state that cannot be handed over, such as it has crashed or is being saved.
+    public static let guestState = FindingID(rawValue: "guest-state")
+    /// Another refresh of this guest is under way.
+    public static let refreshInProgress = FindingID(rawValue: "refresh-in-progress")
+    /// The caller lacks a right over the old process.
+    public static let notPermitted = FindingID(rawValue: "not-permitted")
+}
+
+// MARK: - The new QEMU
+
+extension FindingID {
+    /// The new binary does not know the machine type, or it cannot be told which versioned type runs.
+    public static let machineTypeUnknown = FindingID(rawValue: "machine-type-unknown")
+    /// The device state of the two binaries does not fit together.
+    public static let vmstateIncompatible = FindingID(rawValue: "vmstate-incompatible")
+    /// The CPU model is the host's own and may differ under another QEMU or kernel.
+    public static let cpuTiedToHost = FindingID(rawValue: "cpu-tied-to-host")
+    /// The accelerator that the guest runs on cannot be used by the new QEMU.
+    public static let kvmUnusable = FindingID(rawValue: "kvm-unusable")
+    /// The new binary is missing, is not QEMU, or does not start.
+    public static let binaryUnusable = FindingID(rawValue: "binary-unusable")
+    /// There is too little room for logs and the journal.
+    public static let noRoomDisk = FindingID(rawValue: "no-room-disk")
+}
+
+// MARK: - The command line and what hangs on it
+
+extension FindingID {
+    /// The recorded command line cannot be read as QEMU reads it.
+    public static let commandLineUnreadable = FindingID(rawValue: "command-line-unreadable")
+    /// An option cannot be carried over to the new QEMU.
+    public static let optionUnsupported = FindingID(rawValue: "option-unsupported")
+    /// A helper process serves one QEMU only: virtiofsd, a vhost-user back end, swtpm, passt.
+    public static let helperCannotFollow = FindingID(rawValue: "helper-cannot-follow")
+    /// A device of the host belongs to one QEMU only, such as a vhost-vsock context id.
+    public static let deviceCannotFollow = FindingID(rawValue: "device-cannot-follow")
+    /// A listening socket that QEMU does not let another process open or take over.
+    public static let listenerCannotFollow = FindingID(rawValue: "listener-cannot-follow")
+    /// A connected socket that cannot be shared by two processes without losing bytes.
+    public static let connectionCannotFollow = FindingID(rawValue: "connection-cannot-follow")
+    /// The command line names a descriptor that cannot be found in the old process.
+    public static let descriptorMissing = FindingID(rawValue: "descriptor-missing")
+    /// A socket's path leaves no room for the suffix of its temporary name.
+    public static let socketPathTooLong = FindingID(rawValue: "socket-path-too-long")
+    /// Writes go to a temporary overlay that is private to the old QEMU.
+    public static let snapshotMode = FindingID(rawValue: "snapshot-mode")
+    /// Something is lost that the guest does not see: a scroll-back, a terminal's name, a connected viewer.
+    public static let endpointChanges = FindingID(rawValue: "endpoint-changes")
+    /// A tap with several queues: the guest must use all of them.
+    public static let multiQueueTap = FindingID(rawValue: "multi-queue-tap")
+}

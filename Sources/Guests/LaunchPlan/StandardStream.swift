@@ -1,0 +1,7 @@
+/// Where a standard stream of the new QEMU goes.
+public enum StandardStream: Sendable, Hashable {
+    /// To the same place as this descriptor of the old process.
+    case oldProcess(Int32)
+    /// To this file, opened for append and created if missing. The path may be relative to the working folder.
+    case append(path: String)
+}
