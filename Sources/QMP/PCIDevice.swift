@@ -1,0 +1,50 @@
+/// A PCI function as `query-pci` lists it.
+public struct PCIDevice: Sendable, Hashable {
+    /// The bus, as the guest numbers it; 0 everywhere before the guest's firmware has run.
+    public let bus: Int
+
+    /// The device's place on the bus, 0 to 31.
+    public let slot: Int
+
+    /// The function, 0 to 7.
+    public let function: Int
+
+    /// The device's id; empty where it was made without one.
+    public let qdevID: String
+
+    /// The vendor, such as 0x1af4.
+    public let vendorID: Int
+
+    /// The device's number with its vendor.
+    public let deviceID: Int
+
+    /// The class, such as 0x0200 for Ethernet.
+    public let classCode: Int
+
+    /// What the class is called.
+    public let classDescription: String?
+
+    /// What is behind it, for a bridge; nil for anything else.
+    public let behindBridge: [PCIDevice]?
+
+    init(from reply: QMPReply) throws(QMPError) {
+        let id = try reply.member("id")
+        let classInfo = try reply.member("class_info")
+        bus = try reply.int("bus")
+        slot = try reply.int("slot")
+        function = try reply.int("function")
+        qdevID = try reply.string("qdev_id")
+        vendorID = try id.int("vendor")
+        deviceID = try id.int("device")
+        classCode = try classInfo.int("class")
+        classDescription = try classInfo.optional("desc")?.string()
+        behindBridge = try reply.optional("pci_bridge")?.optional("devices")?.map { device throws(QMPError) in
+            try PCIDevice(from: device)
+        }
+    }
+
+    /// This function and all that is behind it.
+    public var flattened: [PCIDevice] {
+        [self] + (behindBridge ?? []).flatMap(\.flattened)
+    }
+}

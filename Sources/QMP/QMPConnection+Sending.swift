@@ -1,0 +1,142 @@
+internal import JSON
+internal import Linux
+internal import Synchronization
+
+extension QMPConnection {
+    /// Larger commands do not go out in one piece for sure, even when the peer reads.
+    private static var largestPromptMessage: Int { 64 * 1024 }
+
+    /// QEMU takes no deeper nesting than 1024 and needs a reset after it: what nests this deep is not sent.
+    private static var deepestArguments: Int { 128 }
+
+    /// Writes a command now, in the calling thread, without ever blocking it.
+    ///
+    /// A command that the socket has no room for, because the peer does not read, is left to a thread of its own, which
+    /// keeps the order. Its deadline counts all the same.
+    func submit(
+        _ name: String,
+        arguments: [String: JSONValue],
+        descriptors: [Int32],
+        isOutOfBand: Bool,
+        deadline: Duration
+    ) throws(QMPError) -> QMPPendingReply {
+        var command: [String: JSONValue] = [isOutOfBand ? "exec-oob" : "execute": .string(name)]
+        if !arguments.isEmpty { command["arguments"] = .object(arguments) }
+        guard JSONValue.object(arguments).depth <= Self.deepestArguments else {
+            throw located(QMPError(.invalidCommand, "the arguments of '\(name)' nest too deep; nothing was sent"))
+        }
+        // The lock is held until the bytes are out: replies without id are told apart by the order of the commands.
+        let outcome: Result<QMPPendingReply, QMPError> = outbox.withLock { outbox in
+            do throws(QMPError) {
+                let pending = try register(.object(command), isOutOfBand: isOutOfBand, deadline: deadline)
+                command["id"] = JSONValue(pending.id)
+                let bytes = JSONValue.object(command).encodedBytes(terminator: [0x0A])
+                let entry = Outbox.Entry(id: pending.id, bytes: bytes, descriptors: descriptors)
+                if outbox.entries.isEmpty, !outbox.isBeingEmptied, bytes.count <= Self.largestPromptMessage {
+                    if try sendNow(entry) { return .success(pending) }
+                }
+                try enqueue(entry, &outbox)
+                return .success(pending)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+
+    private func register(
+        _ command: JSONValue,
+        isOutOfBand: Bool,
+        deadline: Duration
+    ) throws(QMPError) -> QMPPendingReply {
+        let slot = ReplySlot()
+        let outcome: Result<UInt64, QMPError> = state.withLock { state in
+            do throws(QMPError) {
+                let id = try state.session.issue(isOutOfBand: isOutOfBand)
+                enlist(slot, as: id, command: command, patience: deadline, &state)
+                return .success(id)
+            } catch {
+                return .failure(error)
+            }
+        }
+        switch outcome {
+        case .success(let id):
+            return QMPPendingReply(id: id, slot: slot, connection: self)
+        case .failure(let error):
+            var error = located(error, command: command)
+            error.isUnsent = true
+            throw error
+        }
+    }
+
+    /// Sends an entry if the socket has room for it; false if not.
+    private func sendNow(_ entry: Outbox.Entry) throws(QMPError) -> Bool {
+        do throws(SystemError) {
+            try stream.send(entry.bytes, descriptors: entry.descriptors, within: .zero)
+            state.withLock { $0.waiters[entry.id]?.isSent = true }
+            return true
+        } catch {
+            if error.isTimeout { return false }
+            throw withdraw(entry.id, because: error)
+        }
+    }
+
+    /// Takes back a command that could not be written.
+    private func withdraw(_ id: UInt64, because error: SystemError) -> QMPError {
+        let waiter = state.withLock { state in
+            state.session.withdraw(id)
+            return state.waiters.removeValue(forKey: id)
+        }
+        let isGone = error.isPeerGone
+        var failure = systemError(
+            error,
+            isGone ? "the peer closed the connection" : "the command could not be sent",
+            code: isGone ? .disconnected : .system
+        )
+        failure.command = waiter?.command
+        failure.isUnsent = true
+        waiter?.slot.fill(.failure(failure))
+        return failure
+    }
+
+    private func enqueue(_ entry: Outbox.Entry, _ outbox: inout Outbox) throws(QMPError) {
+        outbox.entries.append(entry)
+        if outbox.isBeingEmptied { return }
+        do throws(SystemError) {
+            try startThread(name: "qmp-writer") { self.emptyOutbox() }
+            outbox.isBeingEmptied = true
+        } catch {
+            outbox.entries.removeLast()
+            throw withdraw(entry.id, because: error)
+        }
+    }
+
+    /// Writes what waits, as the socket gets room for it, and ends when nothing is left.
+    private func emptyOutbox() {
+        while let entry = nextEntry() {
+            // Whoever is not waiting any more does not want the command to be carried out either.
+            let left = state.withLock { state -> Duration? in
+                guard let waiter = state.waiters[entry.id] else { return nil }
+                state.waiters[entry.id]?.isSent = true
+                return waiter.deadline - .now
+            }
+            guard let left else { continue }
+            do throws(SystemError) {
+                try stream.send(entry.bytes, descriptors: entry.descriptors, within: left)
+            } catch {
+                if error.isTimeout {
+                    expire(entry.id)
+                } else {
+                    _ = withdraw(entry.id, because: error)
+                }
+            }
+        }
+    }
+
+    private func nextEntry() -> Outbox.Entry? {
+        outbox.withLock { outbox in
+            outbox.isBeingEmptied = !outbox.entries.isEmpty
+            return outbox.entries.isEmpty ? nil : outbox.entries.removeFirst()
+        }
+    }
+}

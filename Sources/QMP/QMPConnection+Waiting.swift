@@ -1,0 +1,99 @@
+internal import JSON
+internal import Linux
+internal import Synchronization
+
+extension QMPConnection {
+    /// Waits for the greeting.
+    func greeting(within patience: Duration) async throws(QMPError) -> JSONValue {
+        let slot = ReplySlot()
+        let failure = state.withLock { state in
+            if state.session.failure == nil {
+                enlist(slot, as: QMPSession.greetingID, command: nil, patience: patience, &state)
+            }
+            return state.session.failure
+        }
+        if let failure { throw failure }
+        return try await QMPPendingReply(id: QMPSession.greetingID, slot: slot, connection: self).value()
+    }
+
+    /// Adds a waiter and makes sure that a timer looks after it.
+    func enlist(_ slot: ReplySlot, as id: UInt64, command: JSONValue?, patience: Duration, _ state: inout State) {
+        let deadline = ContinuousClock.now + patience
+        state.waiters[id] = Waiter(slot: slot, command: command, deadline: deadline, patience: patience)
+        if state.alarm.map({ deadline < $0 }) ?? true { setAlarm(deadline, &state) }
+    }
+
+    /// Ends a wait because its task was cancelled.
+    func cancel(_ id: UInt64) {
+        giveUp(id) { waiter in
+            QMPError(.cancelled, "the wait for \(self.subject(waiter.command)) was cancelled; QEMU may still do it")
+        }
+    }
+
+    /// Ends a wait because its deadline has passed.
+    func expire(_ id: UInt64) {
+        giveUp(id) { self.lateness(of: $0) }
+    }
+
+    private func giveUp(_ id: UInt64, _ reason: (Waiter) -> QMPError) {
+        let waiter = state.withLock { state in
+            state.session.abandon(id)
+            return state.waiters.removeValue(forKey: id)
+        }
+        guard let waiter else { return }
+        var error = located(reason(waiter), command: waiter.command)
+        error.isUnsent = !waiter.isSent
+        waiter.slot.fill(.failure(error))
+    }
+
+    /// One timer serves all commands: it sleeps until the earliest deadline, not one for each command.
+    private func setAlarm(_ moment: ContinuousClock.Instant, _ state: inout State) {
+        state.alarm = moment
+        Task { [weak self] in
+            try? await Task.sleep(until: moment, clock: .continuous)
+            self?.ring(moment)
+        }
+    }
+
+    private func ring(_ moment: ContinuousClock.Instant) {
+        let due = state.withLock { state -> [UInt64] in
+            // A later command had an earlier deadline, and a timer of its own.
+            guard state.alarm == moment else { return [] }
+            state.alarm = nil
+            let now = ContinuousClock.now
+            if let next = state.waiters.values.lazy.map(\.deadline).filter({ $0 > now }).min() {
+                setAlarm(next, &state)
+            }
+            return state.waiters.filter { $0.value.deadline <= now }.map(\.key)
+        }
+        for id in due { expire(id) }
+    }
+
+    private func lateness(of waiter: Waiter) -> QMPError {
+        guard waiter.command == nil else {
+            return QMPError(
+                .timeout,
+                "no reply to \(subject(waiter.command)) within \(waiter.patience)"
+                    + (waiter.isSent ? "" : " (it could not even be sent)")
+                    + "; \(peerName) may hang, for instance in a disk that does not answer"
+            )
+        }
+        return state.withLock { state in
+            if state.receivedAnything { return state.session.notQMP("its greeting is not complete") }
+            return QMPError(
+                .busy,
+                "no greeting within \(waiter.patience): another client holds this monitor of \(peerName), which serves "
+                    + "one client at a time; close that client, or start QEMU with one more -qmp socket"
+            )
+        }
+    }
+
+    private var peerName: String {
+        peer.map { "process \($0.pid) (user \($0.uid))" } ?? "the peer"
+    }
+
+    private func subject(_ command: JSONValue?) -> String {
+        guard let command else { return "the greeting" }
+        return "'\(command["execute"]?.string ?? command["exec-oob"]?.string ?? "?")'"
+    }
+}

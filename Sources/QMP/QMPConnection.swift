@@ -1,0 +1,206 @@
+internal import JSON
+internal import Linux
+internal import Synchronization
+
+/// One connection to a monitor: the session with its socket, its reader thread and its waiters.
+///
+/// The reader thread blocks in recvmsg and does nothing else but read; it hands each event to the listeners in the order
+/// of arrival and wakes whoever waits for a reply. Senders write in their own thread (see `submit`).
+final class QMPConnection: Sendable {
+    /// Somebody who listens to events; the failure comes once and last.
+    struct Listener {
+        let id: UInt64
+        let names: Set<String>
+        let deliver: @Sendable (Result<QMPEvent, QMPError>) -> Void
+    }
+
+    /// A command whose reply is awaited.
+    struct Waiter {
+        let slot: ReplySlot
+        let command: JSONValue?
+        let deadline: ContinuousClock.Instant
+        let patience: Duration
+        var isSent = false
+    }
+
+    struct State {
+        var session = QMPSession()
+        var waiters: [UInt64: Waiter] = [:]
+        var listeners: [Listener] = []
+        var nextListener: UInt64 = 1
+        var receivedAnything = false
+
+        /// The earliest moment at which a timer looks for commands that are due.
+        var alarm: ContinuousClock.Instant?
+    }
+
+    /// Commands that the socket has no room for yet.
+    struct Outbox {
+        struct Entry {
+            let id: UInt64
+            let bytes: [UInt8]
+            let descriptors: [Int32]
+        }
+
+        var entries: [Entry] = []
+        var isBeingEmptied = false
+    }
+
+    let endpoint: String
+    let stream: UnixStream
+    let peer: PeerCredentials?
+    let state = Mutex(State())
+    let outbox = Mutex(Outbox())
+    private let limits: JSONLimits
+
+    init(_ stream: UnixStream, endpoint: String, limits: JSONLimits) {
+        self.stream = stream
+        self.endpoint = endpoint
+        self.limits = limits
+        peer = try? stream.peerCredentials()
+    }
+
+    /// Starts the reader thread, which keeps the connection alive until the stream ends.
+    func start() throws(QMPError) {
+        do throws(SystemError) {
+            try startThread(name: "qmp-reader") { self.read() }
+        } catch {
+            throw systemError(error, "cannot read from the monitor")
+        }
+    }
+
+    /// Ends the connection; whoever waits is told the reason.
+    func end(_ reason: QMPError) {
+        let reason = located(reason)
+        let (waiters, listeners) = state.withLock { state in
+            state.session.end(reason)
+            defer {
+                state.waiters = [:]
+                state.listeners = []
+            }
+            return (state.waiters, state.listeners)
+        }
+        stream.shutdown()
+        for waiter in waiters.values {
+            var error = located(reason, command: waiter.command)
+            error.isUnsent = !waiter.isSent
+            waiter.slot.fill(.failure(error))
+        }
+        for listener in listeners { listener.deliver(.failure(reason)) }
+    }
+
+    /// Ends the connection from this side.
+    func close() {
+        end(QMPError(.disconnected, "the connection was closed by this program"))
+    }
+
+    /// Adds a listener; its id is returned.
+    ///
+    /// It is told at once when the connection is over.
+    func listen(
+        to names: Set<String>,
+        _ deliver: @escaping @Sendable (Result<QMPEvent, QMPError>) -> Void
+    ) -> UInt64 {
+        let (id, failure) = state.withLock { state -> (UInt64, QMPError?) in
+            if let failure = state.session.failure { return (0, failure) }
+            let id = state.nextListener
+            state.nextListener += 1
+            state.listeners.append(Listener(id: id, names: names, deliver: deliver))
+            return (id, nil)
+        }
+        if let failure { deliver(.failure(failure)) }
+        return id
+    }
+
+    func stopListening(_ id: UInt64) {
+        state.withLock { state in state.listeners.removeAll { $0.id == id } }
+    }
+
+    private func read() {
+        var parser = JSONStreamParser(limits: limits)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
+        defer { buffer.deallocate() }
+        do throws(QMPError) {
+            while true {
+                let count = try receive(into: buffer, isWithinMessage: parser.isWithinMessage)
+                try take(UnsafeRawBufferPointer(rebasing: buffer[..<count]), &parser)
+            }
+        } catch {
+            end(error)
+        }
+    }
+
+    private func receive(
+        into buffer: UnsafeMutableRawBufferPointer,
+        isWithinMessage: Bool
+    ) throws(QMPError) -> Int {
+        let count: Int
+        do throws(SystemError) {
+            // Descriptors that come along are closed: no message of a monitor's carries any.
+            count = try stream.receive(into: buffer).count
+        } catch {
+            throw systemError(error, "the connection to the monitor broke", code: .disconnected)
+        }
+        guard count > 0 else {
+            let place = isWithinMessage ? " in the middle of a message" : ""
+            throw QMPError(.disconnected, "the peer closed the connection\(place); look whether its QEMU still runs")
+        }
+        return count
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer, _ parser: inout JSONStreamParser) throws(QMPError) {
+        var failure: QMPError?
+        do throws(JSONError) {
+            try parser.feed(bytes) { value in
+                guard failure == nil else { return }
+                do throws(QMPError) { try take(value) } catch { failure = error }
+            }
+        } catch {
+            failure = failure ?? unreadable(error)
+        }
+        state.withLock { $0.receivedAnything = true }
+        if let failure { throw failure }
+    }
+
+    private func unreadable(_ error: JSONError) -> QMPError {
+        state.withLock { state in
+            if !state.session.isGreeted { return state.session.notQMP(error.description) }
+            return QMPError(.protocolViolation, "the peer sent something that cannot be read: \(error)")
+        }
+    }
+
+    private func take(_ value: JSONValue) throws(QMPError) {
+        let (effect, waiter, listeners) = try received(value)
+        switch effect {
+        case .greeted:
+            waiter?.slot.fill(.success(value["QMP"] ?? .null))
+        case .answered(_, .success(let value)):
+            waiter?.slot.fill(.success(value))
+        case .answered(_, .failure(let refusal)):
+            waiter?.slot.fill(.failure(refused(refusal, command: waiter?.command)))
+        case .emitted(let event):
+            for listener in listeners where listener.names.isEmpty || listener.names.contains(event.name) {
+                listener.deliver(.success(event))
+            }
+        case .dropped:
+            break
+        }
+    }
+
+    private func received(_ value: JSONValue) throws(QMPError) -> (QMPSession.Effect, Waiter?, [Listener]) {
+        let outcome: Result<(QMPSession.Effect, Waiter?, [Listener]), QMPError> = state.withLock { state in
+            do throws(QMPError) {
+                let effect = try state.session.received(value)
+                return switch effect {
+                case .greeted: .success((effect, state.waiters.removeValue(forKey: QMPSession.greetingID), []))
+                case .answered(let id, _): .success((effect, state.waiters.removeValue(forKey: id), []))
+                case .emitted: .success((effect, nil, state.listeners))
+                case .dropped: .success((effect, nil, []))
+                }
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try outcome.get()
+    }
+}

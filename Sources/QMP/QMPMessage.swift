@@ -1,0 +1,50 @@
+internal import JSON
+
+/// One message of a monitor's.
+enum QMPMessage {
+    case greeting(QMPGreeting)
+    case success(id: JSONValue?, JSONValue)
+    case failure(id: JSONValue?, QMPError.Refusal)
+    case event(QMPEvent)
+
+    /// Tells what a value from the wire is.
+    ///
+    /// - Parameter value: The value.
+    /// - Throws: `protocolViolation` when it is none of the four messages of the QMP specification (QEMU's docs/interop).
+    init(_ value: JSONValue) throws(QMPError) {
+        if let id = value["return"] {
+            self = .success(id: value["id"], id)
+        } else if let error = value["error"] {
+            guard let errorClass = error["class"]?.string, let text = error["desc"]?.string else {
+                throw Self.violation("an error without class and text", value)
+            }
+            self = .failure(id: value["id"], QMPError.Refusal(errorClass: errorClass, text: text))
+        } else if let event = value["event"] {
+            self = .event(try Self.event(event, value))
+        } else if let greeting = value["QMP"] {
+            do throws(QMPError) {
+                self = .greeting(try QMPGreeting(from: QMPReply(greeting, to: "the connection")))
+            } catch {
+                throw Self.violation("a broken greeting", value)
+            }
+        } else {
+            throw Self.violation("something that is no QMP message", value)
+        }
+    }
+
+    private static func event(_ event: JSONValue, _ value: JSONValue) throws(QMPError) -> QMPEvent {
+        guard let name = event.string,
+            let seconds = value["timestamp"]?["seconds"]?.integer,
+            let microseconds = value["timestamp"]?["microseconds"]?.integer
+        else { throw violation("an event without name or time", value) }
+        return QMPEvent(
+            name: name,
+            data: value["data"]?.object ?? [:],
+            timestamp: QMPTimestamp(seconds: seconds, microseconds: microseconds)
+        )
+    }
+
+    private static func violation(_ what: String, _ value: JSONValue) -> QMPError {
+        QMPError(.protocolViolation, "the peer sent \(what): \(String(value.encoded().prefix(120)))")
+    }
+}

@@ -1,0 +1,22 @@
+public import JSON
+
+/// A command that has been written and whose reply may be waited for, or not.
+public struct QMPPendingReply: Sendable {
+    let id: UInt64
+    let slot: ReplySlot
+    let connection: QMPConnection
+
+    /// Waits for the reply.
+    ///
+    /// - Returns: What QEMU sent as `return`.
+    /// - Throws: `refused`, `timeout` (the deadline counts from the writing), `disconnected`; `cancelled` when the task is
+    ///   cancelled, for every waiter of this reply: QEMU may still carry the command out.
+    public func value() async throws(QMPError) -> JSONValue {
+        let outcome = await withTaskCancellationHandler {
+            await slot.outcome()
+        } onCancel: {
+            connection.cancel(id)
+        }
+        return try outcome.get()
+    }
+}

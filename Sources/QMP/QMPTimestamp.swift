@@ -1,0 +1,28 @@
+/// When QEMU emitted an event, by the wall clock of its host.
+public struct QMPTimestamp: Sendable, Hashable, Comparable {
+    /// Seconds since 1970-01-01 UTC; -1 where QEMU could not tell.
+    public let seconds: Int64
+
+    /// Microseconds within the second, 0 to 999,999; -1 where QEMU could not tell.
+    public let microseconds: Int64
+
+    /// Makes a time.
+    ///
+    /// - Parameters:
+    ///   - seconds: Seconds since 1970-01-01 UTC.
+    ///   - microseconds: Microseconds within the second.
+    public init(seconds: Int64, microseconds: Int64) {
+        self.seconds = seconds
+        self.microseconds = microseconds
+    }
+
+    /// Microseconds since 1970-01-01 UTC.
+    public var microsecondsSinceEpoch: Int64 {
+        seconds.multipliedReportingOverflow(by: 1_000_000).partialValue &+ microseconds
+    }
+
+    /// The earlier one is less.
+    public static func < (left: QMPTimestamp, right: QMPTimestamp) -> Bool {
+        (left.seconds, left.microseconds) < (right.seconds, right.microseconds)
+    }
+}
