@@ -1,0 +1,122 @@
+public import Linux
+internal import QMP
+
+/// Finds the guests of this host by looking at its processes.
+public enum GuestDiscovery {
+    /// Every QEMU system emulator on this host that we may see, by name and then by pid.
+    ///
+    /// Nothing is asked of the guests themselves; their binaries are asked for their version, each once. A process
+    /// that ends meanwhile is left out.
+    ///
+    /// - Throws: ``DiscoveryError/processesUnreadable(_:)`` when /proc cannot be read.
+    public static func all() async throws(DiscoveryError) -> [GuestProcess] {
+        let guests = try survey()
+        return await withTaskGroup(of: (Int, GuestProcess).self) { group in
+            for (index, guest) in guests.enumerated() {
+                group.addTask { (index, await guest.withVersions()) }
+            }
+            var complete = guests
+            for await (index, guest) in group { complete[index] = guest }
+            return complete
+        }
+    }
+
+    /// The one guest that is meant.
+    ///
+    /// The new side of a refresh that has not committed is never offered: it waits for the guest and does not have it.
+    ///
+    /// - Parameter text: a name, a pid, or the path of a QMP socket.
+    /// - Returns: the guest.
+    /// - Throws: ``DiscoveryError``; an ambiguous name lists the candidates.
+    public static func find(_ text: String) async throws(DiscoveryError) -> GuestProcess {
+        let guests = try survey()
+        return await (try GuestSelection.select(text, from: guests, program: programName)).withVersions()
+    }
+
+    /// What /proc tells of this process if it is a guest's QEMU; nil when it is not, or is gone.
+    public static func process(_ identity: ProcessIdentity) async -> GuestProcess? {
+        guard let guest = inspect(identity.pid), guest.identity == identity else { return nil }
+        return await guest.withVersions()
+    }
+
+    private static func survey() throws(DiscoveryError) -> [GuestProcess] {
+        do {
+            return try ProcFS.processes().compactMap(inspect).sorted {
+                ($0.name, $0.identity.pid) < ($1.name, $1.identity.pid)
+            }
+        } catch {
+            throw .processesUnreadable("\(error)")
+        }
+    }
+
+    private static func inspect(_ pid: Int32) -> GuestProcess? {
+        guard let arguments = try? ProcFS.commandLine(pid), !arguments.isEmpty else { return nil }
+        let executable = try? ProcFS.executable(pid)
+        guard QEMURecognition.isGuest(executable: executable?.path, arguments: arguments),
+            let status = try? ProcFS.status(pid), !status.isDead
+        else { return nil }
+        return GuestProcess(
+            identity: ProcessIdentity(pid: pid, startTime: status.startTime),
+            executable: executable, arguments: arguments)
+    }
+
+    private static func programName(_ pid: Int32) -> String? {
+        (try? ProcFS.status(pid))?.command
+    }
+}
+
+extension GuestProcess {
+    /// Reads what else /proc tells of the process.
+    init(identity: ProcessIdentity, executable: ExecutableLink?, arguments: [String]) {
+        let pid = identity.pid
+        let folder = try? ProcFS.workingDirectory(pid)
+        let view = ProcessView(pid: pid, workingDirectory: folder)
+        self.identity = identity
+        self.executable = executable
+        self.arguments = arguments
+        workingDirectory = folder
+        userID = FileFacts.at("/proc/\(pid)")?.owner
+        name = "\(pid)"
+        uuid = nil
+        monitors = []
+        memoryBackends = []
+        accelerators = []
+        isNewSideOfRefresh = false
+        runningVersion = nil
+        installedVersion = nil
+        do throws(CommandLineError) {
+            let line = try CommandLine(arguments: arguments, readConfig: view.configText)
+            commandLine = line
+            commandLineProblem = nil
+            take(CommandLineSurvey(line), view: view)
+        } catch {
+            commandLine = nil
+            commandLineProblem = "\(error)"
+        }
+    }
+
+    private mutating func take(_ survey: CommandLineSurvey, view: ProcessView) {
+        name = survey.name ?? survey.uuid ?? name
+        uuid = survey.uuid
+        memoryBackends = survey.memoryBackends
+        accelerators = survey.accelerators
+        monitors = survey.monitors.compactMap(view.socket)
+        // A refresh renames the sockets of its new side at commit: until then the temporary names exist.
+        isNewSideOfRefresh =
+            survey.waitsForState
+            && monitors.contains { $0.boundPath != $0.lastingPath && $0.path == view.reachable($0.boundPath) }
+    }
+
+    /// Asks the binaries that run and that are installed.
+    func withVersions() async -> GuestProcess {
+        var guest = self
+        let pid = identity.pid
+        let owner = FileFacts.at("/proc/\(pid)").map { HelperProgram.User(uid: $0.owner, gid: $0.group) }
+        guest.runningVersion = await VersionQuery.shared.version(of: "/proc/\(pid)/exe", owner: owner)
+        // In another mount namespace the path leads to another file here, if to any.
+        if let executable, !executable.path.isEmpty, ProcessView(pid: pid).sharesOurFiles {
+            guest.installedVersion = await VersionQuery.shared.version(of: executable.path, owner: owner)
+        }
+        return guest
+    }
+}

@@ -1,0 +1,102 @@
+internal import Glibc
+internal import Subprocess
+internal import SystemPackage
+
+/// A program that is asked something and exits, such as `qemu-system-x86_64 --version`.
+struct HelperProgram {
+    /// What it said.
+    struct Output {
+        /// Its exit code; nil when a signal ended it.
+        let exitCode: Int32?
+        /// The signal that ended it.
+        let signal: Int32?
+        let standardOutput: String
+        let standardError: String
+
+        var succeeded: Bool { exitCode == 0 }
+    }
+
+    /// Why it said nothing.
+    enum Failure: Error, CustomStringConvertible {
+        /// It was killed because it had not ended in time.
+        case deadline(Duration)
+        /// It could not be started, with the system's reason.
+        case notStarted(String)
+
+        var description: String {
+            switch self {
+            case .deadline(let duration): "it did not end within \(duration) and was killed"
+            case .notStarted(let reason): reason
+            }
+        }
+    }
+
+    /// A user to run as, with no supplementary groups.
+    struct User: Hashable {
+        let uid: UInt32
+        let gid: UInt32
+    }
+
+    var path: String
+    var arguments: [String]
+    /// Variables set in addition to our own environment.
+    var environment: [String: String] = [:]
+    /// Nil for ourselves.
+    var user: User?
+
+    /// The most that is read of each of its streams, in bytes.
+    private static let outputLimit = 4 << 20
+
+    /// Runs the program in a session of its own, its standard input empty, and waits for its end.
+    func run(deadline: Duration) async throws(Failure) -> Output {
+        let program = self
+        let outcome = await withTaskGroup(of: Result<Output, Failure>?.self) { group in
+            group.addTask { await program.finish() }
+            group.addTask {
+                // Woken early by the cancellation below.
+                try? await Task.sleep(for: deadline)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+        guard let outcome else { throw .deadline(deadline) }
+        return try outcome.get()
+    }
+
+    /// Cancelling this kills the program and all that it started.
+    private func finish() async -> Result<Output, Failure> {
+        var options = PlatformOptions()
+        options.createSession = true
+        options.teardownSequence = [
+            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))
+        ]
+        if let user {
+            options.userID = user.uid
+            options.groupID = user.gid
+            options.supplementaryGroups = []
+        }
+        var variables: [Environment.Key: String?] = [:]
+        for (name, value) in environment {
+            if let key = Environment.Key(rawValue: name) { variables[key] = value }
+        }
+        do {
+            let result = try await Subprocess.run(
+                .path(FilePath(path)), arguments: Arguments(arguments), environment: .inherit.updating(variables),
+                platformOptions: options, input: .none,
+                output: .string(limit: Self.outputLimit), error: .string(limit: Self.outputLimit))
+            let (code, signal): (Int32?, Int32?) =
+                switch result.terminationStatus {
+                case .exited(let code): (code, nil)
+                case .signaled(let number): (nil, number)
+                }
+            return .success(
+                Output(
+                    exitCode: code, signal: signal, standardOutput: result.standardOutput,
+                    standardError: result.standardError))
+        } catch {
+            return .failure(.notStarted("\(error)"))
+        }
+    }
+}

@@ -1,0 +1,64 @@
+internal import Glibc
+internal import Linux
+
+extension ProcessView {
+    /// The most that is read of a `-readconfig` file.
+    private static let configLimit = 4 << 20
+
+    /// The text of a `-readconfig` file as QEMU found it.
+    ///
+    /// Only regular files are read: a guest's owner must not make us wait at a pipe.
+    func configText(_ path: String) throws -> String {
+        let place = Self.descriptorNumber(path).map { "/proc/\(pid)/fd/\($0)" } ?? reachable(absolute(path))
+        guard let facts = FileFacts.at(place) else {
+            throw SystemError(operation: "open", subject: place, code: ENOENT)
+        }
+        guard facts.isRegular else {
+            throw SystemError(operation: "read", subject: place, code: EINVAL, detail: "not a regular file")
+        }
+        let bytes = try Files.readAll(place, limit: Self.configLimit)
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw SystemError(operation: "read", subject: place, code: EILSEQ, detail: "not UTF-8")
+        }
+        return text
+    }
+
+    /// The path that the listening socket behind a descriptor of the process is bound to.
+    func boundPath(of descriptor: Int32) -> String? {
+        guard let target = try? Files.linkTarget("/proc/\(pid)/fd/\(descriptor)"), target.hasPrefix("socket:["),
+            let inode = UInt64(target.dropFirst("socket:[".count).dropLast()),
+            let bytes = try? Files.readAll("/proc/\(pid)/net/unix")
+        else { return nil }
+        return UnixSocketTable(String(decoding: bytes, as: UTF8.self)).path(ofInode: inode)
+    }
+
+    /// 3 in `/dev/fd/3` and `/proc/self/fd/3`.
+    private static func descriptorNumber(_ path: String) -> Int32? {
+        if path == "/dev/stdin" { return 0 }
+        for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {
+            return Int32(path.dropFirst(folder.count))
+        }
+        return nil
+    }
+}
+
+/// /proc/net/unix, see unix(7).
+struct UnixSocketTable {
+    private let paths: [UInt64: String]
+
+    init(_ text: String) {
+        var paths: [UInt64: String] = [:]
+        for line in text.split(separator: "\n").dropFirst() {
+            // Num RefCount Protocol Flags Type St Inode Path; a path may contain blanks.
+            let fields = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
+            guard fields.count == 8, let inode = UInt64(fields[6]), fields[7].hasPrefix("/") else { continue }
+            paths[inode] = String(fields[7])
+        }
+        self.paths = paths
+    }
+
+    func path(ofInode inode: UInt64) -> String? { paths[inode] }
+}
+
+/// The effective user of this process.
+var ourUserID: UInt32 { geteuid() }

@@ -1,0 +1,58 @@
+internal import Linux
+internal import QMP
+
+/// The versions of QEMU binaries, by asking each file once.
+actor VersionQuery {
+    /// For this run of the program: files do not change their answer while inode and modification time stay.
+    static let shared = VersionQuery()
+
+    /// How long a binary may take to say its version: it loads a hundred libraries, on a host that may be busy.
+    private static let deadline = Duration.seconds(5)
+
+    private var answers: [FileFacts.Key: Task<QEMUVersion?, Never>] = [:]
+
+    /// The version of a binary; nil when it is missing, may not be run by us, or does not answer as QEMU does.
+    ///
+    /// - Parameters:
+    ///   - path: the binary; may be /proc/PID/exe, which leads to the file that runs even after it was deleted.
+    ///   - owner: a user who runs it already, in whose name it is asked when its file is not in safe hands.
+    /// - Returns: the version.
+    func version(of path: String, owner: HelperProgram.User?) async -> QEMUVersion? {
+        guard let file = FileFacts.at(path), file.isExecutable else { return nil }
+        if let known = answers[file.key] { return await known.value }
+        let answer = Task { await Self.ask(path, file: file, owner: owner) }
+        answers[file.key] = answer
+        return await answer.value
+    }
+
+    private static func ask(_ path: String, file: FileFacts, owner: HelperProgram.User?) async -> QEMUVersion? {
+        let isProcessLink = path.hasPrefix("/proc/") && path.hasSuffix("/exe")
+        var program = HelperProgram(path: path, arguments: ["--version"])
+        if isProcessLink ? file.isWritableByOthers : !ProgramTrust.isOurs(path) {
+            guard let owner, ourUserID == 0, owner.uid != 0 else { return nil }
+            program.user = owner
+        }
+        guard let output = try? await program.run(deadline: deadline), output.succeeded else { return nil }
+        return QEMUVersion(versionOutput: output.standardOutput)
+    }
+}
+
+extension QEMUVersion {
+    /// Reads what `qemu-system-* --version` prints: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)`.
+    ///
+    /// Returns nil for the output of any other program.
+    init?(versionOutput text: String) {
+        let opening = "QEMU emulator version "
+        guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(opening) }) else { return nil }
+        let rest = line.dropFirst(opening.count)
+        let number = rest.prefix { $0 != " " }.drop { $0 == "v" }
+        let parts = number.split(separator: ".").map { $0.prefix { $0.isNumber } }.map { Int($0) }
+        guard parts.count >= 2, let major = parts[0], let minor = parts[1] else { return nil }
+        let micro = parts.count > 2 ? parts[2] ?? 0 : 0
+        var package = ""
+        if let open = rest.firstIndex(of: "("), let close = rest.lastIndex(of: ")"), open < close {
+            package = String(rest[rest.index(after: open)..<close])
+        }
+        self.init(major: major, minor: minor, micro: micro, package: package)
+    }
+}
