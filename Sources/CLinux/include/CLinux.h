@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "spawn.h"
+
 // sockets.c
 
 /// Connects (or binds and listens, when `backlog` is positive) a close-on-exec stream socket at `path`.
@@ -53,3 +55,13 @@ int hf_start_thread(const char *name, void (*body)(void *context), void *context
 const char *hf_error_text(int code);
 /// The C library's name of an errno value ("ENOENT"); never NULL.
 const char *hf_error_name(int code);
+
+// files.c
+
+/// setns(2) flags of the namespaces by their names in /proc/PID/ns; 0 for a name that is not known.
+int hf_namespace_flag(const char *name);
+
+uint64_t hf_make_device(uint32_t major, uint32_t minor);
+
+/// The flags of open(2) that Swift does not see.
+extern const int hf_o_path;

@@ -1,0 +1,38 @@
+internal import Glibc
+
+/// An exclusive lock on a file (flock(2)), held until this value is gone or the process ends, however it ends.
+///
+/// The lock leaves no trace in the file system. Programs started meanwhile do not inherit it.
+public struct FileLock: ~Copyable, Sendable {
+    private let file: Descriptor
+
+    /// Which file is locked.
+    public let identity: FileIdentity
+
+    private init(_ file: consuming Descriptor, identity: FileIdentity) {
+        self.file = file
+        self.identity = identity
+    }
+
+    /// Locks an existing regular file.
+    ///
+    /// - Parameter path: of the file; it is opened for reading only, and its last part must not be a symbolic link.
+    /// - Returns: the lock; nil when somebody else holds it.
+    /// - Throws: `SystemError` from `open` (ELOOP for a link) or `flock`; EINVAL when it is no regular file.
+    public static func tryAcquire(_ path: String) throws(SystemError) -> FileLock? {
+        // O_NONBLOCK, for the open of a pipe would wait for its writer.
+        let file = try Descriptor.open(path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
+        let status = try Files.status(of: file)
+        guard status.kind == .regular else {
+            throw SystemError(operation: "flock", subject: path, code: EINVAL, detail: "not a regular file")
+        }
+        let number = file.number
+        do throws(SystemError) {
+            _ = try retrying("flock", path) { flock(number, LOCK_EX | LOCK_NB) }
+        } catch {
+            if error.code == EWOULDBLOCK { return nil }
+            throw error
+        }
+        return FileLock(file, identity: status.identity)
+    }
+}

@@ -1,0 +1,158 @@
+internal import CLinux
+internal import Glibc
+
+extension ProcFS {
+    /// Who the process is and what it may do.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func credentials(_ pid: Int32) throws(SystemError) -> ProcessCredentials {
+        let path = "/proc/\(pid)/status"
+        guard let credentials = ProcessCredentials(parsing: try text(path)) else { throw malformed(path) }
+        return credentials
+    }
+
+    /// What is mapped into the process, by ascending address.
+    ///
+    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    public static func mappings(_ pid: Int32) throws(SystemError) -> [MemoryMapping] {
+        MemoryMapping.parse(try text("/proc/\(pid)/maps"))
+    }
+
+    /// The open descriptors and what they lead to: a path, `socket:[INODE]`, `anon_inode:kvm-vm`.
+    ///
+    /// One that was closed while we looked is left out.
+    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    public static func descriptors(_ pid: Int32) throws(SystemError) -> [Int32: String] {
+        let folder = "/proc/\(pid)/fd"
+        var targets: [Int32: String] = [:]
+        for name in try names(inFolder: folder) {
+            guard let number = Int32(name) else { continue }
+            do throws(SystemError) {
+                targets[number] = try Files.linkTarget("\(folder)/\(name)")
+            } catch  where error.code == EILSEQ {
+                targets[number] = ""
+            } catch  where error.isGone {
+                continue
+            }
+        }
+        return targets
+    }
+
+    /// What the kernel tells of one open descriptor: `pos`, `flags`, and what its kind adds (`iff` for a tap).
+    ///
+    /// - Throws: `SystemError`; ENOENT when the process has no such descriptor.
+    public static func descriptorInfo(_ pid: Int32, _ number: Int32) throws(SystemError) -> [String: String] {
+        var fields: [String: String] = [:]
+        for line in try text("/proc/\(pid)/fdinfo/\(number)").split(separator: "\n") {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            let value = line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
+            if fields[String(line[..<colon])] == nil { fields[String(line[..<colon])] = String(value) }
+        }
+        return fields
+    }
+
+    /// The control group in the unified hierarchy, from its root as we see it: `/system.slice/a.service`.
+    ///
+    /// - Throws: `SystemError`; EBADMSG when the machine has no unified hierarchy.
+    public static func cgroup(_ pid: Int32) throws(SystemError) -> String {
+        let path = "/proc/\(pid)/cgroup"
+        guard let cgroup = unifiedCgroup(in: try text(path)) else { throw malformed(path) }
+        return cgroup
+    }
+
+    static func unifiedCgroup(in text: String) -> String? {
+        text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
+    }
+
+    /// The resource limits.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func limits(_ pid: Int32) throws(SystemError) -> [ProcessLimit] {
+        ProcessLimit.parse(try text("/proc/\(pid)/limits"))
+    }
+
+    /// The namespaces by kind (`net`, `mnt`), each with the number that tells it from others.
+    ///
+    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    public static func namespaces(_ pid: Int32) throws(SystemError) -> [String: UInt64] {
+        let folder = "/proc/\(pid)/ns"
+        var result: [String: UInt64] = [:]
+        for name in try names(inFolder: folder) {
+            // `net:[4026531992]`
+            let target = try Files.linkTarget("\(folder)/\(name)")
+            guard let open = target.firstIndex(of: "["), target.last == "]" else { continue }
+            result[name] = UInt64(target[target.index(after: open)...].dropLast())
+        }
+        return result
+    }
+
+    /// The folder that the process takes for `/`.
+    ///
+    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    public static func rootDirectory(_ pid: Int32) throws(SystemError) -> String {
+        try Files.linkTarget("/proc/\(pid)/root")
+    }
+
+    /// How much memory it occupies, in bytes, shared pages included.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func residentBytes(_ pid: Int32) throws(SystemError) -> UInt64 {
+        let path = "/proc/\(pid)/statm"
+        let fields = try text(path).split(separator: " ")
+        guard fields.count > 1, let pages = UInt64(fields[1]) else { throw malformed(path) }
+        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    /// How willingly the kernel kills it when memory runs out, -1000 (never) to 1000.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func oomScoreAdjustment(_ pid: Int32) throws(SystemError) -> Int32 {
+        let path = "/proc/\(pid)/oom_score_adj"
+        guard let value = Int32(try text(path).filter { $0 != "\n" }) else { throw malformed(path) }
+        return value
+    }
+
+    /// The label that AppArmor or SELinux confines it by; nil when neither does.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func securityLabel(_ pid: Int32) throws(SystemError) -> String? {
+        do throws(SystemError) {
+            let label = try text("/proc/\(pid)/attr/current").filter { $0 != "\n" && $0 != "\0" }
+            return label.isEmpty || label == "unconfined" ? nil : label
+        } catch  where error.code == EINVAL {
+            // No security module answers here.
+            return nil
+        }
+    }
+
+    /// The unix sockets of the network namespace of a process; ours when there is none given.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func unixSockets(of pid: Int32? = nil) throws(SystemError) -> [UnixSocketEntry] {
+        UnixSocketEntry.parse(try text("\(networkFolder(pid))/unix"))
+    }
+
+    /// The listening TCP sockets of the network namespace of a process; ours when there is none given.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    public static func tcpListeners(of pid: Int32? = nil) throws(SystemError) -> [TCPListener] {
+        let folder = networkFolder(pid)
+        var listeners = TCPListener.parse(try text("\(folder)/tcp"))
+        do throws(SystemError) {
+            listeners += TCPListener.parse(try text("\(folder)/tcp6"))
+        } catch  where error.code == ENOENT {
+            // A kernel without IPv6, unless the process ended meanwhile.
+            if let pid { _ = try status(pid) }
+        }
+        return listeners
+    }
+
+    private static func networkFolder(_ pid: Int32?) -> String {
+        pid.map { "/proc/\($0)/net" } ?? "/proc/self/net"
+    }
+
+    /// A file of /proc as text; bytes that are no UTF-8 (in names only) become the replacement character.
+    private static func text(_ path: String) throws(SystemError) -> String {
+        String(decoding: try read(path), as: UTF8.self)
+    }
+}

@@ -1,0 +1,46 @@
+internal import Glibc
+
+/// The time of day, for records and for comparison with QEMU's event timestamps, which come from the same clock.
+public enum WallClock {
+    /// Microseconds since 1970 in UTC.
+    public static func microseconds() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
+    /// Writes a time as RFC 3339 has it, in UTC, to the microsecond: `2026-01-31T23:59:59.000001Z`.
+    ///
+    /// - Parameter microseconds: since 1970 in UTC; years 0 to 9999.
+    /// - Returns: 27 characters.
+    public static func rfc3339(_ microseconds: Int64) -> String {
+        let day = floorDivide(microseconds, 86_400_000_000)
+        let (year, month, dayOfMonth) = civil(day: day.quotient)
+        let second = day.remainder / 1_000_000
+        let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(dayOfMonth, 2))"
+        let time = "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
+        return "\(date)T\(time).\(padded(day.remainder % 1_000_000, 6))Z"
+    }
+
+    /// The date of a day counted from 1970, by Howard Hinnant's `civil_from_days`: years begin in March, eras have 400 years.
+    private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let era = floorDivide(day + 719_468, 146_097)
+        let dayOfEra = era.remainder
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        let year = yearOfEra + era.quotient * 400 + (month <= 2 ? 1 : 0)
+        return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
+    }
+
+    private static func floorDivide(_ value: Int64, _ by: Int64) -> (quotient: Int64, remainder: Int64) {
+        let (quotient, remainder) = value.quotientAndRemainder(dividingBy: by)
+        return remainder < 0 ? (quotient - 1, remainder + by) : (quotient, remainder)
+    }
+
+    private static func padded(_ value: Int64, _ width: Int) -> String {
+        let digits = String(value)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}
