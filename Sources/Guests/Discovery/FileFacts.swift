@@ -55,7 +55,7 @@ enum ProgramTrust {
     ///
     /// A guest's owner chooses the binary that their QEMU runs; an administrator's tool must not run it as root.
     static func isOurs(_ path: String) -> Bool {
-        guard let resolved = resolve(path), let file = FileFacts.at(resolved), !file.isWritableByOthers else {
+        guard let resolved = Paths.resolved(path), let file = FileFacts.at(resolved), !file.isWritableByOthers else {
             return false
         }
         var folder = resolved
@@ -65,9 +65,12 @@ enum ProgramTrust {
         }
         return true
     }
+}
 
+/// Paths of this host.
+enum Paths {
     /// The path without symbolic links, `.` and `..`; nil when it leads nowhere.
-    static func resolve(_ path: String) -> String? {
+    static func resolved(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(validatingCString: resolved)

@@ -24,11 +24,11 @@ enum GuestSelection {
             let guest = guests.filter { $0.identity.pid == pid }
             return guest.isEmpty ? named : guest
         case .socket(let path):
-            let wanted = ProgramTrust.resolve(path)
+            let wanted = Paths.resolved(path)
             return guests.filter { guest in
                 guest.monitors.contains { monitor in
                     monitor.path == path || monitor.lastingPath == path
-                        || (wanted != nil && ProgramTrust.resolve(monitor.path) == wanted)
+                        || (wanted != nil && Paths.resolved(monitor.path) == wanted)
                 }
             }
         }

@@ -27,9 +27,9 @@ extension ProcessView {
     func boundPath(of descriptor: Int32) -> String? {
         guard let target = try? Files.linkTarget("/proc/\(pid)/fd/\(descriptor)"), target.hasPrefix("socket:["),
             let inode = UInt64(target.dropFirst("socket:[".count).dropLast()),
-            let bytes = try? Files.readAll("/proc/\(pid)/net/unix")
+            let sockets = try? ProcFS.unixSockets(of: pid)
         else { return nil }
-        return UnixSocketTable(String(decoding: bytes, as: UTF8.self)).path(ofInode: inode)
+        return sockets.first { $0.inode == inode && $0.isListening }?.path
     }
 
     /// 3 in `/dev/fd/3` and `/proc/self/fd/3`.
@@ -40,24 +40,6 @@ extension ProcessView {
         }
         return nil
     }
-}
-
-/// /proc/net/unix, see unix(7).
-struct UnixSocketTable {
-    private let paths: [UInt64: String]
-
-    init(_ text: String) {
-        var paths: [UInt64: String] = [:]
-        for line in text.split(separator: "\n").dropFirst() {
-            // Num RefCount Protocol Flags Type St Inode Path; a path may contain blanks.
-            let fields = line.split(separator: " ", maxSplits: 7, omittingEmptySubsequences: true)
-            guard fields.count == 8, let inode = UInt64(fields[6]), fields[7].hasPrefix("/") else { continue }
-            paths[inode] = String(fields[7])
-        }
-        self.paths = paths
-    }
-
-    func path(ofInode inode: UInt64) -> String? { paths[inode] }
 }
 
 /// The effective user of this process.

@@ -1,0 +1,91 @@
+internal import QMP
+
+/// Whether a waiting QEMU has the guest's devices in the guest's places.
+///
+/// What the guest sees is compared. QEMU compares device states itself while it loads them, but does so with the guest
+/// stopped; and it does not miss what the old side had no state for.
+public enum GuestComparison {
+    /// What differs, a line each; empty when the guest would find everything where it was.
+    ///
+    /// - Parameters:
+    ///   - old: the QEMU that has the guest.
+    ///   - new: the QEMU that waits for it.
+    /// - Returns: the differences.
+    public static func differences(old: GuestDescription, new: GuestDescription) -> [String] {
+        var lines: [String] = []
+        if old.machineType != new.machineType {
+            lines.append("machine type: \(old.machineType), new: \(new.machineType)")
+        }
+        if old.uuid != new.uuid { lines.append("uuid: \(old.uuid ?? "none"), new: \(new.uuid ?? "none")") }
+        if old.isKVM != new.isKVM {
+            lines.append("accelerator: \(old.isKVM ? "kvm" : "tcg"), new: \(new.isKVM ? "kvm" : "tcg")")
+        }
+        lines += compare("device", old.peripherals.map(\.line), new.peripherals.map(\.line))
+        lines += compare("PCI function", places(old.pci), places(new.pci))
+        lines += compare("vCPU", old.occupiedSlots, new.occupiedSlots)
+        lines += compare("memory device", old.memoryDevices.map(\.line), new.memoryDevices.map(\.line))
+        lines += compare("disk", old.drives.compactMap(\.line), new.drives.compactMap(\.line))
+        return lines
+    }
+
+    private static func compare(_ what: String, _ old: [String], _ new: [String]) -> [String] {
+        let missing = subtract(new, from: old)
+        let added = subtract(old, from: new)
+        return missing.map { "\(what) only in the old QEMU: \($0)" }
+            + added.map { "\(what) only in the new QEMU: \($0)" }
+    }
+
+    /// What is left of a list, each of the others taken away once.
+    private static func subtract(_ others: [String], from list: [String]) -> [String] {
+        var rest = list
+        for line in others {
+            if let index = rest.firstIndex(of: line) { rest.remove(at: index) }
+        }
+        return rest.sorted()
+    }
+
+    /// The functions by their way from the root: bus numbers are the guest's firmware's, and a QEMU that waits has none.
+    private static func places(_ devices: [PCIDevice], behind way: String = "") -> [String] {
+        devices.flatMap { device -> [String] in
+            let place = way + "/\(hexadecimal(device.slot, 2)).\(device.function)"
+            let vendor = "\(hexadecimal(device.vendorID, 4)):\(hexadecimal(device.deviceID, 4))"
+            let id = device.qdevID.isEmpty ? "" : " \(device.qdevID)"
+            return ["\(place) \(vendor)\(id)"] + places(device.behindBridge ?? [], behind: place)
+        }
+    }
+
+    private static func hexadecimal(_ number: Int, _ width: Int) -> String {
+        let digits = String(number, radix: 16)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}
+
+extension GuestDescription.Peripheral {
+    fileprivate var line: String { "\(id ?? "without id") (\(type))" }
+}
+
+extension GuestDescription {
+    fileprivate var occupiedSlots: [String] {
+        cpuSlots.filter { $0.qomPath != nil }.map { slot in
+            slot.properties.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ",")
+        }
+    }
+}
+
+extension QueryMemoryDevices.Device {
+    fileprivate var line: String {
+        "\(id ?? "without id") (\(type)) at \(address.map { "0x" + String($0, radix: 16) } ?? "no address"), \(size) bytes"
+    }
+}
+
+extension QueryBlock.Drive {
+    /// Nil where nothing is in it, and where neither side gives it a name to compare by.
+    fileprivate var line: String? {
+        guard let inserted else { return nil }
+        // Devices without a parent are numbered as they are made, which differs between versions.
+        let path = qdev.flatMap { $0.hasPrefix("/machine/unattached/") ? nil : $0 }
+        let name = device.isEmpty ? path ?? "" : device
+        guard !name.isEmpty else { return nil }
+        return "\(name): \(inserted.virtualSize) bytes\(inserted.isReadOnly ? ", read-only" : "")"
+    }
+}

@@ -1,0 +1,160 @@
+public import Linux
+
+/// The proof that two QEMU processes have mapped the same guest memory at the same guest addresses.
+///
+/// QEMU reports a migration with `x-ignore-shared` as completed even if the new side mapped other memory, a private
+/// copy, or nothing of the kind: so the processes themselves are looked at before the switch.
+public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
+    /// A backend that both processes map.
+    public struct Backend: Sendable, Hashable {
+        /// Its id.
+        public let id: String
+        /// The file.
+        public let file: FileIdentity
+        /// In bytes.
+        public let size: UInt64
+        /// The name by which both mapped it.
+        public let path: String
+    }
+
+    /// The backends, in the old QEMU's order; never empty.
+    public let backends: [Backend]
+    /// Where they lie in the guest's physical address space.
+    public let layout: [GuestMemoryRange]
+
+    /// Such as `ram0 = /dev/shm/vm1 (26:4711), 4294967296 bytes`.
+    public var description: String {
+        backends.map { "\($0.id) = \($0.path) (\($0.file)), \($0.size) bytes" }.joined(separator: "; ")
+    }
+
+    /// Proves that both processes have the same memory.
+    ///
+    /// The mappings are read now; the descriptions say what QEMU knows: ids, sizes, sharing, guest addresses.
+    ///
+    /// - Parameters:
+    ///   - old: the process that has the guest.
+    ///   - oldDescription: what its QEMU says.
+    ///   - new: the process that waits for it.
+    ///   - newDescription: what its QEMU says.
+    /// - Returns: what is the same.
+    /// - Throws: ``MemoryIdentityError`` with the first difference.
+    public static func prove(
+        old: ProcessIdentity, _ oldDescription: GuestDescription,
+        new: ProcessIdentity, _ newDescription: GuestDescription
+    ) throws(MemoryIdentityError) -> MemoryIdentity {
+        let oldMemory = try remapped(oldDescription.memory, in: old, side: "old")
+        let newMemory = try remapped(newDescription.memory, in: new, side: "new")
+        return try compare(
+            old: oldMemory, oldDescription.memoryLayout, new: newMemory, newDescription.memoryLayout)
+    }
+
+    /// The backends with what the process has mapped at this moment.
+    private static func remapped(
+        _ backends: [MemoryBackend], in process: ProcessIdentity, side: String
+    ) throws(MemoryIdentityError) -> [MemoryBackend] {
+        let files: [MappedFile]
+        do {
+            files = MappedFile.all(in: try ProcFS.mappings(process.pid))
+        } catch {
+            throw MemoryIdentityError(.unreadable, backend: "", "the \(side) QEMU's mappings cannot be read: \(error)")
+        }
+        guard process.isAlive else {
+            throw MemoryIdentityError(.unreadable, backend: "", "the \(side) QEMU (\(process)) has ended")
+        }
+        return backends.map { $0.mapped(in: process.pid, files: files) }
+    }
+
+    static func compare(
+        old: [MemoryBackend], _ oldLayout: [GuestMemoryRange], new: [MemoryBackend], _ newLayout: [GuestMemoryRange]
+    ) throws(MemoryIdentityError) -> MemoryIdentity {
+        guard !old.isEmpty else {
+            throw MemoryIdentityError(.backendMissing, backend: "", "the old QEMU names no memory backend")
+        }
+        var proven: [Backend] = []
+        for backend in old {
+            let twins = new.filter { $0.id == backend.id }
+            guard let twin = twins.first, twins.count == 1 else {
+                throw MemoryIdentityError(.backendMissing, backend: backend.id, "the new QEMU does not have it")
+            }
+            proven.append(try compare(backend, twin))
+        }
+        for backend in new where !old.contains(where: { $0.id == backend.id }) {
+            throw MemoryIdentityError(.backendMissing, backend: backend.id, "the old QEMU does not have it")
+        }
+        try compareLayouts(old: oldLayout, new: newLayout)
+        return MemoryIdentity(backends: proven, layout: oldLayout)
+    }
+
+    private static func compare(_ old: MemoryBackend, _ new: MemoryBackend) throws(MemoryIdentityError) -> Backend {
+        let id = old.id
+        let oldFile = try mappedFile(of: old, side: "old")
+        let newFile = try mappedFile(of: new, side: "new")
+        guard oldFile.identity == newFile.identity else {
+            throw MemoryIdentityError(
+                .fileDiffers, backend: id,
+                "the old QEMU maps \(oldFile.path) (\(oldFile.identity)), the new one \(newFile.path) "
+                    + "(\(newFile.identity)): not the same file\(oldFile.path == newFile.path ? ", only its name is" : "")"
+            )
+        }
+        guard old.size == new.size, oldFile.offset == newFile.offset, oldFile.size == newFile.size else {
+            throw MemoryIdentityError(
+                .sizeDiffers, backend: id,
+                "the old QEMU has \(old.size) bytes and maps \(oldFile.size) from \(oldFile.offset), the new one "
+                    + "\(new.size) and \(newFile.size) from \(newFile.offset)")
+        }
+        return Backend(id: id, file: oldFile.identity, size: old.size, path: newFile.path)
+    }
+
+    /// The file behind a backend, if it is one that can be handed over.
+    private static func mappedFile(of backend: MemoryBackend, side: String) throws(MemoryIdentityError) -> MappedFile {
+        let id = backend.id
+        guard backend.type == "memory-backend-file" else {
+            throw MemoryIdentityError(.notNamedFile, backend: id, "in the \(side) QEMU it is a \(backend.type)")
+        }
+        guard backend.isShared else {
+            throw MemoryIdentityError(.notShared, backend: id, "the \(side) QEMU has it with share=off")
+        }
+        guard let file = backend.mapping else {
+            throw MemoryIdentityError(
+                .fileDiffers, backend: id,
+                "the \(side) QEMU has mapped no file \(backend.path ?? "") of \(backend.size) bytes")
+        }
+        guard !file.isDeleted else {
+            throw MemoryIdentityError(
+                .notNamedFile, backend: id, "the file that the \(side) QEMU has mapped, \(file.path), was removed")
+        }
+        guard file.isShared else {
+            throw MemoryIdentityError(.notShared, backend: id, "the \(side) QEMU has mapped \(file.path) privately")
+        }
+        return file
+    }
+
+    private static func compareLayouts(
+        old: [GuestMemoryRange], new: [GuestMemoryRange]
+    ) throws(MemoryIdentityError) {
+        guard !old.isEmpty else {
+            throw MemoryIdentityError(
+                .layoutDiffers, backend: "", "the old QEMU does not say where the guest's memory lies (info mtree)")
+        }
+        guard old != new else { return }
+        let missing = old.filter { !new.contains($0) }
+        let added = new.filter { !old.contains($0) }
+        throw MemoryIdentityError(
+            .layoutDiffers, backend: (missing + added).first?.backend ?? "",
+            "it lies elsewhere: old \(missing.map(\.description)), new \(added.map(\.description))")
+    }
+}
+
+extension MemoryBackend {
+    /// The backend with what of it the process has mapped.
+    func mapped(in pid: Int32, files: [MappedFile]) -> MemoryBackend {
+        var backend = self
+        backend.mapping = nil
+        guard let path else { return backend }
+        let view = ProcessView(pid: pid, workingDirectory: try? ProcFS.workingDirectory(pid))
+        let absolute = view.absolute(path)
+        let resolved = Paths.resolved(view.reachable(absolute))
+        backend.mapping = MappedFile.backing(path: absolute, resolvedPath: resolved, id: id, size: size, in: files)
+        return backend
+    }
+}

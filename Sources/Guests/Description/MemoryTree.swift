@@ -1,0 +1,168 @@
+/// QEMU's memory regions as `info mtree` prints them (QEMU's docs/devel/memory.rst).
+///
+/// The tree is read rather than the flattened view: a guest that runs has switched windows over its RAM (PAM, SMRAM),
+/// a QEMU that waits for it has not yet, and in the flattened view these are holes.
+struct MemoryTree {
+    /// One line of the output.
+    private struct Region {
+        let depth: Int
+        let start: UInt64
+        let end: UInt64
+        /// `ram`, `rom`, `nv-ram`, `i/o`, `container` and so on.
+        let kind: String
+        let name: String
+        /// The region that an alias shows, and the first place of it that is shown.
+        let target: (name: String, offset: UInt64)?
+    }
+
+    /// What is below 1 MiB and above 640 KiB is windows over ROM and RAM that firmware opens and closes.
+    private static let legacyWindows: Range<UInt64> = 0xA0000..<0x100000
+    /// Aliases of aliases end somewhere; a malformed tree must not keep us.
+    private static let deepestAlias = 16
+
+    /// The sections by their title: `address-space: memory`, `memory-region: pc.ram`.
+    private let sections: [Substring: [Region]]
+
+    init(_ text: String) {
+        var sections: [Substring: [Region]] = [:]
+        var titles: [Substring] = []
+        for line in text.split(separator: "\n") {
+            let line = line.last == "\r" ? line.dropLast() : line
+            if line.first != " " {
+                // Address spaces with the same contents have their titles one below the other.
+                if sections[titles.last ?? ""]?.isEmpty == false { titles = [] }
+                titles.append(line)
+                sections[line] = []
+            } else if let region = Self.region(line) {
+                for title in titles { sections[title, default: []].append(region) }
+            }
+        }
+        self.sections = sections
+    }
+
+    /// Where the named regions lie in the guest's physical address space, ascending; neighbours that continue each other
+    /// are one.
+    ///
+    /// - Parameter backends: the ids of memory backends; older machine types name their regions `/objects/ID`.
+    /// - Returns: the ranges.
+    func layout(of backends: Set<String>) -> [GuestMemoryRange] {
+        let root = sections["address-space: memory"] ?? []
+        var ranges: Set<GuestMemoryRange> = []
+        for region in root {
+            for range in resolve(region, depth: 0) {
+                let id = Self.identifier(range.backend)
+                guard backends.contains(id) else { continue }
+                let end = range.address + (range.size - 1)
+                if Self.legacyWindows.contains(range.address) && Self.legacyWindows.contains(end) { continue }
+                ranges.insert(
+                    GuestMemoryRange(backend: id, address: range.address, offset: range.offset, size: range.size))
+            }
+        }
+        return Self.merged(ranges.sorted())
+    }
+
+    /// The memory that a region shows, with the names as QEMU prints them.
+    private func resolve(_ region: Region, depth: Int) -> [GuestMemoryRange] {
+        guard region.end >= region.start else { return [] }
+        // A size of 2^64 does not fit; no memory is that large.
+        let last = region.end - region.start
+        guard last < .max else { return [] }
+        guard let target = region.target else {
+            guard region.kind == "ram" || region.kind == "nv-ram" else { return [] }
+            return [GuestMemoryRange(backend: region.name, address: region.start, offset: 0, size: last + 1)]
+        }
+        guard depth < Self.deepestAlias, let shown = sections["memory-region: \(target.name)"], let top = shown.first
+        else { return [] }
+        var ranges: [GuestMemoryRange] = []
+        for part in shown {
+            for range in resolve(part, depth: depth + 1) {
+                // The section's addresses begin at the region's own place; the alias counts from its first byte.
+                let place = range.address - min(range.address, top.start)
+                let begin = max(place, target.offset)
+                let (end, overflow) = target.offset.addingReportingOverflow(last)
+                let finish = min(place + (range.size - 1), overflow ? .max : end)
+                guard begin <= finish else { continue }
+                ranges.append(
+                    GuestMemoryRange(
+                        backend: range.backend, address: region.start + (begin - target.offset),
+                        offset: range.offset + (begin - place), size: finish - begin + 1))
+            }
+        }
+        return ranges
+    }
+
+    private static func merged(_ ranges: [GuestMemoryRange]) -> [GuestMemoryRange] {
+        var merged: [GuestMemoryRange] = []
+        for range in ranges {
+            if let previous = merged.last, previous.backend == range.backend,
+                previous.address &+ previous.size == range.address, previous.offset &+ previous.size == range.offset
+            {
+                merged[merged.count - 1].size += range.size
+            } else {
+                merged.append(range)
+            }
+        }
+        return merged
+    }
+
+    static func identifier(_ region: String) -> String {
+        region.hasPrefix("/objects/") ? String(region.dropFirst("/objects/".count)) : region
+    }
+}
+
+// MARK: - Reading
+
+extension MemoryTree {
+    /// Reads a line.
+    ///
+    /// Such as `0000000000000000-000000000fffffff (prio 0, ram): alias ram-below-4g @ram0 0000000000000000-000000000fffffff`
+    private static func region(_ line: Substring) -> Region? {
+        let depth = line.prefix { $0 == " " }.count / 2
+        var rest = line.drop { $0 == " " }
+        guard let range = takeRange(&rest), rest.hasPrefix(" (prio "), let comma = rest.firstIndex(of: ","),
+            let close = rest.range(of: "): ", after: comma)
+        else { return nil }
+        let kind = rest[rest.index(after: comma)..<close.lowerBound].drop { $0 == " " }
+        var name = rest[close.upperBound...]
+        if name.hasSuffix(" [disabled]") { return nil }
+        var target: (String, UInt64)?
+        if name.hasPrefix("alias "), let (alias, shown, offset) = alias(name.dropFirst("alias ".count)) {
+            name = alias
+            target = (String(shown), offset)
+        }
+        return Region(
+            depth: depth, start: range.start, end: range.end, kind: String(kind), name: String(name), target: target)
+    }
+
+    /// `ram-below-4g @ram0 0000000000000000-000000000fffffff`; names may contain blanks.
+    private static func alias(_ text: Substring) -> (name: Substring, target: Substring, offset: UInt64)? {
+        guard let blank = text.lastIndex(of: " ") else { return nil }
+        var numbers = text[text.index(after: blank)...]
+        guard let range = takeRange(&numbers) else { return nil }
+        let names = text[..<blank]
+        guard let mark = names.range(of: " @", after: names.startIndex) else { return nil }
+        return (names[..<mark.lowerBound], names[mark.upperBound...], range.start)
+    }
+
+    private static func takeRange(_ text: inout Substring) -> (start: UInt64, end: UInt64)? {
+        let digits = text.prefix { $0 == "-" || $0.isHexDigit }
+        let parts = digits.split(separator: "-")
+        guard parts.count == 2, let start = UInt64(parts[0], radix: 16), let end = UInt64(parts[1], radix: 16) else {
+            return nil
+        }
+        text = text[digits.endIndex...]
+        return (start, end)
+    }
+}
+
+extension Substring {
+    /// The first place of a text at or behind an index.
+    func range(of text: String, after start: Index) -> Range<Index>? {
+        var index = start
+        while index < endIndex {
+            if self[index...].hasPrefix(text) { return index..<self.index(index, offsetBy: text.count) }
+            index = self.index(after: index)
+        }
+        return nil
+    }
+}
