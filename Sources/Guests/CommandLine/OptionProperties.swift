@@ -1,3 +1,5 @@
+internal import JSON
+
 /// The key=value list of an option, or its JSON object, as QEMU reads them.
 ///
 /// Keys of nested objects are joined by dots in both forms: `file.filename`. Where a key stands twice, the last one
@@ -19,30 +21,85 @@ public struct OptionProperties: Sendable, Hashable {
         var form: Form
     }
 
-    var entries: [Entry]
+    private enum Storage: Sendable, Hashable {
+        case list([Entry])
+        case json(JSONValue)
+    }
 
-    /// Makes an empty list of properties.
+    private var storage: Storage
+
+    /// Makes an empty key=value list.
     public init() {
-        entries = []
+        storage = .list([])
     }
 
-    init(parsing text: String, impliedKey: String?, allowsJSON: Bool) {
-        entries = OptionProperties.parse(text, impliedKey: impliedKey)
+    /// Makes a key=value list.
+    ///
+    /// - Parameters:
+    ///   - pairs: the keys and values in their order.
+    ///   - impliedKey: the key that QEMU implies for the first value; it is left out where it stands first.
+    init(_ pairs: [(key: String, value: String)], impliedKey: String? = nil) {
+        let entries = pairs.enumerated().map { index, pair in
+            // QEMU's keyval_parse takes an implied value up to the first comma, doubled or not.
+            let isImplied = index == 0 && pair.key == impliedKey && !pair.value.contains { $0 == "," || $0 == "=" }
+            return Entry(key: pair.key, value: pair.value, form: isImplied ? .implied : .pair)
+        }
+        storage = .list(entries)
     }
 
+    /// Reads an option's argument.
+    ///
+    /// - Parameters:
+    ///   - text: the argument as QEMU gets it.
+    ///   - impliedKey: the key that QEMU implies for the first value, if any.
+    ///   - allowsJSON: whether a text that begins with `{` is a JSON object.
+    init(parsing text: String, impliedKey: String?, allowsJSON: Bool = false) {
+        if allowsJSON, text.hasPrefix("{"), let value = try? JSONValue(parsing: text) {
+            storage = .json(value)
+        } else {
+            storage = .list(KeyValueText.parse(text, impliedKey: impliedKey))
+        }
+    }
+
+    /// Whether the option is in its JSON form.
+    public var isJSON: Bool {
+        if case .json = storage { true } else { false }
+    }
+
+    /// The argument to put on the command line.
+    public var text: String {
+        switch storage {
+        case .list(let entries): KeyValueText.text(of: entries)
+        case .json(let value): value.encoded()
+        }
+    }
+}
+
+// MARK: - Reading
+
+extension OptionProperties {
     /// The value of a key, nil where it is not given.
     ///
-    /// Booleans of the JSON form read as `on` and `off`.
+    /// Booleans of the JSON form read as `on` and `off`, numbers in decimal.
     public subscript(key: String) -> String? {
-        entries.last { $0.key == key }?.value
+        switch storage {
+        case .list(let entries): entries.last { $0.key == key }?.value
+        case .json(let value): value.member(at: key).flatMap(OptionProperties.optionText)
+        }
     }
 
     /// All values of a key that may be given several times, such as `hostfwd`, in their order.
     public func values(of key: String) -> [String] {
-        entries.filter { $0.key == key }.map(\.value)
+        switch storage {
+        case .list(let entries):
+            entries.filter { $0.key == key }.map(\.value)
+        case .json(let value):
+            // QAPI's type String is an object with the one member `str`.
+            (value.member(at: key)?.array ?? []).compactMap { OptionProperties.optionText($0["str"] ?? $0) }
+        }
     }
 
-    /// The value of a switch: true for on, yes, true, y; nil where it is not given or means neither.
+    /// The value of a switch, nil where it is not given or is neither on nor off.
     public func flag(_ key: String) -> Bool? {
         switch self[key] {
         case "on", "yes", "true", "y": true
@@ -51,9 +108,13 @@ public struct OptionProperties: Sendable, Hashable {
         }
     }
 
-    /// The argument to put on the command line.
-    public var text: String {
-        entries.map(\.text).joined(separator: ",")
+    private static func optionText(_ value: JSONValue) -> String? {
+        switch value {
+        case .string(let text): text
+        case .bool(let truth): truth ? "on" : "off"
+        case .integer, .unsigned, .number: value.encoded()
+        case .null, .array, .object: nil
+        }
     }
 }
 
@@ -62,83 +123,65 @@ public struct OptionProperties: Sendable, Hashable {
 extension OptionProperties {
     /// Sets a key where it stands, or adds it at the end.
     ///
-    /// Doubled entries of the key become one.
+    /// Doubled entries of the key become one. In the JSON form a value keeps its type.
     public mutating func set(_ key: String, _ value: String) {
-        guard let index = entries.firstIndex(where: { $0.key == key }) else {
-            entries.append(Entry(key: key, value: value, form: .pair))
-            return
+        switch storage {
+        case .list(var entries):
+            guard let index = entries.firstIndex(where: { $0.key == key }) else {
+                entries.append(Entry(key: key, value: value, form: .pair))
+                storage = .list(entries)
+                return
+            }
+            entries[index].value = value
+            if entries[index].form == .flag { entries[index].form = .pair }
+            let behind = entries[(index + 1)...].filter { $0.key != key }
+            storage = .list(Array(entries[...index]) + behind)
+        case .json(let object):
+            let typed: JSONValue =
+                switch object.member(at: key) {
+                case .bool: .bool(value == "on")
+                case .integer, .unsigned: Int64(value).map(JSONValue.integer) ?? .string(value)
+                default: .string(value)
+                }
+            storage = .json(object.setting(typed, at: key))
         }
-        entries[index].value = value
-        if entries[index].form == .flag { entries[index].form = .pair }
-        let kept = entries[...index]
-        entries = Array(kept) + entries[(index + 1)...].filter { $0.key != key }
     }
 
     /// Sets a switch, in the JSON form as a boolean.
     public mutating func set(_ key: String, flag: Bool) {
-        set(key, flag ? "on" : "off")
+        switch storage {
+        case .list: set(key, flag ? "on" : "off")
+        case .json(let object): storage = .json(object.setting(.bool(flag), at: key))
+        }
+    }
+
+    /// Replaces each value of a key that may be given several times.
+    mutating func replaceValues(of key: String, _ change: (String) -> String) {
+        guard case .list(let entries) = storage else {
+            self[key].map { set(key, change($0)) }
+            return
+        }
+        storage = .list(
+            entries.map { entry in
+                guard entry.key == key else { return entry }
+                return Entry(key: key, value: change(entry.value), form: entry.form)
+            }
+        )
     }
 
     /// Removes all entries of these keys.
     public mutating func remove(_ keys: String...) {
-        entries.removeAll { keys.contains($0.key) }
-    }
-}
-
-// MARK: - The key=value form
-
-extension OptionProperties {
-    /// Reads a list as QEMU's `opts_do_parse` does: a key ends at the first `=` or `,`, a value at the first single
-    /// `,`; a doubled comma is one comma of the value.
-    private static func parse(_ text: String, impliedKey: String?) -> [Entry] {
-        var entries: [Entry] = []
-        var rest = Substring(text)
-        var impliedKey = impliedKey
-        while !rest.isEmpty {
-            let end = rest.firstIndex { $0 == "=" || $0 == "," } ?? rest.endIndex
-            let key = String(rest[..<end])
-            if end < rest.endIndex, rest[end] == "=" {
-                rest = rest[rest.index(after: end)...]
-                entries.append(Entry(key: key, value: takeValue(from: &rest), form: .pair))
-            } else if let implied = impliedKey {
-                entries.append(Entry(key: implied, value: takeValue(from: &rest), form: .implied))
-            } else {
-                rest = rest[end...]
-                entries.append(
-                    key.hasPrefix("no")
-                        ? Entry(key: String(key.dropFirst(2)), value: "off", form: .flag)
-                        : Entry(key: key, value: "on", form: .flag)
-                )
-            }
-            rest = rest.dropFirst()
-            impliedKey = nil
+        switch storage {
+        case .list(let entries):
+            storage = .list(entries.filter { !keys.contains($0.key) })
+        case .json(let object):
+            storage = .json(keys.reduce(object) { $0.setting(nil, at: $1) })
         }
-        return entries
     }
 
-    /// Takes a value off the front, up to the comma that ends it.
-    private static func takeValue(from rest: inout Substring) -> String {
-        var value = ""
-        while let character = rest.first {
-            if character == "," {
-                guard rest.dropFirst().first == "," else { break }
-                rest = rest.dropFirst()
-            }
-            value.append(character)
-            rest = rest.dropFirst()
-        }
-        return value
-    }
-}
-
-extension OptionProperties.Entry {
-    /// The entry as QEMU reads it.
-    var text: String {
-        let escaped = value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
-        return switch form {
-        case .pair: key + "=" + escaped
-        case .implied: escaped
-        case .flag: value == "off" ? "no" + key : key
-        }
+    /// The pairs of a key=value list in their order; empty for the JSON form.
+    var pairs: [(key: String, value: String)] {
+        guard case .list(let entries) = storage else { return [] }
+        return entries.map { ($0.key, $0.value) }
     }
 }

@@ -1,6 +1,7 @@
 /// What QEMU knows about its options: whether they take an argument and how the argument is read.
 ///
-/// From qemu-options.hx of QEMU 7.2 and 10.0; options removed since 4.0 are kept, for a QEMU of that age may run.
+/// From qemu-options.hx of QEMU 7.2 and 10.0; options removed since 4.0 are kept, for a QEMU of that age may run, and
+/// so is `-id`, which Proxmox adds.
 enum OptionTable {
     /// How QEMU reads an option's argument.
     enum Syntax: Hashable {
@@ -46,18 +47,18 @@ enum OptionTable {
     private static let flags = [
         "S", "async-teardown", "audio-help", "daemonize", "enable-fips", "enable-kvm", "enable-sync-profile",
         "full-screen", "help", "jitdump", "mem-prealloc", "no-acpi", "no-fd-bootchk", "no-hpet", "no-kvm", "no-quit",
-        "no-reboot", "no-shutdown", "no-user-config", "nodefaults", "nodefconfig", "nographic", "old-param",
+        "no-reboot", "no-shutdown", "no-user-config", "nodefaults", "nographic", "old-param",
         "only-migratable", "perfmap", "portrait", "preconfig", "s", "semihosting", "singlestep", "snapshot", "usb",
-        "version", "win2k-hack", "xen-attach", "xen-domid-restrict", "alt-grab", "ctrl-grab", "no-frame", "curses",
-        "sdl", "show-cursor", "xen-create",
+        "version", "win2k-hack", "xen-attach", "xen-domid-restrict", "alt-grab", "ctrl-grab", "curses",
+        "sdl", "show-cursor",
     ]
 
     private static let texts = [
-        "D", "L", "append", "bios", "bt", "cdrom", "chroot", "cpu", "d", "dfilter", "dtb", "dump-vmstate", "echr",
-        "fda", "fdb", "g", "hda", "hdb", "hdc", "hdd", "incoming", "initrd", "k", "kernel", "loadvm", "mem-path",
+        "D", "L", "append", "bios", "cdrom", "chroot", "cpu", "d", "dfilter", "dtb", "dump-vmstate", "echr",
+        "fda", "fdb", "g", "hda", "hdb", "hdc", "hdd", "incoming", "id", "initrd", "k", "kernel", "loadvm", "mem-path",
         "mtdblock", "pflash", "pidfile", "prom-env", "qtest", "qtest-log", "readconfig", "realtime", "rotate", "runas",
-        "sd", "seed", "set", "shim", "soundhw", "tb-size", "usbdevice", "uuid", "vga", "virtioconsole", "watchdog",
-        "watchdog-action", "writeconfig", "xen-domid", "balloon", "global",
+        "sd", "seed", "set", "shim", "soundhw", "tb-size", "usbdevice", "uuid", "vga", "watchdog",
+        "watchdog-action", "writeconfig", "xen-domid", "global",
     ]
 
     private static let characters = ["debugcon", "gdb", "monitor", "parallel", "qmp", "qmp-pretty", "serial"]

@@ -1,0 +1,26 @@
+internal import JSON
+
+extension JSONValue {
+    /// The member of an object by a key that may lead through nested objects: `file.filename`.
+    ///
+    /// A member whose own name holds the dots comes first.
+    func member(at path: String) -> JSONValue? {
+        if let member = self[path] { return member }
+        guard let dot = path.firstIndex(of: ".") else { return nil }
+        return self[String(path[..<dot])]?.member(at: String(path[path.index(after: dot)...]))
+    }
+
+    /// The object with a member set, or removed where the value is nil; nested objects are made as needed.
+    func setting(_ value: JSONValue?, at path: String) -> JSONValue {
+        var members = object ?? [:]
+        guard members[path] == nil, let dot = path.firstIndex(of: ".") else {
+            members[path] = value
+            return .object(members)
+        }
+        let head = String(path[..<dot])
+        if members[head] == nil, value == nil { return self }
+        let rest = String(path[path.index(after: dot)...])
+        members[head] = (members[head] ?? .object([:])).setting(value, at: rest)
+        return .object(members)
+    }
+}

@@ -1,0 +1,64 @@
+/// QEMU's key=value lists as text.
+enum KeyValueText {
+    typealias Entry = OptionProperties.Entry
+
+    /// Reads a list as QEMU's `opts_do_parse` does.
+    ///
+    /// A key ends at the first `=` or `,`, a value at the first single `,`; a doubled comma is one comma of the value.
+    static func parse(_ text: String, impliedKey: String?) -> [Entry] {
+        var entries: [Entry] = []
+        var rest = Substring(text)
+        var impliedKey = impliedKey
+        while !rest.isEmpty {
+            let end = rest.firstIndex { $0 == "=" || $0 == "," } ?? rest.endIndex
+            let key = String(rest[..<end])
+            if end < rest.endIndex, rest[end] == "=" {
+                rest = rest[rest.index(after: end)...]
+                entries.append(Entry(key: key, value: takeValue(from: &rest), form: .pair))
+            } else if let implied = impliedKey {
+                entries.append(Entry(key: implied, value: takeValue(from: &rest), form: .implied))
+            } else {
+                rest = rest[end...]
+                entries.append(flag(key))
+            }
+            rest = rest.dropFirst()
+            impliedKey = nil
+        }
+        return entries
+    }
+
+    /// The list as QEMU reads it.
+    static func text(of entries: [Entry]) -> String {
+        entries.map(text).joined(separator: ",")
+    }
+
+    /// A key that stands alone: it is on, or off if it begins with `no`.
+    private static func flag(_ word: String) -> Entry {
+        word.hasPrefix("no")
+            ? Entry(key: String(word.dropFirst(2)), value: "off", form: .flag)
+            : Entry(key: word, value: "on", form: .flag)
+    }
+
+    /// Takes a value off the front, up to the comma that ends it.
+    private static func takeValue(from rest: inout Substring) -> String {
+        var value = ""
+        while let character = rest.first {
+            if character == "," {
+                guard rest.dropFirst().first == "," else { break }
+                rest = rest.dropFirst()
+            }
+            value.append(character)
+            rest = rest.dropFirst()
+        }
+        return value
+    }
+
+    private static func text(of entry: Entry) -> String {
+        let escaped = entry.value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
+        return switch entry.form {
+        case .pair: entry.key + "=" + escaped
+        case .implied: escaped
+        case .flag: entry.value == "off" ? "no" + entry.key : entry.key
+        }
+    }
+}
