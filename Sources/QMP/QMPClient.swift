@@ -193,7 +193,8 @@ public final class QMPClient: Sendable {
         allowsOutOfBand: Bool
     ) async throws(QMPError) -> QMPClient {
         do throws(QMPError) {
-            let value = try await connection.start(greetingWithin: patience).value()
+            try connection.start()
+            let value = try await connection.greeting(within: patience)
             let greeting = try QMPGreeting(from: QMPReply(value, to: "the connection"))
             let enables = allowsOutOfBand && greeting.capabilities.contains("oob")
             _ = try await connection.submit(

@@ -6,6 +6,8 @@ public enum FollowUp: Sendable, Hashable {
     ///
     /// `display-update` knows the first display only, which is the one meant.
     case vncListen(display: String, oldDescriptors: [Int32])
-    /// Add a forwarding rule once the old process is gone and its port is free: `hostfwd_add NETDEV RULE` (HMP).
-    case hostForward(netdev: String, rule: String)
+    /// Add a forwarding rule once the old process is gone and its port is free: `hostfwd_add [NETDEV] RULE` (HMP).
+    ///
+    /// Without a netdev the rule goes to the only user network.
+    case hostForward(netdev: String?, rule: String)
 }

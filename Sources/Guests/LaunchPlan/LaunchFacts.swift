@@ -28,8 +28,8 @@ public struct LaunchFacts: Sendable, Hashable {
     public var tapDescriptors: [String: [Int32]]
     /// What was added while the guest ran, as command-line options, in an order in which they can be created.
     public var additions: [CommandLineOption]
-    /// The ids of devices, netdevs, drives, block nodes, chardevs and objects that were removed while the guest ran.
-    public var removals: Set<String>
+    /// What was removed while the guest ran.
+    public var removals: Set<RemovedObject>
     /// The lasting path of the QMP socket by which the old QEMU is reached; nil: the first one on the command line.
     public var qmpSocket: String?
     /// Whether the guest was paused before.
@@ -49,7 +49,7 @@ public struct LaunchFacts: Sendable, Hashable {
         hostForwards: [String: [String]]? = nil,
         tapDescriptors: [String: [Int32]] = [:],
         additions: [CommandLineOption] = [],
-        removals: Set<String> = [],
+        removals: Set<RemovedObject> = [],
         qmpSocket: String? = nil,
         wasPaused: Bool = false
     ) {

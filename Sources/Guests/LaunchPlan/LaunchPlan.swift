@@ -49,6 +49,83 @@ public struct LaunchPlan: Sendable, Hashable {
         target: QEMUBinary,
         handoffID: String
     ) throws(LaunchPlanError) -> LaunchPlan {
-        throw LaunchPlanError(problems: [])
+        precondition(LastingPath.isHandoffID(handoffID), "a handoff's id is eight hexadecimal digits in lower case")
+        let kept = RemovedObject.filter(commandLine.options, removing: facts.removals)
+        var planner = LaunchPlanner(
+            options: kept + facts.additions,
+            facts: facts,
+            target: target,
+            handoffID: handoffID
+        )
+        let arguments = planner.arguments(commandLine, options: kept)
+        let qmpSocket = planner.qmpSocket()
+        guard planner.problems.isEmpty, let qmpSocket else { throw LaunchPlanError(problems: planner.problems) }
+        return LaunchPlan(
+            executable: target.path,
+            arguments: arguments,
+            environment: planner.environment(),
+            workingDirectory: planner.directory,
+            startsAsController: kept.contains(where: \.givesUpRights),
+            descriptors: planner.descriptors,
+            standardInput: .oldProcess(0),
+            standardOutput: .oldProcess(1),
+            standardError: planner.standardError,
+            endpoints: planner.endpoints,
+            followUps: planner.followUps,
+            qmpSocket: qmpSocket,
+            warnings: planner.warnings
+        )
+    }
+}
+
+extension LaunchPlanner {
+    /// The whole argument vector.
+    fileprivate mutating func arguments(_ commandLine: CommandLine, options old: [CommandLineOption]) -> [String] {
+        let setOptions = old.filter { $0.name == "add-fd" }
+        var options = old.filter { $0.name != "add-fd" }.flatMap { plan($0) }
+        options += facts.additions.flatMap { plan($0) }
+        if !setOptions.isEmpty || facts.fdSets?.isEmpty == false { options += fdSets(setOptions) }
+        checkMemory(options)
+        let added =
+            target.firmwareDirectories.map { CommandLineOption("L", $0) } + missingMachine(options)
+            + missingAccelerators(commandLine)
+        let waiting = [CommandLineOption("S"), CommandLineOption("incoming", "defer")]
+        return CommandLine(executable: target.path, options: added + options + waiting).arguments
+    }
+
+    /// The environment with the new binary's folder of modules in place of the old one's.
+    fileprivate func environment() -> [String] {
+        let name = "QEMU_MODULE_DIR="
+        let kept = facts.environment.filter { variable in
+            let isOurs = facts.binary.moduleDirectory.map { variable == name + $0 } ?? false
+            return !isOurs && !(target.moduleDirectory != nil && variable.hasPrefix(name))
+        }
+        return kept + (target.moduleDirectory.map { [name + $0] } ?? [])
+    }
+
+    /// Where the new QEMU's monitor answers first.
+    fileprivate mutating func qmpSocket() -> String? {
+        let monitors = endpoints.filter { $0.kind == .qmp }
+        let chosen = monitors.first { $0.lasting == facts.qmpSocket } ?? monitors.first
+        if chosen == nil {
+            refuse(
+                .monitorMissing,
+                nil,
+                "No QMP monitor listens on a unix socket.",
+                remedy: "Start the guest with -qmp unix:PATH,server=on,wait=off."
+            )
+        }
+        return chosen?.temporary
+    }
+}
+
+extension CommandLineOption {
+    /// Whether QEMU gives up rights by this option once it has opened everything.
+    fileprivate var givesUpRights: Bool {
+        switch name {
+        case "runas", "chroot": true
+        case "run-with": properties?["user"] != nil || properties?["chroot"] != nil
+        default: false
+        }
     }
 }

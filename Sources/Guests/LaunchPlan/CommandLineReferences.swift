@@ -1,0 +1,81 @@
+/// What a whole command line says about things that options refer to by id or by number.
+struct CommandLineReferences {
+    /// What a character device is used for, by its id.
+    private(set) var characterKinds: [String: Endpoint.Kind] = [:]
+    /// Tap interfaces that a netdev names.
+    private(set) var namedInterfaces: Set<String> = []
+    /// Descriptors that a netdev names.
+    private(set) var namedDescriptors: Set<Int32> = []
+    /// How many tap queues no name or number tells apart.
+    private(set) var unnamedTapQueues = 0
+    /// How many netdevs of type `user` there are.
+    private(set) var userNetdevs = 0
+
+    /// Reads all options; for the netdevs in `knownTaps` the descriptors are known for sure.
+    init(_ options: [CommandLineOption], knownTaps: [String: [Int32]]) {
+        namedDescriptors = Set(knownTaps.values.joined())
+        for option in options {
+            switch option.name {
+            case "mon": noteMonitor(option)
+            case "qmp", "qmp-pretty": noteShortMonitor(option, .qmp)
+            case "monitor": noteShortMonitor(option, .monitor)
+            case "netdev", "nic", "net": noteNetwork(option, knownTaps: knownTaps)
+            default: break
+            }
+        }
+    }
+
+    private mutating func noteMonitor(_ option: CommandLineOption) {
+        guard let properties = option.properties, let id = properties["chardev"] else { return }
+        characterKinds[id] = properties["mode"] == "control" ? .qmp : .monitor
+    }
+
+    private mutating func noteShortMonitor(_ option: CommandLineOption, _ kind: Endpoint.Kind) {
+        guard let value = option.value, value.hasPrefix("chardev:") else { return }
+        characterKinds[String(value.dropFirst("chardev:".count))] = kind
+    }
+
+    private mutating func noteNetwork(_ option: CommandLineOption, knownTaps: [String: [Int32]]) {
+        guard let properties = option.properties else { return }
+        switch properties["type"] {
+        case "user", nil:
+            userNetdevs += 1
+        case "tap", "bridge":
+            let numbers = TapQueues.numbers(in: properties)
+            if let id = properties["id"], knownTaps[id] != nil { return }
+            if !numbers.isEmpty {
+                namedDescriptors.formUnion(numbers)
+            } else if let interface = TapQueues.interface(in: properties) {
+                namedInterfaces.insert(interface)
+            } else {
+                unnamedTapQueues += TapQueues.count(in: properties)
+            }
+        default:
+            break
+        }
+    }
+}
+
+/// How an option says which queues of a tap interface it means.
+enum TapQueues {
+    /// The descriptors that `fd` and `fds` name.
+    static func numbers(in properties: OptionProperties) -> [Int32] {
+        words(in: properties).compactMap { Int32($0) }
+    }
+
+    /// The words of `fd` and `fds`; a descriptor passed over QMP has a name instead of a number.
+    static func words(in properties: OptionProperties) -> [String] {
+        let text = properties["fds"] ?? properties["fd"] ?? ""
+        return text.split(separator: ":").map(String.init)
+    }
+
+    /// The interface's name; nil where the kernel chose it.
+    static func interface(in properties: OptionProperties) -> String? {
+        properties["ifname"].flatMap { $0.isEmpty || $0.contains("%") ? nil : $0 }
+    }
+
+    /// How many queues are asked for.
+    static func count(in properties: OptionProperties) -> Int {
+        properties["queues"].flatMap { Int($0) } ?? 1
+    }
+}

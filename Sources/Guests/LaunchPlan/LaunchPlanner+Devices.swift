@@ -1,0 +1,56 @@
+extension LaunchPlanner {
+    /// Plans `-device`, `-fsdev`, `-virtfs` and `-tpmdev`.
+    mutating func device(_ option: CommandLineOption) -> CommandLineOption {
+        guard let properties = option.properties else { return option }
+        switch option.name {
+        case "tpmdev":
+            if properties["type"] == "emulator" { refuseHelper(option, "swtpm talks to one QEMU only.") }
+        case "fsdev", "virtfs":
+            if properties["fsdriver"] == "proxy" { refuseHelper(option, "virtfs-proxy-helper talks to one QEMU only.") }
+        default:
+            refuseExclusive(option, properties["driver"] ?? "", properties)
+        }
+        return option
+    }
+
+    /// Refuses devices of which the host has one that two QEMUs cannot both have open.
+    private mutating func refuseExclusive(
+        _ option: CommandLineOption,
+        _ driver: String,
+        _ properties: OptionProperties
+    ) {
+        if driver.hasPrefix("vhost-user-") {
+            refuseHelper(option, "A vhost-user back end talks to one QEMU only.")
+        } else if driver.hasPrefix("vhost-vsock") {
+            refuseDevice(option, "The kernel gives a guest-cid to one process only.")
+        } else if driver.hasPrefix("vhost-scsi") || driver.hasPrefix("vhost-vdpa") {
+            refuseDevice(option, "The kernel's vhost target belongs to one process only.")
+        } else if properties["fd"] != nil || properties["vhostfd"] != nil {
+            refuseDevice(option, "The device was opened for the old QEMU and belongs to it.")
+        }
+    }
+
+    /// Plans `-snapshot`, `-drive` and `-blockdev`.
+    mutating func storage(_ option: CommandLineOption) -> [CommandLineOption] {
+        let properties = option.properties
+        if option.name == "snapshot" || properties?.flag("snapshot") == true {
+            refuse(
+                .snapshotMode,
+                option,
+                "The guest's writes go to a temporary file that only the old QEMU can see.",
+                remedy: "Commit them (commit all, in the human monitor) and start the guest without it."
+            )
+        }
+        let file = properties?["file"] ?? properties?["filename"] ?? ""
+        let isWritableFAT = properties?["driver"] == "vvfat" && properties?.flag("rw") == true
+        if isWritableFAT || (file.hasPrefix("fat:") && file.contains("rw:")) {
+            refuse(
+                .migrationBlocked,
+                option,
+                "QEMU keeps the changes to a writable vvfat folder in its own memory.",
+                remedy: "Share the folder read-only, or use another file system."
+            )
+        }
+        return [option]
+    }
+}

@@ -1,0 +1,213 @@
+extension LaunchPlanner {
+    /// Plans `-netdev`, `-nic` and `-net`.
+    mutating func network(_ option: CommandLineOption) -> CommandLineOption {
+        guard let properties = option.properties else { return option }
+        switch properties["type"] {
+        case "tap", "bridge":
+            return tap(option, properties)
+        case "user":
+            return user(option, properties)
+        case "socket":
+            return socket(option, properties)
+        case "stream", "dgram":
+            return stream(option, properties)
+        case "vhost-user":
+            refuseHelper(option, "A vhost-user back end talks to one QEMU only.")
+        case "passt":
+            refuseHelper(option, "QEMU starts passt itself, and passt talks to one QEMU only.")
+        case "vhost-vdpa", "netmap", "af-xdp":
+            refuseDevice(option, "The host's network device belongs to one process only.")
+        default:
+            break
+        }
+        return option
+    }
+
+    // MARK: - Tap
+
+    /// A tap gets the descriptors of the old process: the interface stays up, and no script or helper runs.
+    private mutating func tap(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
+        guard let numbers = tapDescriptors(option, old) else { return option }
+        var properties = old
+        let interface = interfaceName(of: numbers, old)
+        let inherited = numbers.enumerated().map { queue, number in
+            inherit(
+                .oldProcess(number),
+                as: .tap(interface: interface, queue: queue, queueCount: numbers.count)
+            )
+        }
+        properties.set("type", "tap")
+        properties.remove("ifname", "script", "downscript", "br", "helper", "vnet_hdr", "queues", "fd", "fds")
+        if inherited.count == 1 {
+            properties.set("fd", inherited[0])
+        } else {
+            properties.set("fds", inherited.joined(separator: ":"))
+            warnAboutQueues(option)
+        }
+        openVhost(&properties)
+        return option.with(properties)
+    }
+
+    private mutating func tapDescriptors(
+        _ option: CommandLineOption,
+        _ properties: OptionProperties
+    ) -> [Int32]? {
+        let words = TapQueues.words(in: properties)
+        let numbers: [Int32]
+        if let known = properties["id"].flatMap({ facts.tapDescriptors[$0] }) {
+            numbers = known
+        } else if !words.isEmpty {
+            numbers = words.compactMap { Int32($0) }.filter { facts.descriptors[$0] != nil }
+            guard numbers.count == words.count else {
+                refuseDescriptor(option, words.joined(separator: ":"))
+                return nil
+            }
+        } else {
+            let count = TapQueues.count(in: properties)
+            numbers = findTaps(properties)
+            if TapQueues.interface(in: properties) == nil { takenUnnamedQueues += count }
+            guard numbers.count == count else {
+                refuseTap(option)
+                return nil
+            }
+        }
+        takenTaps.formUnion(numbers)
+        return numbers
+    }
+
+    /// The descriptors of a tap by its interface, or those that no other netdev can mean.
+    private func findTaps(_ properties: OptionProperties) -> [Int32] {
+        let taps = facts.descriptors.compactMap { number, old -> (number: Int32, interface: String)? in
+            guard case .tap(let interface) = old, !takenTaps.contains(number) else { return nil }
+            return (number, interface)
+        }
+        if let wanted = TapQueues.interface(in: properties) {
+            return taps.filter { $0.interface == wanted }.map(\.number).sorted()
+        }
+        let free = taps.filter { tap in
+            !references.namedInterfaces.contains(tap.interface) && !references.namedDescriptors.contains(tap.number)
+        }
+        // QEMU opens them in the order of its options, so the lowest are the first.
+        let stillWanted = references.unnamedTapQueues - takenUnnamedQueues
+        guard free.count == stillWanted else { return [] }
+        return Array(free.map(\.number).sorted().prefix(TapQueues.count(in: properties)))
+    }
+
+    private func interfaceName(of numbers: [Int32], _ properties: OptionProperties) -> String? {
+        if case .tap(let interface)? = numbers.first.flatMap({ facts.descriptors[$0] }) { return interface }
+        return TapQueues.interface(in: properties)
+    }
+
+    /// `vhostfd`: each QEMU needs a /dev/vhost-net of its own, for the kernel ties one to a process's memory.
+    private mutating func openVhost(_ properties: inout OptionProperties) {
+        for key in ["vhostfd", "vhostfds"] {
+            guard let count = properties[key]?.split(separator: ":").count else { continue }
+            let numbers = (0..<count).map { _ in inherit(.vhostNet, as: .vhostNet) }
+            properties.set(key, numbers.joined(separator: ":"))
+        }
+    }
+
+    private mutating func refuseTap(_ option: CommandLineOption) {
+        refuse(
+            .descriptorMissing,
+            option,
+            "The tap descriptors of this network cannot be told from the old process's others.",
+            remedy: "Nothing can be done while the guest runs; start it with ifname= next time."
+        )
+    }
+
+    private mutating func warnAboutQueues(_ option: CommandLineOption) {
+        warn(
+            .multiQueueTap,
+            option,
+            "QEMU detaches tap queues that the guest does not use and fails to load if they are detached already.",
+            remedy: "Let the guest use all queues (ethtool -L DEVICE combined N)."
+        )
+    }
+
+    // MARK: - User
+
+    /// A forwarded port can be bound only after the old process is gone.
+    private mutating func user(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
+        let id = old["id"]
+        let rules = hostForwards(of: id) ?? old.values(of: "hostfwd")
+        followUps += rules.map { .hostForward(netdev: id, rule: $0) }
+        if id == nil, !rules.isEmpty, references.userNetdevs > 1 {
+            refuse(
+                .listenerCannotFollow,
+                option,
+                "Forwarded ports are added after the switch, and this network has no id to add them to.",
+                remedy: "Give each user network an id."
+            )
+        }
+        guard old["hostfwd"] != nil || !old.values(of: "hostfwd").isEmpty else { return option }
+        var properties = old
+        properties.remove("hostfwd")
+        return option.with(properties)
+    }
+
+    private func hostForwards(of id: String?) -> [String]? {
+        guard let all = facts.hostForwards else { return nil }
+        if let id { return all[id] ?? [] }
+        return all.count == 1 ? all.values.first : nil
+    }
+
+    // MARK: - Sockets
+
+    private mutating func socket(_ option: CommandLineOption, _ properties: OptionProperties) -> CommandLineOption {
+        if properties["listen"] != nil {
+            refuseListener(option, "QEMU accepts one connection there, and the other end holds it.")
+        } else if properties["fd"] != nil {
+            refuseConnection(option)
+        }
+        return option
+    }
+
+    private mutating func stream(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
+        if old["addr.type"] == "fd" || old["local.type"] == "fd" {
+            refuseConnection(option)
+        } else if old["local.type"] == "unix" {
+            refuseListener(option, "The other end sends to the path that the old QEMU is bound to.")
+        } else if old.flag("server") == true {
+            guard old["addr.type"] == "unix", let path = old["addr.path"] else {
+                refuseListener(option, "A network back end cannot take over a listening socket.")
+                return option
+            }
+            var properties = old
+            properties.set("addr.path", temporarySocket(path, .netdev, option))
+            return option.with(properties)
+        }
+        var properties = old
+        translateReconnect(&properties)
+        return properties == old ? option : option.with(properties)
+    }
+
+    private mutating func refuseConnection(_ option: CommandLineOption) {
+        refuse(
+            .connectionCannotFollow,
+            option,
+            "The descriptor is a connected socket, which two processes cannot read without losing packets.",
+            remedy: "Connect by address, so that the new QEMU can connect again."
+        )
+    }
+
+    // MARK: - Refusals shared with devices
+
+    mutating func refuseHelper(_ option: CommandLineOption, _ reason: String) {
+        refuse(
+            .helperCannotFollow,
+            option,
+            reason,
+            remedy: "Unplug the device before the refresh and plug it again afterwards, or start the guest without it."
+        )
+    }
+
+    mutating func refuseDevice(_ option: CommandLineOption, _ reason: String) {
+        refuse(
+            .deviceCannotFollow,
+            option,
+            reason,
+            remedy: "Unplug the device before the refresh and plug it again afterwards, or start the guest without it."
+        )
+    }
+}

@@ -1,0 +1,68 @@
+/// Something of the command line that was removed while the guest ran.
+///
+/// QEMU keeps an own space of ids for each kind: a netdev and a device may both be `net0`.
+public struct RemovedObject: Sendable, Hashable {
+    /// What was removed.
+    public enum Kind: String, Sendable, Hashable {
+        /// A `-device`.
+        case device
+        /// A `-netdev`, `-nic` or `-net` back end.
+        case netdev
+        /// A `-drive`; its id is `virtio0`, … where the command line gives none.
+        case drive
+        /// A `-blockdev`, by its node name.
+        case blockdev
+        /// A `-chardev`.
+        case chardev
+        /// An `-object`.
+        case object
+    }
+
+    /// What was removed.
+    public var kind: Kind
+    /// Its id.
+    public var id: String
+
+    /// Names something that was removed.
+    public init(_ kind: Kind, id: String) {
+        self.kind = kind
+        self.id = id
+    }
+}
+
+extension RemovedObject {
+    /// The options that are left when what was removed is taken out.
+    static func filter(_ options: [CommandLineOption], removing removed: Set<RemovedObject>) -> [CommandLineOption] {
+        var virtioDrives = 0
+        return options.filter { option in
+            let object = object(of: option, virtioDrives: &virtioDrives)
+            return object.map { !removed.contains($0) } ?? true
+        }
+    }
+
+    /// What an option creates, if it has an id.
+    private static func object(of option: CommandLineOption, virtioDrives: inout Int) -> RemovedObject? {
+        guard let properties = option.properties else { return nil }
+        let kind: Kind
+        switch option.name {
+        case "drive": return drive(properties, virtioDrives: &virtioDrives)
+        case "blockdev": return properties["node-name"].map { RemovedObject(.blockdev, id: $0) }
+        case "device": kind = .device
+        case "netdev", "nic", "net": kind = .netdev
+        case "chardev": kind = .chardev
+        case "object": kind = .object
+        default: return nil
+        }
+        return properties["id"].map { RemovedObject(kind, id: $0) }
+    }
+
+    /// `drive_new()` names a drive without an id after its interface and index.
+    private static func drive(_ properties: OptionProperties, virtioDrives: inout Int) -> RemovedObject? {
+        guard properties["if"] == "virtio" else {
+            return properties["id"].map { RemovedObject(.drive, id: $0) }
+        }
+        let index = properties["index"].flatMap { Int($0) } ?? virtioDrives
+        virtioDrives = max(virtioDrives, index) + 1
+        return RemovedObject(.drive, id: properties["id"] ?? "virtio\(index)")
+    }
+}

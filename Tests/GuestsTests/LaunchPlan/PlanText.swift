@@ -1,0 +1,68 @@
+import Guests
+
+/// A plan as lines of text, to compare and to read.
+enum PlanText {
+    /// All of a plan but its arguments.
+    static func lines(_ plan: LaunchPlan) -> [String] {
+        var lines = ["executable \(plan.executable)", "folder \(plan.workingDirectory)"]
+        lines.append("started with \(plan.startsAsController ? "the controller's rights" : "the old process's rights")")
+        lines += plan.environment.map { "environment \($0)" }
+        lines.append("standard input \(stream(plan.standardInput))")
+        lines.append("standard output \(stream(plan.standardOutput))")
+        lines.append("standard error \(stream(plan.standardError))")
+        lines += plan.descriptors.map { "descriptor \($0.number): \(source($0.source)), \(role($0.role))" }
+        lines += plan.endpoints.map { "\($0.kind.rawValue) \($0.temporary) -> \($0.lasting)" }
+        lines.append("controller talks to \(plan.qmpSocket)")
+        lines += plan.followUps.map(followUp)
+        lines += plan.warnings.map { "warning \($0)" }
+        return lines
+    }
+
+    private static func stream(_ stream: StandardStream) -> String {
+        switch stream {
+        case .oldProcess(let number): "descriptor \(number) of the old process"
+        case .append(let path): "appended to \(path)"
+        }
+    }
+
+    private static func source(_ source: InheritedDescriptor.Source) -> String {
+        switch source {
+        case .oldProcess(let number): "descriptor \(number) of the old process"
+        case .vhostNet: "/dev/vhost-net opened anew"
+        }
+    }
+
+    private static func role(_ role: InheritedDescriptor.Role) -> String {
+        switch role {
+        case .tap(let interface, let queue, let count): "queue \(queue) of \(count) of \(interface ?? "a tap")"
+        case .vhostNet: "vhost-net"
+        case .listener: "listening socket"
+        case .fdSet(let id): "fd set \(id)"
+        case .other: "other"
+        }
+    }
+
+    private static func followUp(_ followUp: FollowUp) -> String {
+        switch followUp {
+        case .vncListen(let display, let descriptors):
+            "then VNC display \(display) listens on descriptors \(descriptors) of the old process"
+        case .hostForward(let netdev, let rule):
+            "then hostfwd_add \(netdev.map { $0 + " " } ?? "")\(rule)"
+        }
+    }
+}
+
+/// The lines that two texts do not share, in their order.
+enum LineDifference {
+    /// An empty text where they are the same; otherwise one line each with `-` or `+` before it.
+    static func text(from old: [String], to new: [String]) -> String {
+        let changes = new.difference(from: old)
+        let lines = changes.map { change in
+            switch change {
+            case .insert(let offset, let line, _): (offset, 1, "+ \(line)")
+            case .remove(let offset, let line, _): (offset, 0, "- \(line)")
+            }
+        }
+        return lines.sorted { ($0.0, $0.1) < ($1.0, $1.1) }.map(\.2).joined(separator: "\n")
+    }
+}
