@@ -14,6 +14,11 @@ public struct FileLock: ~Copyable, Sendable {
         self.identity = identity
     }
 
+    deinit {
+        // A child between fork and execve may hold a copy of the descriptor for a moment, and the lock with it.
+        _ = flock(file.number, LOCK_UN)
+    }
+
     /// Locks an existing regular file.
     ///
     /// - Parameter path: of the file; it is opened for reading only, and its last part must not be a symbolic link.

@@ -35,6 +35,16 @@ extension Files {
         if durable { try synchronizeFolder(of: path) }
     }
 
+    /// Gives a file a second name.
+    ///
+    /// - Parameters:
+    ///   - path: of the file.
+    ///   - name: the new path, which must not exist.
+    /// - Throws: `SystemError` from `link`; EEXIST.
+    public static func link(_ path: String, as name: String) throws(SystemError) {
+        _ = try retrying("link", name) { Glibc.link(path, name) }
+    }
+
     /// Writes all the bytes where the descriptor stands.
     ///
     /// - Parameters:
@@ -79,9 +89,20 @@ extension Files {
     public static func createDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         try verifyParent(of: path)
         if mkdir(path, mode) != 0 && errno != EEXIST { throw .last("mkdir", path) }
+        try verifyDirectory(path, mode: mode)
+    }
+
+    /// Makes sure that a folder is ours alone.
+    ///
+    /// - Parameters:
+    ///   - path: of the folder; it must not be a symbolic link.
+    ///   - mode: the most that its permissions may allow.
+    /// - Throws: `SystemError` from `stat`; ENOTDIR for a link or a file; EPERM when the owner or the permissions are not as
+    ///   they have to be, with a detail that says which.
+    public static func verifyDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         let status = try status(path, followingLinks: false)
         func refusal(_ code: Int32, _ detail: String) -> SystemError {
-            SystemError(operation: "mkdir", subject: path, code: code, detail: detail)
+            SystemError(operation: "open", subject: path, code: code, detail: detail)
         }
         guard status.kind == .directory else { throw refusal(ENOTDIR, "it is there, and no folder of its own") }
         guard status.uid == geteuid() else { throw refusal(EPERM, "it belongs to user \(status.uid)") }

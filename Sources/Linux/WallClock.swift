@@ -22,6 +22,30 @@ public enum WallClock {
         return "\(date)T\(time).\(padded(day.remainder % 1_000_000, 6))Z"
     }
 
+    /// Reads a time exactly as `rfc3339(_:)` writes it.
+    ///
+    /// - Parameter text: 27 characters.
+    /// - Returns: microseconds since 1970 in UTC; nil for anything else.
+    public static func microseconds(rfc3339 text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 27 else { return nil }
+        func number(_ range: Range<Int>) -> Int64? { Int64(String(decoding: bytes[range], as: UTF8.self)) }
+        guard
+            let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
+            let minute = number(14..<16), let second = number(17..<19), let fraction = number(20..<26),
+            (1...12).contains(month)
+        else { return nil }
+        // The inverse of `civil`: days_from_civil.
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = floorDivide(shiftedYear, 400)
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = era.remainder * 365 + era.remainder / 4 - era.remainder / 100 + dayOfYear
+        let days = era.quotient * 146_097 + dayOfEra - 719_468
+        let time = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
+        // Whatever else was in the text does not come out again.
+        return rfc3339(time) == text ? time : nil
+    }
+
     /// The date of a day counted from 1970, by Howard Hinnant's `civil_from_days`: years begin in March, eras have 400 years.
     private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let era = floorDivide(day + 719_468, 146_097)

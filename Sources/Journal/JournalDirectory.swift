@@ -1,0 +1,209 @@
+internal import Glibc
+public import Handoff
+public import JSON
+internal import Linux
+
+/// The journals of all handoffs of one state folder: `<state folder>/handoffs/<id>.journal`.
+public struct JournalDirectory: Sendable {
+    /// The folder of the journals.
+    public let path: String
+
+    private static let suffix = ".journal"
+    /// Far more than a handoff writes.
+    private static let maximumBytes = 16 << 20
+
+    /// Opens the folder, and makes it where it is missing: this user's alone, mode 0700.
+    ///
+    /// - Parameter stateDirectory: the state folder; the folder above it has to exist.
+    /// - Throws: `JournalError`: `insecure` when somebody else could meddle with it, `system`.
+    public init(_ stateDirectory: String) throws(JournalError) {
+        path = "\(stateDirectory)/handoffs"
+        do throws(SystemError) {
+            try Files.createDirectory(stateDirectory)
+            try Files.createDirectory(path)
+        } catch {
+            throw JournalError(error, doing: "opening the state folder")
+        }
+    }
+
+    /// Opens the folder to read what is there.
+    ///
+    /// - Parameter stateDirectory: the state folder.
+    /// - Returns: nil when nothing was ever recorded there.
+    /// - Throws: `JournalError`: `insecure` when somebody else could have written it, `system`.
+    public static func existing(_ stateDirectory: String) throws(JournalError) -> JournalDirectory? {
+        guard Files.exists("\(stateDirectory)/handoffs") else { return nil }
+        do throws(SystemError) {
+            try Files.verifyDirectory(stateDirectory)
+            try Files.verifyDirectory("\(stateDirectory)/handoffs")
+        } catch {
+            throw JournalError(error, doing: "reading the state folder")
+        }
+        return JournalDirectory(verified: "\(stateDirectory)/handoffs")
+    }
+
+    private init(verified path: String) {
+        self.path = path
+    }
+
+    /// Begins the journal of a handoff, with its first record in it before anybody can see it.
+    ///
+    /// - Parameters:
+    ///   - id: the handoff: 1 to 64 letters, digits, `-` and `_`.
+    ///   - state: the raw value of its first state.
+    ///   - facts: what another controller needs to bring it to its end.
+    /// - Returns: the journal, to be gone on with.
+    /// - Throws: `JournalError`: `exists`, `noRoom`, `invalidIdentifier`, `system`; there is no journal then.
+    public func create(
+        id: String, state: String = HandoffState.planned.rawValue, facts: [String: JSONValue]
+    ) throws(JournalError) -> JournalWriter {
+        let final = try file(id)
+        let temporary = "\(path)/.\(id).\(getpid())"
+        var isMade = false
+        defer { if isMade { unlink(temporary) } }
+        do throws(SystemError) {
+            let file = try AppendFile.create(temporary)
+            isMade = true
+            _ = try file.tryLock()
+            try file.reserve(JournalWriter.reservedBytes)
+            let record = JournalRecord(sequence: 0, state: state, time: WallClock.microseconds(), facts: facts)
+            let (bytes, _) = JournalLine.encode(record, seed: JournalLine.seed(id: id))
+            try file.append(bytes)
+            // link(2) refuses where rename(2) would replace.
+            try Files.link(temporary, as: final)
+            return JournalWriter(file: file, path: final, reading: JournalReading(parsing: bytes, id: id))
+        } catch {
+            throw JournalError(error, doing: "beginning the journal of handoff \(id)")
+        }
+    }
+
+    /// Goes on with the journal of a handoff whose controller is gone.
+    ///
+    /// A record that was cut short is copied to a file beside the journal and then cut off. Nothing else is ever repaired.
+    /// - Parameter id: the handoff.
+    /// - Returns: the journal, with what it holds.
+    /// - Throws: `JournalError`: `inUse`, `damaged`, `newerVersion`, `notFound`, `noRoom`, `insecure`, `system`.
+    public func resume(_ id: String) throws(JournalError) -> JournalWriter {
+        let path = try file(id)
+        let reading: JournalReading
+        let journal: AppendFile
+        var copy: String?
+        do throws(SystemError) {
+            journal = try AppendFile.open(path)
+            guard try journal.tryLock() else {
+                throw SystemError(operation: "fcntl", subject: path, code: EWOULDBLOCK)
+            }
+            let bytes = try journal.readAll(limit: Self.maximumBytes)
+            reading = JournalReading(parsing: bytes, id: id)
+            if case .tornTail = reading.damage {
+                copy = try setAside(Array(bytes[reading.validBytes...]), of: path)
+                try journal.truncate(to: Int64(reading.validBytes))
+            }
+            try journal.reserve(JournalWriter.reservedBytes)
+        } catch {
+            if error.code == EWOULDBLOCK {
+                throw JournalError(.inUse, "Another controller is at work on handoff \(id).")
+            }
+            throw JournalError(error, doing: "opening the journal of handoff \(id)")
+        }
+        switch reading.damage {
+        case nil, .tornTail: break
+        case .some(let damage): throw JournalError(damage, path: path)
+        }
+        return JournalWriter(file: journal, path: path, reading: reading, tornTailCopy: copy)
+    }
+
+    private func setAside(_ tail: [UInt8], of path: String) throws(SystemError) -> String {
+        var count = 0
+        while true {
+            count += 1
+            let copy = "\(path).torn-\(count)"
+            if Files.exists(copy) { continue }
+            try Files.replaceAtomically(copy, bytes: tail)
+            return copy
+        }
+    }
+
+    /// Reads the journal of a handoff; changes nothing, whether or not a controller is writing it.
+    ///
+    /// - Parameter id: the handoff.
+    /// - Returns: its records, and what is wrong with them.
+    /// - Throws: `JournalError`: `notFound`, `insecure`, `system`.
+    public func read(_ id: String) throws(JournalError) -> JournalReading {
+        try summary(id).reading
+    }
+
+    /// All handoffs on record.
+    ///
+    /// - Returns: The oldest first, those without a readable first record before them.
+    /// - Throws: `JournalError`: `insecure`, `system`.
+    public func entries() throws(JournalError) -> [JournalSummary] {
+        let names: [String]
+        do throws(SystemError) {
+            names = try ProcFS.names(inFolder: path)
+        } catch {
+            throw JournalError(error, doing: "reading the state folder")
+        }
+        var entries: [JournalSummary] = []
+        for name in names where name.hasSuffix(Self.suffix) && !name.hasPrefix(".") {
+            do throws(JournalError) {
+                entries.append(try summary(String(name.dropLast(Self.suffix.count))))
+            } catch  where error.code == .notFound {
+                // Pruned while we read.
+                continue
+            }
+        }
+        return entries.sorted { ($0.began ?? .min, $0.id) < ($1.began ?? .min, $1.id) }
+    }
+
+    private func summary(_ id: String) throws(JournalError) -> JournalSummary {
+        let path = try file(id)
+        do throws(SystemError) {
+            let journal = try AppendFile.open(path, forReading: true)
+            // Asked first: a controller that ends in between has written all that it had to.
+            let isActive = try journal.isLockedByAnother()
+            let bytes = try journal.readAll(limit: Self.maximumBytes)
+            return JournalSummary(reading: JournalReading(parsing: bytes, id: id), isActive: isActive)
+        } catch {
+            throw JournalError(error, doing: "reading the journal of handoff \(id)")
+        }
+    }
+
+    /// Forgets the oldest handoffs that have come to their end.
+    ///
+    /// One that goes on, was left unfinished or cannot be read stays, however old.
+    /// - Parameter keep: how many handoffs are to stay, unless more must.
+    /// - Returns: the handoffs that were forgotten.
+    /// - Throws: `JournalError`: `insecure`, `system`.
+    @discardableResult
+    public func prune(keep: Int) throws(JournalError) -> [String] {
+        let all = try entries()
+        let isOver: (JournalSummary) -> Bool = { entry in
+            guard !entry.isActive, entry.reading.damage == nil, let state = entry.state else { return false }
+            return HandoffState(rawValue: state)?.isFinal == true
+        }
+        let forgotten = all.filter(isOver).prefix(max(0, all.count - keep)).map(\.id)
+        for id in forgotten { unlink(try file(id)) }
+        for name in (try? ProcFS.names(inFolder: path)) ?? [] {
+            // Ends that were once cut off go with their journal.
+            guard let dot = name.firstIndex(of: "."), forgotten.contains(String(name[..<dot])) else { continue }
+            unlink("\(path)/\(name)")
+        }
+        return Array(forgotten)
+    }
+
+    private func file(_ id: String) throws(JournalError) -> String {
+        let isValid = id.utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                true
+            default: false
+            }
+        }
+        guard isValid, (1...64).contains(id.utf8.count) else {
+            throw JournalError(.invalidIdentifier, "A handoff cannot be called '\(id)'.")
+        }
+        return "\(path)/\(id)\(Self.suffix)"
+    }
+}

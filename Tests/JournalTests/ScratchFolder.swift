@@ -1,0 +1,27 @@
+import Glibc
+import Linux
+
+/// A new private folder, removed with everything in it at the end.
+final class ScratchFolder {
+    let path: String
+
+    init() {
+        var template = Array("/tmp/hyperfresh-test-XXXXXX".utf8CString)
+        guard let made = mkdtemp(&template) else { fatalError("mkdtemp: errno \(errno)") }
+        path = String(cString: made)
+    }
+
+    deinit {
+        Self.removeTree(path)
+    }
+
+    private static func removeTree(_ path: String) {
+        // remove(3) unlinks what is no folder and never follows a link.
+        if remove(path) == 0 { return }
+        for name in (try? ProcFS.names(inFolder: path)) ?? [] { removeTree("\(path)/\(name)") }
+        remove(path)
+    }
+
+    /// A path in the folder.
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+}
