@@ -34,7 +34,8 @@ let package = Package(
     products: [
         .library(name: "QMP", targets: ["QMP"]),
         .library(name: "QMPTesting", targets: ["QMPTesting"]),
-        .library(name: "HyperFresh", targets: ["HyperFresh"]),
+        .library(name: "CanaryTesting", targets: ["CanaryTesting"]),
+        .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "JSON"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
     dependencies: [
@@ -56,6 +57,7 @@ let package = Package(
         // What the product knows.
         room("QMP", ["JSON", "Linux"]),
         room("QMPTesting", ["QMP", "JSON", "Linux"]),
+        room("CanaryTesting", ["JSON", "Linux"]),
         room("Handoff"),
         room("Journal", ["Handoff", "JSON", "Linux"]),
         room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
@@ -71,7 +73,7 @@ let package = Package(
         room(
             "HyperFreshCommands",
             [
-                "HyperFresh", "QMP", "JSON",
+                "HyperFresh", "Guests", "QMP", "JSON",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ]
@@ -86,6 +88,6 @@ let package = Package(
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "HyperFresh", "JSON"]),
         tests("ArchitectureTests", []),
-        tests("LiveTests", ["HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
+        tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
     ]
 )

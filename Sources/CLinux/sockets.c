@@ -187,3 +187,7 @@ int hf_tap_interface(int descriptor, char *name, size_t capacity, uint16_t *flag
     *flags = (uint16_t)request.ifr_flags;
     return 0;
 }
+
+int hf_tap_header(int descriptor, int *length, int set) {
+    return ioctl(descriptor, set ? TUNSETVNETHDRSZ : TUNGETVNETHDRSZ, length);
+}

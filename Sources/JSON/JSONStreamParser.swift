@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// Turns bytes, however they are cut, into JSON values.
 ///
 /// The values may be separated by white space or by nothing. The outcome depends on the bytes alone and not on how they
@@ -78,7 +80,16 @@ public struct JSONStreamParser: ~Copyable {
     }
 
     private mutating func read(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
-        var rest = bytes
+        // json-c takes a NUL for the end of the text.
+        let text = Self.prefixWithoutNUL(bytes)
+        try readText(text, deliver)
+        guard text.count == bytes.count else {
+            throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text")
+        }
+    }
+
+    private mutating func readText(_ text: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
+        var rest = text
         while true {
             if !isWithinMessage {
                 let space = rest.prefix(while: Self.isSpace).count
@@ -98,9 +109,7 @@ public struct JSONStreamParser: ~Copyable {
     ) throws(JSONError) -> Int {
         let allowed = limits.maximumBytes - messageLength
         guard allowed > 0 else { throw .tooLarge(at: offset, limits: limits) }
-        // json-c takes a NUL for the end of the text.
-        let text = bytes.prefix(min(allowed, TokenerHandle.largestPiece))
-        let piece = UnsafeRawBufferPointer(rebasing: text.prefix { $0 != 0 })
+        let piece = UnsafeRawBufferPointer(rebasing: bytes.prefix(min(allowed, TokenerHandle.largestPiece)))
         switch tokener.parse(piece) {
         case .complete(let object, let length):
             let value = try value(of: object, at: offset + length)
@@ -111,9 +120,6 @@ public struct JSONStreamParser: ~Copyable {
             return length
         case .incomplete:
             messageLength += piece.count
-            guard piece.count == text.count else {
-                throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text")
-            }
             return piece.count
         case .failed(let reason, let length):
             messageLength += length
@@ -127,6 +133,11 @@ public struct JSONStreamParser: ~Copyable {
         } catch {
             throw error.error(at: offset, limits: limits)
         }
+    }
+
+    private static func prefixWithoutNUL(_ bytes: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard let start = bytes.baseAddress, let nul = memchr(start, 0, bytes.count) else { return bytes }
+        return UnsafeRawBufferPointer(rebasing: bytes.prefix(UnsafeRawPointer(nul) - start))
     }
 
     /// What json-c takes for white space.

@@ -31,6 +31,11 @@ public struct DescriptorList: ~Copyable, Sendable {
         return Descriptor(adopting: numbers.removeFirst())
     }
 
+    /// Takes one in, behind the others.
+    public mutating func append(_ descriptor: consuming Descriptor) {
+        numbers.append(descriptor.release())
+    }
+
     /// Moves all of another list behind this one's.
     public mutating func append(_ other: consuming DescriptorList) {
         numbers += other.numbers

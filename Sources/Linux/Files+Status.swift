@@ -1,6 +1,9 @@
 internal import Glibc
 
 extension Files {
+    /// Whether there is anything at a path, be it a link that leads nowhere.
+    public static func exists(_ path: String) -> Bool { (try? status(path, followingLinks: false)) != nil }
+
     /// What a path leads to.
     ///
     /// - Parameters:

@@ -76,7 +76,9 @@ public enum ProcFS {
     }
 
     /// The names in a folder, without `.` and `..`, in no order.
-    static func names(inFolder path: String) throws(SystemError) -> [String] {
+    ///
+    /// - Throws: `SystemError` from `opendir` or `readdir`.
+    public static func names(inFolder path: String) throws(SystemError) -> [String] {
         guard let folder = opendir(path) else { throw .last("opendir", path) }
         defer { closedir(folder) }
         var names: [String] = []

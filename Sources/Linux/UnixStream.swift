@@ -99,6 +99,25 @@ public final class UnixStream: Sendable {
         if let failure { throw failure }
     }
 
+    /// Sends what there is room for, without waiting, with the descriptors beside the first byte.
+    ///
+    /// - Parameters:
+    ///   - bytes: at least one byte.
+    ///   - descriptors: duplicated by the kernel; they have gone along when any byte has. At most 253.
+    /// - Returns: how many bytes were sent, 0 when there is no room.
+    /// - Throws: `SystemError` from `sendmsg`: EPIPE (the peer is gone), E2BIG (too many descriptors).
+    public func sendNow(_ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = []) throws(SystemError) -> Int {
+        var failure: SystemError?
+        let sent = sending.withLock { _ in
+            let count = hf_send(socket.number, bytes.baseAddress, bytes.count, descriptors, descriptors.count)
+            if count < 0 { failure = .last("sendmsg", name) }
+            return count
+        }
+        guard let failure else { return sent }
+        if failure.code == EAGAIN || failure.code == EINTR { return 0 }
+        throw failure
+    }
+
     private func sendLocked(
         _ bytes: UnsafeRawBufferPointer, descriptors: [Int32], deadline: Deadline
     ) throws(SystemError) {

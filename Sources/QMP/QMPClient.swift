@@ -193,8 +193,7 @@ public final class QMPClient: Sendable {
         allowsOutOfBand: Bool
     ) async throws(QMPError) -> QMPClient {
         do throws(QMPError) {
-            try connection.start()
-            let value = try await connection.greeting(within: patience)
+            let value = try await connection.start(greetingWithin: patience).value()
             let greeting = try QMPGreeting(from: QMPReply(value, to: "the connection"))
             let enables = allowsOutOfBand && greeting.capabilities.contains("oob")
             _ = try await connection.submit(

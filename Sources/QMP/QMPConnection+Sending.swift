@@ -3,9 +3,6 @@ internal import Linux
 internal import Synchronization
 
 extension QMPConnection {
-    /// Larger commands do not go out in one piece for sure, even when the peer reads.
-    private static var largestPromptMessage: Int { 64 * 1024 }
-
     /// QEMU takes no deeper nesting than 1024 and needs a reset after it: what nests this deep is not sent.
     private static var deepestArguments: Int { 128 }
 
@@ -31,11 +28,14 @@ extension QMPConnection {
                 let pending = try register(.object(command), isOutOfBand: isOutOfBand, deadline: deadline)
                 command["id"] = JSONValue(pending.id)
                 let bytes = JSONValue.object(command).encodedBytes(terminator: [0x0A])
-                let entry = Outbox.Entry(id: pending.id, bytes: bytes, descriptors: descriptors)
-                if outbox.entries.isEmpty, !outbox.isBeingEmptied, bytes.count <= Self.largestPromptMessage {
-                    if try sendNow(entry) { return .success(pending) }
-                }
-                try enqueue(entry, &outbox)
+                var entry = Outbox.Entry(
+                    id: pending.id,
+                    bytes: bytes,
+                    descriptors: descriptors,
+                    deadline: .now + deadline
+                )
+                if outbox.entries.isEmpty, !outbox.isBeingEmptied { try sendNow(&entry) }
+                if entry.sent < bytes.count { try enqueue(entry, &outbox) }
                 return .success(pending)
             } catch {
                 return .failure(error)
@@ -69,14 +69,15 @@ extension QMPConnection {
         }
     }
 
-    /// Sends an entry if the socket has room for it; false if not.
-    private func sendNow(_ entry: Outbox.Entry) throws(QMPError) -> Bool {
+    /// Sends as much of an entry as the socket has room for.
+    private func sendNow(_ entry: inout Outbox.Entry) throws(QMPError) {
         do throws(SystemError) {
-            try stream.send(entry.bytes, descriptors: entry.descriptors, within: .zero)
-            state.withLock { $0.waiters[entry.id]?.isSent = true }
-            return true
+            let outcome = entry.bytes.withUnsafeBytes { bytes in
+                Result { () throws(SystemError) in try stream.sendNow(bytes, descriptors: entry.descriptors) }
+            }
+            entry.sent = try outcome.get()
+            if entry.sent > 0 { state.withLock { $0.waiters[entry.id]?.isSent = true } }
         } catch {
-            if error.isTimeout { return false }
             throw withdraw(entry.id, because: error)
         }
     }
@@ -114,21 +115,31 @@ extension QMPConnection {
     /// Writes what waits, as the socket gets room for it, and ends when nothing is left.
     private func emptyOutbox() {
         while let entry = nextEntry() {
-            // Whoever is not waiting any more does not want the command to be carried out either.
-            let left = state.withLock { state -> Duration? in
-                guard let waiter = state.waiters[entry.id] else { return nil }
+            // Whoever is not waiting any more does not want the command to be carried out; but one that is half out has to
+            // be finished, or what follows could not be told from it.
+            let isWanted = state.withLock { state in
                 state.waiters[entry.id]?.isSent = true
-                return waiter.deadline - .now
+                return state.waiters[entry.id] != nil || entry.sent > 0
             }
-            guard let left else { continue }
-            do throws(SystemError) {
-                try stream.send(entry.bytes, descriptors: entry.descriptors, within: left)
-            } catch {
-                if error.isTimeout {
-                    expire(entry.id)
-                } else {
-                    _ = withdraw(entry.id, because: error)
+            if isWanted { send(entry) }
+        }
+    }
+
+    private func send(_ entry: Outbox.Entry) {
+        do throws(SystemError) {
+            try stream.send(
+                Array(entry.bytes.dropFirst(entry.sent)),
+                descriptors: entry.sent > 0 ? [] : entry.descriptors,
+                within: entry.deadline - .now
+            )
+        } catch {
+            if error.isTimeout {
+                expire(entry.id)
+                if entry.sent > 0 {
+                    end(QMPError(.disconnected, "the peer stopped reading in the middle of a command"))
                 }
+            } else {
+                _ = withdraw(entry.id, because: error)
             }
         }
     }

@@ -3,17 +3,19 @@ internal import Linux
 internal import Synchronization
 
 extension QMPConnection {
-    /// Waits for the greeting.
-    func greeting(within patience: Duration) async throws(QMPError) -> JSONValue {
+    /// Starts to read; the wait for the greeting begins with it.
+    func start(greetingWithin patience: Duration) throws(QMPError) -> QMPPendingReply {
         let slot = ReplySlot()
-        let failure = state.withLock { state in
-            if state.session.failure == nil {
-                enlist(slot, as: QMPSession.greetingID, command: nil, patience: patience, &state)
-            }
-            return state.session.failure
+        state.withLock { state in
+            enlist(slot, as: QMPSession.greetingID, command: nil, patience: patience, &state)
         }
-        if let failure { throw failure }
-        return try await QMPPendingReply(id: QMPSession.greetingID, slot: slot, connection: self).value()
+        do throws(SystemError) {
+            // The thread keeps the connection alive until the stream ends.
+            try startThread(name: "qmp-reader") { self.read() }
+        } catch {
+            throw systemError(error, "cannot read from the monitor")
+        }
+        return QMPPendingReply(id: QMPSession.greetingID, slot: slot, connection: self)
     }
 
     /// Adds a waiter and makes sure that a timer looks after it.

@@ -40,6 +40,10 @@ final class QMPConnection: Sendable {
             let id: UInt64
             let bytes: [UInt8]
             let descriptors: [Int32]
+            let deadline: ContinuousClock.Instant
+
+            /// How many of the bytes are out.
+            var sent = 0
         }
 
         var entries: [Entry] = []
@@ -58,15 +62,6 @@ final class QMPConnection: Sendable {
         self.endpoint = endpoint
         self.limits = limits
         peer = try? stream.peerCredentials()
-    }
-
-    /// Starts the reader thread, which keeps the connection alive until the stream ends.
-    func start() throws(QMPError) {
-        do throws(SystemError) {
-            try startThread(name: "qmp-reader") { self.read() }
-        } catch {
-            throw systemError(error, "cannot read from the monitor")
-        }
     }
 
     /// Ends the connection; whoever waits is told the reason.
@@ -116,7 +111,8 @@ final class QMPConnection: Sendable {
         state.withLock { state in state.listeners.removeAll { $0.id == id } }
     }
 
-    private func read() {
+    /// Reads until the stream ends, in a thread of its own.
+    func read() {
         var parser = JSONStreamParser(limits: limits)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
         defer { buffer.deallocate() }
