@@ -29,7 +29,9 @@ enum KeyValueText {
 
     /// The list as QEMU reads it.
     static func text(of entries: [Entry]) -> String {
-        entries.map(text).joined(separator: ",")
+        // A comma at the end is not an entry, so an empty entry there takes one more.
+        let end = entries.last.map { text(of: $0).isEmpty } == true ? "," : ""
+        return entries.map(text).joined(separator: ",") + end
     }
 
     /// A key that stands alone: it is on, or off if it begins with `no`.

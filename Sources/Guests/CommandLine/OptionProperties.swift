@@ -133,7 +133,8 @@ extension OptionProperties {
                 return
             }
             entries[index].value = value
-            if entries[index].form == .flag { entries[index].form = .pair }
+            let needsKey = entries[index].form == .flag || value.contains { $0 == "," || $0 == "=" }
+            if needsKey { entries[index].form = .pair }
             let behind = entries[(index + 1)...].filter { $0.key != key }
             storage = .list(Array(entries[...index]) + behind)
         case .json(let object):
