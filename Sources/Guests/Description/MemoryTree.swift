@@ -26,8 +26,8 @@ struct MemoryTree {
     init(_ text: String) {
         var sections: [Substring: [Region]] = [:]
         var titles: [Substring] = []
-        for line in text.split(separator: "\n") {
-            let line = line.last == "\r" ? line.dropLast() : line
+        // The monitor ends its lines with CR LF, which is one Character.
+        for line in text.split(whereSeparator: \.isNewline) {
             if line.first != " " {
                 // Address spaces with the same contents have their titles one below the other.
                 if sections[titles.last ?? ""]?.isEmpty == false { titles = [] }
