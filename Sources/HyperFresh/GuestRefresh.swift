@@ -1,0 +1,130 @@
+import Guests
+import Handoff
+import Linux
+import QMP
+import Synchronization
+
+/// One refresh of one guest, from request to report.
+struct GuestRefresh: Sendable {
+    let request: RefreshRequest
+    let host: Host
+    let driver: HandoffDriver
+    let clock: PhaseClock
+
+    func run() async -> RefreshReport {
+        var report = RefreshReport(guest: request.guest)
+        do throws(HyperFreshError) {
+            try await perform(&report)
+        } catch {
+            report.outcome = .rolledBack
+            report.failure = error
+        }
+        clock.end()
+        report.phases = clock.timings
+        report.totalMilliseconds = clock.totalMilliseconds
+        return report
+    }
+
+    private func perform(_ report: inout RefreshReport) async throws(HyperFreshError) {
+        clock.begin(.preflight)
+        let preparation = try await GuestPreparation.prepare(request, host: host)
+        report.take(preparation)
+        guard let ready = preparation.ready else { return report.block(preparation) }
+        let journal = try HandoffJournal.begin(ready, host: host, isRehearsal: request.isRehearsal)
+        report.id = journal.id
+        clock.end()
+
+        let sides = QEMUSides(
+            old: ready.old, plan: ready.plan, journal: journal, driver: driver, clock: clock,
+            maximumDowntime: request.maximumDowntime)
+        defer { sides.close() }
+        let deadline = driver.happens(.deadlinePassed, after: request.timeout)
+        defer { deadline.cancel() }
+        let outcome = await driver.run(on: sides)
+        clock.end()
+        report.conclude(outcome, sides: sides, timings: clock)
+        journal.close(with: report, state: driver.state)
+    }
+}
+
+extension RefreshReport {
+    init(guest: String) {
+        self.guest = guest
+        outcome = .rolledBack
+    }
+
+    fileprivate mutating func take(_ preparation: GuestPreparation) {
+        guest = preparation.process.name
+        findings = preparation.findings
+        old = preparation.oldSide
+    }
+
+    /// Preflight failed: the first reason speaks, all of them are listed.
+    fileprivate mutating func block(_ preparation: GuestPreparation) {
+        outcome = .blocked
+        guard let reason = findings.first(where: { $0.severity == .fail }) else { return }
+        failure = HyperFreshError(
+            "\(guest) cannot be refreshed: \(reason.message) (\(reason.id))",
+            guestState: "Nothing was touched: the guest runs on pid \(preparation.process.identity.pid) as before.",
+            remedy: reason.remedy ?? "See docs/preflight.md.", exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    fileprivate mutating func conclude(_ outcome: HandoffOutcome, sides: QEMUSides, timings: PhaseClock) {
+        let state = sides.state.withLock { $0 }
+        self.outcome = RefreshOutcome(outcome)
+        phases = timings.timings
+        totalMilliseconds = timings.totalMilliseconds
+        if outcome == .refreshed || outcome == .incomplete { timing = state.marks.timing }
+        new = state.newIdentity.map {
+            SideReport(
+                pid: $0.pid, version: state.new?.client.greeting.version.description, binary: sides.plan.executable,
+                qmp: sides.qmpPath(after: outcome))
+        }
+        guard outcome != .refreshed, outcome != .rehearsed else { return }
+        var failure = state.failure ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
+        failure.evidence += state.warnings
+        failure.guestState = Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
+        failure.exitCode = self.outcome.exitCode
+        if outcome == .incomplete || outcome == .unknown {
+            failure.remedy = "`hyperfresh recover` finishes what can be finished and says what cannot."
+        }
+        self.failure = failure
+    }
+
+    private static func reason(_ outcome: HandoffOutcome) -> String {
+        switch outcome {
+        case .rolledBack(.deadline): "a deadline passed"
+        case .rolledBack(.cancelled): "the refresh was cancelled"
+        case .rolledBack(let failure): "the refresh failed (\(failure.rawValue))"
+        case .incomplete: "the refresh is done, but cleaning up is not"
+        case .lost: "the guest's QEMU died"
+        case .unknown, .refreshed, .rehearsed: "the refresh could not be settled"
+        }
+    }
+
+    private static func whereabouts(_ outcome: HandoffOutcome, old: OldQEMU, new: ProcessIdentity?) -> String {
+        let oldPID = old.process.identity.pid
+        let newPID = new.map { "\($0.pid)" } ?? "?"
+        return switch outcome {
+        case .rolledBack: "The guest is on the old QEMU (pid \(oldPID)), as before."
+        case .incomplete: "The guest is on the new QEMU (pid \(newPID))."
+        case .lost: "The guest is gone. Its memory file and disks are as they were left."
+        default: "The guest may be stopped. Old QEMU: pid \(oldPID); new QEMU: pid \(newPID)."
+        }
+    }
+}
+
+extension RefreshOutcome {
+    init(_ outcome: HandoffOutcome) {
+        self =
+            switch outcome {
+            case .refreshed: .refreshed
+            case .rehearsed: .rehearsed
+            case .rolledBack(.deadline): .timedOut
+            case .rolledBack: .rolledBack
+            case .incomplete: .incomplete
+            case .lost: .lost
+            case .unknown: .unknown
+            }
+    }
+}

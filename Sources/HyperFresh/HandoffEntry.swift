@@ -1,0 +1,105 @@
+import Guests
+import Handoff
+import JSON
+import Journal
+import Linux
+
+/// A handoff as the journal remembers it.
+struct HandoffEntry: Sendable {
+    let id: String
+    let directory: JournalDirectory
+    /// The last state on record; `nil` when this program does not know it.
+    let state: HandoffState?
+    let facts: HandoffFacts?
+    /// Microseconds since the epoch.
+    let began: Int64
+    let newIdentity: ProcessIdentity?
+    let guestRan: Bool
+    let oldSettings: MigrationLink.Settings?
+    /// The `result` document of a handoff that came to its end under its own controller.
+    let result: JSONValue?
+    /// What is wrong with the record.
+    let damage: JournalDamage?
+
+    /// Whether its controller is at work.
+    let isGoingOn: Bool
+
+    init(_ summary: JournalSummary, in directory: JournalDirectory) {
+        let records = summary.reading.records
+        let merged = records.reduce(into: [String: JSONValue]()) { $0.merge($1.facts) { $1 } }
+        id = summary.id
+        self.directory = directory
+        state = summary.state.flatMap(HandoffState.init(rawValue:))
+        facts = HandoffFacts(json: merged)
+        began = summary.began ?? 0
+        newIdentity = merged["new"].flatMap(ProcessIdentity.init(json:))
+        guestRan = merged["guest_ran"]?.bool ?? false
+        oldSettings = merged["restore_old"].flatMap(MigrationLink.Settings.init(json:))
+        result = merged["result"]
+        isGoingOn = summary.isActive
+        damage = summary.reading.damage
+    }
+
+    /// Whether something is left to do for it.
+    var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
+
+    /// Every handoff on record, the oldest first; none where nothing was ever recorded.
+    static func all(in stateDirectory: String) throws(HyperFreshError) -> [HandoffEntry] {
+        do throws(JournalError) {
+            guard let directory = try JournalDirectory.existing(stateDirectory) else { return [] }
+            return try directory.entries().map { HandoffEntry($0, in: directory) }.sorted { $0.began < $1.began }
+        } catch {
+            throw HyperFreshError(
+                "the handoffs on record in \(stateDirectory) cannot be read", because: error,
+                remedy: "Run as the user who refreshed, or name the folder with --state-dir.")
+        }
+    }
+
+    static func unfinished(in stateDirectory: String) throws(HyperFreshError) -> [HandoffEntry] {
+        try all(in: stateDirectory).filter(\.isUnfinished)
+    }
+}
+
+extension HandoffEntry {
+    /// Brings it to its end, unless a controller is at work on the guest or the record cannot be relied on.
+    func recover() async -> GuestRecovery.Conclusion {
+        let journal: JournalWriter
+        do throws(JournalError) {
+            // Excludes the controller, if it lives, and another recovery; cuts off a record that was not wholly written.
+            journal = try directory.resume(id)
+        } catch {
+            return GuestRecovery.Conclusion(
+                outcome: .unknown, summary: "its record cannot be used: \(error)",
+                remedy: "If a controller is at work, wait for it. Otherwise look which QEMU runs the guest, and end the other.")
+        }
+        defer { journal.close() }
+        guard let facts, let state else {
+            return GuestRecovery.Conclusion(
+                outcome: .unknown, summary: "its record was made by another version of hyperfresh",
+                remedy: "Recover with that version, or look which QEMU runs the guest, and end the other.")
+        }
+        // The memory file of a guest that is gone may be gone too; then there is nothing to fight over.
+        let lock = try? GuestLock(memoryFile: facts.memoryFile)
+        if lock == nil, Files.exists(facts.memoryFile) {
+            return GuestRecovery.Conclusion(
+                outcome: .unknown, summary: "a controller is at work on this guest",
+                remedy: "Wait for it, then run `hyperfresh recover` again.")
+        }
+        defer { lock?.release() }
+        let conclusion = await GuestRecovery(entry: self, state: state, facts: facts).run()
+        return conclusion.final.map { record($0, in: journal, conclusion) } ?? conclusion
+    }
+
+    private func record(
+        _ final: HandoffState, in journal: JournalWriter, _ conclusion: GuestRecovery.Conclusion
+    ) -> GuestRecovery.Conclusion {
+        do throws(JournalError) {
+            try journal.append(state: final.rawValue)
+            return conclusion
+        } catch {
+            return GuestRecovery.Conclusion(
+                outcome: conclusion.outcome, summary: "\(conclusion.summary), but this could not be recorded: \(error)",
+                remedy: "Make room in the state folder and run `hyperfresh recover` again.")
+        }
+    }
+}

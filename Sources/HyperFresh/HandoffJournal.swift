@@ -1,0 +1,87 @@
+import Guests
+import Handoff
+import JSON
+import Journal
+import Linux
+import QMP
+import Synchronization
+
+/// The record of one handoff that goes on.
+final class HandoffJournal: Sendable {
+    let id: String
+    let stateDirectory: String
+    let facts: HandoffFacts
+    private let writer: JournalWriter
+    /// Held to the end of the handoff: no other controller comes near this guest.
+    private let lock: GuestLock
+
+    private init(
+        id: String, stateDirectory: String, facts: HandoffFacts, writer: JournalWriter, lock: GuestLock
+    ) {
+        self.id = id
+        self.stateDirectory = stateDirectory
+        self.facts = facts
+        self.writer = writer
+        self.lock = lock
+    }
+
+    /// How many handoffs are remembered.
+    private static let kept = 100
+
+    /// Opens the record of a handoff that is about to begin. Nothing else has happened yet.
+    static func begin(
+        _ ready: GuestPreparation.Ready, host: Host, isRehearsal: Bool
+    ) throws(HyperFreshError) -> HandoffJournal {
+        let facts = HandoffFacts(ready, isRehearsal: isRehearsal)
+        do {
+            let directory = try JournalDirectory(host.stateDirectory)
+            _ = try directory.prune(keep: kept)
+            let writer = try directory.create(id: ready.handoffID, facts: facts.json)
+            return HandoffJournal(
+                id: ready.handoffID, stateDirectory: host.stateDirectory, facts: facts, writer: writer, lock: ready.lock)
+        } catch {
+            throw HyperFreshError(
+                "the handoff cannot be recorded in \(host.stateDirectory)", because: error,
+                remedy: "Make the folder writable and give it room, or name another one with --state-dir.")
+        }
+    }
+
+    /// Opened with ``HandoffState/planned`` in it; every other record is one write, on the path of the switch.
+    func append(_ state: HandoffState, facts: [String: JSONValue] = [:]) throws(JournalError) {
+        if state != .planned || !facts.isEmpty { try writer.append(state: state.rawValue, facts: facts) }
+        FaultPoint.recorded(state)
+    }
+
+    /// Adds what the refresh came to, for `history`, and lets go of the guest.
+    func close(with report: RefreshReport, state: HandoffState) {
+        // The guest is where it is, whether or not the figures can be remembered.
+        try? writer.append(state: state.rawValue, facts: ["result": report.json])
+        writer.close()
+        lock.release()
+    }
+}
+
+/// A guest that no other controller may touch: a lock on the first of its memory files.
+final class GuestLock: Sendable {
+    private let lock: Mutex<FileLock?>
+
+    /// Locks; `nil` when another controller has it.
+    init?(memoryFile: String) throws(SystemError) {
+        guard let lock = try FileLock.tryAcquire(memoryFile) else { return nil }
+        self.lock = Mutex(lock)
+    }
+
+    func release() { lock.withLock { $0 = nil } }
+}
+
+extension HandoffFacts {
+    init(_ ready: GuestPreparation.Ready, isRehearsal: Bool) {
+        let old = ready.old
+        self.init(
+            guest: old.process.name, old: old.process.identity, oldVersion: old.client.greeting.version.description,
+            oldBinary: old.process.executable?.path ?? "?", oldQMP: old.client.endpoint, memoryFile: ready.memoryFile,
+            targetBinary: ready.plan.executable, targetVersion: ready.target.version.description,
+            newQMP: ready.plan.qmpSocket, endpoints: ready.plan.endpoints, followUps: ready.plan.followUps,
+            isRehearsal: isRehearsal)
+    }
+}

@@ -1,0 +1,121 @@
+public import Guests
+import Handoff
+import Journal
+import Linux
+public import Logging
+
+/// The version of the product.
+public enum Product {
+    /// As `--version` prints it.
+    public static let version = "0.1.0"
+}
+
+/// This host and the guests on it: the entry to everything the product does.
+///
+/// A value without state of its own; what goes on is in QEMU, and what is remembered is in the state folder.
+public struct Host: Sendable {
+    /// The folder where handoffs are recorded.
+    public let stateDirectory: String
+    let logger: Logger
+
+    /// The host as seen from this process.
+    ///
+    /// - Parameters:
+    ///   - stateDirectory: Where handoffs are recorded; `nil` for `$HYPERFRESH_STATE_DIR`, else `/run/hyperfresh` for root and
+    ///     `$XDG_RUNTIME_DIR/hyperfresh` for others.
+    ///   - logger: Takes what is done, at debug level.
+    public init(stateDirectory: String? = nil, logger: Logger = Logger(label: "hyperfresh")) {
+        self.stateDirectory = stateDirectory ?? StateDirectory.standard
+        self.logger = logger
+    }
+
+    /// Every QEMU on this host that the caller may see, with the first reason, if any, why it cannot be refreshed.
+    ///
+    /// - Returns: The guests by name.
+    public func guests() async throws(HyperFreshError) -> [GuestSummary] {
+        try await GuestSummary.all()
+    }
+
+    /// Checks whether a guest can be refreshed, and how its new QEMU would be started. Touches nothing.
+    ///
+    /// - Parameters:
+    ///   - guest: A name, a pid, or the path of a QMP socket.
+    ///   - target: The new binary; `nil` for the installed successor of the running one.
+    /// - Returns: What was found.
+    /// - Throws: If there is no such guest, or more than one.
+    public func plan(guest: String, target: String? = nil) async throws(HyperFreshError) -> GuestPlan {
+        let preparation = try await GuestPreparation.prepare(RefreshRequest(guest: guest, target: target), host: self)
+        preparation.close()
+        return GuestPlan(preparation)
+    }
+
+    /// Begins to refresh a guest; it goes on in a task of its own, whether or not anybody watches.
+    ///
+    /// - Parameter request: What to refresh, and within which bounds.
+    /// - Returns: The refresh, to watch and to cancel.
+    public func refresh(_ request: RefreshRequest) -> Refresh { Refresh(request, on: self) }
+
+    /// Brings every unfinished handoff to its one right end. Harmless when repeated.
+    ///
+    /// - Returns: One report for each handoff that was unfinished.
+    /// - Throws: If the state folder cannot be read.
+    public func recover() async throws(HyperFreshError) -> [RecoveryReport] {
+        var reports: [RecoveryReport] = []
+        for entry in try HandoffEntry.unfinished(in: stateDirectory) { reports.append(await RecoveryReport.recover(entry)) }
+        return reports
+    }
+
+    /// Handoffs that go on, or were left unfinished.
+    ///
+    /// - Returns: The oldest first.
+    /// - Throws: If the state folder cannot be read.
+    public func status() throws(HyperFreshError) -> [HandoffStatus] {
+        try HandoffEntry.unfinished(in: stateDirectory).map(HandoffStatus.init)
+    }
+
+    /// Past handoffs.
+    ///
+    /// - Parameter limit: At most so many, the latest ones.
+    /// - Returns: The oldest first.
+    /// - Throws: If the state folder cannot be read.
+    public func history(limit: Int = 20) throws(HyperFreshError) -> [HistoryEntry] {
+        try HandoffEntry.all(in: stateDirectory).suffix(limit).map(HistoryEntry.init)
+    }
+
+    /// What this host offers and lacks: rights, kernel, QEMU, memory, leftovers.
+    ///
+    /// - Returns: A finding for each thing looked at.
+    public func doctor() async -> [Finding] { await Doctor.examine(self) }
+}
+
+/// A refresh that goes on.
+public struct Refresh: Sendable {
+    /// What happens, as it happens; ends after ``RefreshProgress/finished(_:)``.
+    public let progress: AsyncStream<RefreshProgress>
+
+    private let driver: HandoffDriver
+
+    init(_ request: RefreshRequest, on host: Host) {
+        let (progress, continuation) = AsyncStream.makeStream(of: RefreshProgress.self, bufferingPolicy: .unbounded)
+        let driver = HandoffDriver(isRehearsal: request.isRehearsal)
+        self.progress = progress
+        self.driver = driver
+        let refresh = GuestRefresh(
+            request: request, host: host, driver: driver, clock: PhaseClock(progress: continuation))
+        Task {
+            continuation.yield(.finished(await refresh.run()))
+            continuation.finish()
+        }
+    }
+
+    /// Rolls back if the handoff is not committed; otherwise it goes on to its end.
+    public func cancel() { driver.happened(.cancelled) }
+
+    /// Waits for the end.
+    ///
+    /// - Returns: The report.
+    public func report() async -> RefreshReport? {
+        for await case .finished(let report) in progress { return report }
+        return nil
+    }
+}

@@ -1,0 +1,82 @@
+import JSON
+import Linux
+import QMP
+
+/// The agreement between two QEMUs on how state moves: capabilities, bounds, and one channel in both hands.
+///
+/// Only the device state moves; the memory is shared (`x-ignore-shared`), and what goes wrong on the new side must reach
+/// the old one (`return-path`: without it the old side reports success although the new one died while loading).
+enum MigrationLink {
+    /// The name under which each QEMU holds its end of the channel.
+    static let channel = "hyperfresh"
+
+    private static let required: Set<String> = ["events", "x-ignore-shared", "return-path"]
+    /// Always on from QEMU 10.0, and gone from its list in time: wanted where it is known.
+    private static let wanted: Set<String> = ["late-block-activate"]
+
+    /// What a QEMU had set before, so that a handoff leaves no trace in it.
+    struct Settings: Sendable, Hashable {
+        var capabilities: [String: Bool]
+        /// Bytes a second.
+        var maximumBandwidth: UInt64?
+        /// Milliseconds.
+        var downtimeLimit: Int?
+    }
+
+    /// Sets what a handoff needs, and returns what was set before.
+    static func prepare(_ client: QMPClient) async throws(HyperFreshError) -> Settings {
+        do throws(QMPError) {
+            let capabilities = try await client.execute(QueryMigrateCapabilities())
+            let missing = required.subtracting(capabilities.keys)
+            guard missing.isEmpty else { throw lacking(missing, in: client) }
+            let parameters = try await client.execute(QueryMigrateParameters())
+            let changes = changes(from: capabilities)
+            if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
+            // No throttling, and no second thoughts about how long the guest may be stopped: the deadline is ours.
+            try await client.execute(MigrateSetParameters(maximumBandwidth: 1 << 40, downtimeLimit: 60_000))
+            return Settings(
+                capabilities: changes.mapValues { !$0 }, maximumBandwidth: parameters.maximumBandwidth,
+                downtimeLimit: parameters.downtimeLimit)
+        } catch {
+            throw HyperFreshError("QEMU did not agree on how to hand over", because: error)
+        }
+    }
+
+    /// Puts back what ``prepare(_:)`` found.
+    static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) {
+        if !settings.capabilities.isEmpty { try await client.execute(MigrateSetCapabilities(settings.capabilities)) }
+        try await client.execute(
+            MigrateSetParameters(maximumBandwidth: settings.maximumBandwidth, downtimeLimit: settings.downtimeLimit))
+        // Refused where QEMU has used the descriptor up; then nothing is left to close.
+        _ = try? await client.execute(CloseFD(fdname: channel))
+    }
+
+    /// Gives each side one end of a socket pair: no path, no listener, nothing that a sandbox or a chroot could hide.
+    static func connect(old: QMPClient, new: QMPClient) async throws(HyperFreshError) {
+        do {
+            let (oldEnd, newEnd) = try UnixStream.pair()
+            try await new.execute(GetFD(fdname: channel, descriptor: newEnd.number))
+            try await old.execute(GetFD(fdname: channel, descriptor: oldEnd.number))
+            try await new.execute(MigrateIncoming(uri: "fd:\(channel)"))
+        } catch {
+            throw HyperFreshError("the migration channel could not be given to both QEMUs", because: error)
+        }
+    }
+
+    /// Every other capability is off: compression, multifd, postcopy and their like only stand in the way.
+    private static func changes(from current: [String: Bool]) -> [String: Bool] {
+        var changes: [String: Bool] = [:]
+        for (name, isOn) in current {
+            let shouldBeOn = required.contains(name) || wanted.contains(name)
+            if isOn != shouldBeOn { changes[name] = shouldBeOn }
+        }
+        return changes
+    }
+
+    private static func lacking(_ capabilities: Set<String>, in client: QMPClient) -> QMPError {
+        let names = capabilities.sorted().joined(separator: ", ")
+        return QMPError(
+            .unusableReply, "QEMU \(client.greeting.version) lacks \(names); both sides must be 4.0 or later",
+            endpoint: client.endpoint)
+    }
+}

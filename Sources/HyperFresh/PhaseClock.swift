@@ -1,0 +1,46 @@
+import Synchronization
+
+/// Times the phases of a refresh and tells whoever watches.
+final class PhaseClock: Sendable {
+    private struct State {
+        var current: (phase: RefreshPhase, since: ContinuousClock.Instant)?
+        var timings: [PhaseTiming] = []
+    }
+
+    private let started = ContinuousClock.now
+    private let state = Mutex(State())
+    private let progress: AsyncStream<RefreshProgress>.Continuation
+
+    init(progress: AsyncStream<RefreshProgress>.Continuation) { self.progress = progress }
+
+    /// Ends the phase that goes on, if any, and begins another.
+    func begin(_ phase: RefreshPhase) {
+        end()
+        state.withLock { $0.current = (phase, .now) }
+        progress.yield(.began(phase))
+    }
+
+    /// Ends the phase that goes on.
+    func end() {
+        let timing = state.withLock { state -> PhaseTiming? in
+            guard let (phase, since) = state.current else { return nil }
+            let timing = PhaseTiming(phase: phase, milliseconds: (.now - since).milliseconds)
+            state.current = nil
+            state.timings.append(timing)
+            return timing
+        }
+        if let timing { progress.yield(.ended(timing)) }
+    }
+
+    func note(_ text: String) { progress.yield(.note(text)) }
+
+    var timings: [PhaseTiming] { state.withLock { $0.timings } }
+
+    var totalMilliseconds: Double { (.now - started).milliseconds }
+}
+
+extension Duration {
+    var milliseconds: Double {
+        Double(components.seconds) * 1000 + Double(components.attoseconds) / 1_000_000_000_000_000
+    }
+}

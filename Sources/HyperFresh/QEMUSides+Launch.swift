@@ -1,0 +1,91 @@
+import Glibc
+import Guests
+import Handoff
+import Linux
+import QMP
+import Synchronization
+
+extension QEMUSides {
+    /// How long a new QEMU may take until its monitor answers, in case the whole has no shorter deadline.
+    private static let launchDeadline = Duration.seconds(30)
+
+    /// Starts the new QEMU and waits for its monitor.
+    func launch() async -> HandoffEvent {
+        clock.begin(.launch)
+        defer { clock.end() }
+        do {
+            let errorOutput = try ErrorOutput(
+                plan: plan, old: old, handoff: journal.id, stateDirectory: journal.stateDirectory)
+            state.withLock { $0.errorOutput = errorOutput }
+            let (handle, taps) = try start(errorOutput: errorOutput)
+            let client = try await connect(to: handle, keeping: taps)
+            state.withLock { $0.new = NewQEMU(handle: handle, client: client) }
+            watchNewProcess(handle)
+            return .launched
+        } catch let failure as HyperFreshError {
+            fail(failure)
+        } catch {
+            fail(HyperFreshError("the new QEMU could not be started", because: error).adding(evidence: errorLines()))
+        }
+        return .launchFailed
+    }
+
+    /// The journal knows the new process before it becomes a QEMU: a controller that dies here leaves nothing unknown.
+    private func start(errorOutput: ErrorOutput) throws -> (ProcessHandle, taps: [TapHeader]) {
+        let process = try NewProcess(plan: plan, old: old, errorOutput: errorOutput)
+        let identity = try spawn(process.request()) { identity in
+            state.withLock { $0.newIdentity = identity }
+            return (try? journal.append(.planned, facts: ["new": identity.json])) != nil
+        }
+        let handle = try ProcessHandle(identity)
+        state.withLock { $0.newHandle = handle }
+        return (handle, process.taps)
+    }
+
+    /// Connects as soon as the new QEMU listens; fails as soon as it exits.
+    private func connect(to handle: ProcessHandle, keeping taps: [TapHeader]) async throws -> QMPClient {
+        let deadline = ContinuousClock.now + Self.launchDeadline
+        while ContinuousClock.now < deadline {
+            try Task.checkCancellation()
+            if await handle.waitForExit(within: .milliseconds(2)) { throw exited() }
+            // The new QEMU opens the taps at some moment before it listens; the old one is still using them.
+            for tap in taps { try tap.restore() }
+            guard Files.exists(plan.qmpSocket) else { continue }
+            do throws(QMPError) {
+                let client = try await QMPClient.connect(path: plan.qmpSocket, greetingDeadline: deadline - .now)
+                for tap in taps { try? tap.restore() }
+                return client
+            } catch {
+                // Bound, but not listening yet.
+                guard error.systemError?.code == ECONNREFUSED else { throw error }
+            }
+        }
+        throw HyperFreshError(
+            "the new QEMU's monitor did not answer within \(Self.launchDeadline)",
+            remedy: "Check that the binary is QEMU, and that the host is not out of memory or CPU time.",
+            evidence: errorLines())
+    }
+
+    private func exited() -> HyperFreshError {
+        HyperFreshError(
+            "the new QEMU exited before its monitor answered",
+            remedy: "Its own words say why; `hyperfresh plan guest --command-line` shows how it is started.",
+            evidence: errorLines())
+    }
+
+    private func watchNewProcess(_ handle: ProcessHandle) {
+        watch { [self] in
+            if await handle.waitForExit(within: .seconds(86_400)) {
+                fail(
+                    HyperFreshError(
+                        "the new QEMU exited", remedy: "Its own words above say why.", evidence: errorLines()))
+                driver.happened(.newExited)
+            }
+        }
+    }
+
+    /// The new QEMU's last words, which often are the only place where a reason stands.
+    func errorLines() -> [String] {
+        state.withLock { $0.errorOutput }?.lines() ?? []
+    }
+}

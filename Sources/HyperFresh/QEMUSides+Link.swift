@@ -1,0 +1,49 @@
+import Guests
+import Handoff
+import Linux
+import QMP
+import Synchronization
+
+extension QEMUSides {
+    /// Agrees on capabilities, proves that both map the same memory, and gives each its end of the channel.
+    func link() async -> HandoffEvent {
+        clock.begin(.link)
+        defer { clock.end() }
+        guard let new = state.withLock({ $0.new }) else { return .linkFailed }
+        do {
+            try await proveSameGuest(new)
+            let oldSettings = try await MigrationLink.prepare(old.client)
+            state.withLock { $0.oldSettings = oldSettings }
+            let newSettings = try await MigrationLink.prepare(new.client)
+            state.withLock { $0.newSettings = newSettings }
+            try Task.checkCancellation()
+            try await MigrationLink.connect(old: old.client, new: new.client)
+            watchEvents(of: new)
+            let guestRuns = try await old.client.execute(QueryStatus()).isRunning
+            state.withLock { $0.guestRuns = guestRuns }
+            return .linked(guestRuns: guestRuns)
+        } catch let failure as HyperFreshError {
+            fail(failure.adding(evidence: errorLines()))
+        } catch {
+            fail(HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: errorLines()))
+        }
+        return .linkFailed
+    }
+
+    /// The same memory at the same guest addresses, and the same devices in the same places.
+    ///
+    /// QEMU reports a completed migration even when the new side mapped other memory: so this is proven before, on the
+    /// processes themselves.
+    private func proveSameGuest(_ new: NewQEMU) async throws {
+        let description = try await GuestDescription.describe(new.client, identity: new.handle.identity)
+        let identity = try MemoryIdentity.prove(
+            old: old.process.identity, old.description, new: new.handle.identity, description)
+        clock.note("memory proven the same: \(identity)")
+        let differences = GuestComparison.differences(old: old.description, new: description)
+        guard differences.isEmpty else {
+            throw HyperFreshError(
+                "the new QEMU does not have the guest's devices",
+                remedy: "Remove or re-add what differs, or report the command line that led here.", evidence: differences)
+        }
+    }
+}

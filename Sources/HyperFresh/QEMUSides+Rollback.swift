@@ -1,0 +1,64 @@
+import Glibc
+import Guests
+import Handoff
+import Linux
+import QMP
+import Synchronization
+
+/// Before commit, and only then: the new side goes, the old one is as it was.
+extension QEMUSides {
+    func removeNew() async -> HandoffEvent {
+        clock.begin(.rollback)
+        let (handle, errorOutput) = state.withLock { ($0.newHandle, $0.errorOutput) }
+        if let handle {
+            // An error here means that it is gone already, which the wait finds.
+            try? handle.signal(SIGKILL)
+            guard await handle.waitForExit(within: .seconds(10)) else {
+                fail(
+                    HyperFreshError(
+                        "the new QEMU (pid \(handle.identity.pid)) cannot be ended",
+                        remedy: "End it, then run `hyperfresh recover`."))
+                return .newSurvived
+            }
+        }
+        EndpointFiles.discard(plan.endpoints)
+        errorOutput?.discard()
+        return .newRemoved
+    }
+
+    /// The new side's process is gone: nobody else can run the guest.
+    func restoreOld(resume: Bool) async -> HandoffEvent {
+        defer { clock.end() }
+        do {
+            try await OldSide.restore(old.client, settings: state.withLock { $0.oldSettings }, resume: resume)
+            return .oldRestored
+        } catch {
+            fail(
+                HyperFreshError(
+                    "the old QEMU could not be restored", because: error,
+                    remedy: "Look at it (`hyperfresh qmp`), then run `hyperfresh recover`."))
+            return .restoreFailed
+        }
+    }
+}
+
+/// Bringing an old QEMU back, for a handoff that failed and for recovery alike.
+enum OldSide {
+    /// Cancels what goes on, lets the guest run if it was stopped for the switch, and puts settings back.
+    static func restore(_ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool) async throws(QMPError) {
+        try await endMigration(client)
+        if resume, try await !client.execute(QueryStatus()).isRunning { _ = try await client.execute(Cont()) }
+        if let settings { try await MigrationLink.restore(settings, on: client) }
+    }
+
+    /// A QEMU in `finish-migrate` does not notice that its peer died; cancelling lets its guest run again by itself.
+    private static func endMigration(_ client: QMPClient) async throws(QMPError) {
+        for attempt in 0..<500 {
+            let status = try await client.execute(QueryMigrate()).status
+            guard let status, status != .none, !status.isFinal else { return }
+            if attempt == 0 { _ = try await client.execute(MigrateCancel()) }
+            try? await Task.sleep(for: .milliseconds(10))
+        }
+        throw QMPError(.timeout, "the migration could not be cancelled within five seconds", endpoint: client.endpoint)
+    }
+}

@@ -1,0 +1,40 @@
+import Handoff
+public import JSON
+
+/// What became of an unfinished handoff.
+public struct RecoveryReport: Sendable, JSONRepresentable {
+    /// The handoff's id.
+    public let id: String
+    /// The guest's name.
+    public let guest: String
+    /// The state the journal held.
+    public let recorded: String
+    /// Where the guest is now.
+    public let outcome: RefreshOutcome
+    /// What was found and done, in a sentence.
+    public let summary: String
+    /// What remains for an operator to do.
+    public let remedy: String?
+    /// Whether nothing remains to be done for this handoff.
+    public let isSettled: Bool
+
+    /// 0 settled; 6 an operator must look.
+    public var exitCode: Int32 { isSettled ? 0 : 6 }
+
+    static func recover(_ entry: HandoffEntry) async -> RecoveryReport {
+        let conclusion = await entry.recover()
+        return RecoveryReport(
+            id: entry.id, guest: entry.facts?.guest ?? "?", recorded: entry.state?.rawValue ?? "?", outcome: conclusion.outcome,
+            summary: conclusion.summary, remedy: conclusion.remedy, isSettled: conclusion.final != nil)
+    }
+
+    /// `id`, `guest`, `recorded`, `outcome`, `summary`, `remedy`, `settled`.
+    public var json: JSONValue {
+        .object(
+            [
+                "id": .string(id), "guest": .string(guest), "recorded": .string(recorded),
+                "outcome": .string(outcome.rawValue), "summary": .string(summary), "settled": .bool(isSettled),
+                "remedy": remedy.map(JSONValue.string),
+            ].compactMapValues(\.self))
+    }
+}
