@@ -1,1 +1,3 @@
-print("hyperfresh")
+import HyperFreshCommands
+
+await CommandLineTool.run()

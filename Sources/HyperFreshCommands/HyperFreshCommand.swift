@@ -1,0 +1,29 @@
+import ArgumentParser
+import HyperFresh
+
+/// The command line, for whoever wants it as a program.
+public enum CommandLineTool {
+    /// Reads this process's arguments, does what they say, and exits.
+    public static func run() async { await HyperFreshCommand.main() }
+}
+
+/// The command `hyperfresh` with its verbs.
+struct HyperFreshCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hyperfresh",
+        abstract: "Replace the QEMU beneath running guests, in milliseconds and without their noticing.",
+        discussion: """
+            At most one QEMU ever runs a guest: before the commit the old one, after it the new one. Whatever fails \
+            before the commit leaves the guest where it was.
+
+            Exit status: 0 done; 1 failed, the guest runs on the old side; 3 blocked by preflight, nothing touched; \
+            4 deadline passed, rolled back; 5 on the new side, cleaning up incomplete; 6 cannot tell, an operator must \
+            look; 64 usage.
+            """,
+        version: Product.version,
+        subcommands: [
+            ListCommand.self, PlanCommand.self, RefreshCommand.self, RecoverCommand.self, StatusCommand.self,
+            HistoryCommand.self, DoctorCommand.self, QMPShellCommand.self,
+        ]
+    )
+}

@@ -1,0 +1,58 @@
+import Glibc
+import JSON
+
+/// What a standard stream can show.
+struct Terminal: Sendable {
+    /// Whether a person watches: lines may be redrawn.
+    let isInteractive: Bool
+    /// Whether colours are wanted and can be shown.
+    let hasColour: Bool
+
+    static let standardOutput = Terminal(descriptor: STDOUT_FILENO)
+    static let standardError = Terminal(descriptor: STDERR_FILENO)
+
+    private init(descriptor: Int32) {
+        isInteractive = isatty(descriptor) == 1 && Self.environment("TERM") != "dumb"
+        // https://no-color.org: set and not empty means no colour.
+        hasColour = isInteractive && Self.environment("NO_COLOR") == nil
+    }
+
+    enum Colour: String {
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case bold = "1"
+        case faint = "2"
+    }
+
+    func paint(_ text: String, _ colour: Colour) -> String {
+        hasColour ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name), value.pointee != 0 else { return nil }
+        return String(cString: value)
+    }
+}
+
+/// Writes to the standard streams at once, so that what a person or a pipe sees is what has happened.
+enum Console {
+    static func out(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
+
+    static func out(json: JSONValue, pretty: Bool = false) { out(json.encoded(pretty: pretty)) }
+
+    static func error(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
+
+    static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var rest = UnsafeRawBufferPointer(bytes)
+            while !rest.isEmpty {
+                let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
+                // A reader that went away ends our output, not our work.
+                if written < 0, errno != EINTR { return }
+                rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(written, 0)))
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import HyperFresh
+
+/// `hyperfresh history`.
+struct HistoryCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "history",
+        abstract: "Show past refreshes with their figures, the latest last.",
+        discussion: "Kept since the host booted, the last hundred."
+    )
+
+    @Option(help: "Show at most this many.")
+    var limit = 20
+
+    @OptionGroup var common: CommonOptions
+
+    func validate() throws {
+        if limit < 1 { throw ValidationError("--limit must be at least 1.") }
+    }
+
+    func run() async throws {
+        let entries = try await reportingFailure(as: common.style) { try common.host().history(limit: limit) }
+        switch common.style {
+        case .json: Console.out(json: entries.json(type: "history"), pretty: true)
+        case .text(let terminal):
+            guard !entries.isEmpty else { return Console.out("No refresh is on record.") }
+            var table = TextTable(header: ["TIME", "ID", "GUEST", "FROM", "TO", "STOPPED", "TOTAL", "OUTCOME"])
+            for entry in entries {
+                table.append([
+                    entry.time, entry.id, entry.guest, entry.oldVersion ?? "?", entry.newVersion ?? "?",
+                    entry.switchMicroseconds.map(Numbers.milliseconds(microseconds:)) ?? "-",
+                    entry.totalMilliseconds.map(Numbers.milliseconds) ?? "-", entry.outcome,
+                ])
+            }
+            table.print(on: terminal)
+        }
+    }
+}
