@@ -62,7 +62,16 @@ public struct CanaryFiles: Sendable, Hashable {
 
     func remove() {
         unlink(memory)
-        for name in (try? ProcFS.names(inFolder: directory)) ?? [] { unlink("\(directory)/\(name)") }
-        rmdir(directory)
+        Self.removeTree(directory)
+    }
+
+    private static func removeTree(_ path: String) {
+        let isFolder = (try? Files.status(path, followingLinks: false))?.kind == .directory
+        guard isFolder else {
+            unlink(path)
+            return
+        }
+        for name in (try? ProcFS.names(inFolder: path)) ?? [] { removeTree("\(path)/\(name)") }
+        rmdir(path)
     }
 }
