@@ -1,0 +1,134 @@
+# shellcheck shell=bash
+# Shared by the scripts: strict mode, words on stderr, the cache folder, private apt state, content stamps.
+# Source it first:  . "$(dirname "$(readlink -f "$0")")/lib/common.sh"
+set -euo pipefail
+shopt -s inherit_errexit
+umask 022
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cache=${HYPERFRESH_CACHE:-$repository/.cache}
+# shellcheck disable=SC2034  # for the scripts that source this file
+readonly repository cache
+export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
+
+# say WORDS...: progress, on stderr.
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+
+# fail WORDS...: an error that says what to do; ends the script.
+fail() {
+    printf '%s: error: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# usage_of FILE: the comment at the head of a script is its help.
+usage_of() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$1"; }
+
+# no_arguments "$@": for scripts without arguments: --help, or a usage error.
+no_arguments() {
+    [ $# -eq 0 ] && return
+    if [ "$1" = --help ] || [ "$1" = -h ]; then
+        usage_of "$0"
+        exit 0
+    fi
+    printf '%s: unknown argument: %s\n\n' "${0##*/}" "$1" >&2
+    usage_of "$0" >&2
+    exit 64
+}
+
+# as_root COMMAND...: runs it as root.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "this needs root, and there is no sudo: run as root: $*"
+    fi
+}
+
+# need_commands COMMAND...: fails with a hint if one is missing.
+need_commands() {
+    local command
+    for command in "$@"; do
+        PATH=$PATH:/usr/sbin:/sbin command -v "$command" >/dev/null || fail "$command is missing: run scripts/setup"
+    done
+}
+
+# stamp_of TEXT FILE...: one line that changes when the text or a file's contents change.
+stamp_of() {
+    local text=$1
+    shift
+    { printf '%s\n' "$text" && cat -- "$@"; } | sha256sum | cut -d' ' -f1
+}
+
+# is_fresh STAMP-FILE STAMP PRODUCT...: true if all products are there and were made from what the stamp says.
+is_fresh() {
+    local file=$1 stamp=$2 product
+    shift 2
+    [ -r "$file" ] && [ "$(cat "$file")" = "$stamp" ] || return 1
+    for product in "$@"; do [ -e "$product" ] || return 1; done
+}
+
+# with_lock NAME: one at a time in this cache, until the script ends.
+with_lock() {
+    mkdir -p "$cache"
+    exec {cache_lock}>"$cache/.$1.lock"
+    flock "$cache_lock"
+}
+
+# debian_mirror: the address of the Debian mirror that apt uses here, and the suite of this release.
+debian_mirror() {
+    local codename
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+    # shellcheck disable=SC2016  # apt expands these
+    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
+        awk -v suite="$codename" '
+            $2 == suite && $3 == "main" { if (first == "") first = $1; if (best == "" && $1 ~ /debian\/?$/) best = $1 }
+            END { if (best == "") best = first; if (best != "") print best, suite }'
+}
+
+# signed_by URI: the keyring that the machine's own sources name for it; nothing if they name none.
+signed_by() {
+    local file
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+        [ -r "$file" ] || continue
+        awk -v uri="${1%/}" '$1 == "deb" && index($0, uri) && match($0, /signed-by=[^] ]+/) {
+            print substr($0, RSTART + 10, RLENGTH - 10); exit }' "$file"
+    done
+    for file in /etc/apt/sources.list.d/*.sources; do
+        [ -r "$file" ] || continue
+        awk -v uri="${1%/}" 'BEGIN { RS = "" } index($0, uri) && match($0, /\nSigned-By:[ \t]*\/[^\n]+/) {
+            value = substr($0, RSTART + 1, RLENGTH - 1); sub(/^Signed-By:[ \t]*/, "", value); print value; exit }' "$file"
+    done
+}
+
+# private_apt FOLDER SUITE...: an apt whose state is all in FOLDER, with these suites of the machine's own mirror and
+# the machine's own trust. Sets the array `apt`: arguments for apt-get and apt-cache. Needs no root, changes nothing.
+private_apt() {
+    local folder=$1 mirror keyring
+    shift
+    mirror=$(debian_mirror)
+    [ -n "$mirror" ] || fail "apt on this machine knows no Debian mirror (see apt-get indextargets)"
+    mirror=${mirror% *}
+    keyring=$(signed_by "$mirror" | head -n 1)
+    mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/empty"
+    {
+        printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$mirror" "$*"
+        if [ -n "$keyring" ]; then printf 'Signed-By: %s\n' "$keyring"; fi
+    } >"$folder/mirror.sources"
+    apt=(-q -o "Dir::Etc::sourcelist=$folder/mirror.sources" -o "Dir::Etc::sourceparts=$folder/empty"
+        -o "Dir::Etc::preferences=/dev/null" -o "Dir::Etc::preferencesparts=$folder/empty"
+        -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "Acquire::Languages=none"
+        -o "Acquire::Retries=3" -o "Debug::NoLocking=true" -o "APT::Sandbox::User=root")
+    say "reading the package lists of $mirror ($*)"
+    apt-get "${apt[@]}" update >"$folder/update.log" 2>&1 || {
+        cat "$folder/update.log" >&2
+        fail "the Debian mirror $mirror cannot be read: is the network there?"
+    }
+    # apt-get update succeeds with a warning when nothing could be fetched.
+    if ! compgen -G "$folder/lists/*_Packages*" >/dev/null; then
+        cat "$folder/update.log" >&2
+        fail "the Debian mirror $mirror cannot be read: is the network there?"
+    fi
+}
