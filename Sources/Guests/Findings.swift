@@ -91,6 +91,6 @@ extension FindingID {
     public static let snapshotMode = FindingID(rawValue: "snapshot-mode")
     /// Something is lost that the guest does not see: a scroll-back, a terminal's name, a connected viewer.
     public static let endpointChanges = FindingID(rawValue: "endpoint-changes")
-    /// A tap with several queues: the guest must use all of them.
+    /// A tap with several queues, which a second QEMU would detach from under the first.
     public static let multiQueueTap = FindingID(rawValue: "multi-queue-tap")
 }

@@ -10,10 +10,12 @@ public struct InheritedDescriptor: Sendable, Hashable {
 
     /// What it is for; some kinds need care while both processes hold it.
     public enum Role: Sendable, Hashable {
-        /// One queue of a tap interface. A QEMU that starts sets the interface's vnet header length and offloads to
-        /// its own defaults, on the one interface that the old QEMU still uses: the controller must set the header
-        /// length back until the switch (TUNGETVNETHDRSZ, TUNSETVNETHDRSZ).
-        case tap(interface: String?, queue: Int, queueCount: Int)
+        /// The only queue of a tap interface.
+        ///
+        /// A QEMU that starts sets the interface's vnet header length and offloads to its own defaults, on the one
+        /// interface that the old QEMU still uses: the controller must set the header length back until the switch
+        /// (TUNGETVNETHDRSZ, TUNSETVNETHDRSZ).
+        case tap(interface: String?)
         /// A vhost-net device for a queue.
         case vhostNet
         /// A TCP socket that listens.

@@ -90,7 +90,12 @@ extension LaunchPlanner {
             target.firmwareDirectories.map { CommandLineOption("L", $0) } + missingMachine(options)
             + missingAccelerators(commandLine)
         let waiting = [CommandLineOption("S"), CommandLineOption("incoming", "defer")]
-        return CommandLine(executable: target.path, options: added + options + waiting).arguments
+        var folders: Set<String> = []
+        let all = (added + options + waiting).filter { option in
+            // A wrapper around a binary may add its folders to a command line that has them already.
+            option.name != "L" || folders.insert(option.value ?? "").inserted
+        }
+        return CommandLine(executable: target.path, options: all).arguments
     }
 
     /// The environment with the new binary's folder of modules in place of the old one's.

@@ -28,22 +28,15 @@ extension LaunchPlanner {
     /// A tap gets the descriptors of the old process: the interface stays up, and no script or helper runs.
     private mutating func tap(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
         guard let numbers = tapDescriptors(option, old) else { return option }
-        var properties = old
-        let interface = interfaceName(of: numbers, old)
-        let inherited = numbers.enumerated().map { queue, number in
-            inherit(
-                .oldProcess(number),
-                as: .tap(interface: interface, queue: queue, queueCount: numbers.count)
-            )
+        guard numbers.count == 1, let number = numbers.first else {
+            refuseQueues(option)
+            return option
         }
+        var properties = old
         properties.set("type", "tap")
         properties.remove("ifname", "script", "downscript", "br", "helper", "vnet_hdr", "queues", "fd", "fds")
-        if inherited.count == 1 {
-            properties.set("fd", inherited[0])
-        } else {
-            properties.set("fds", inherited.joined(separator: ":"))
-            warnAboutQueues(option)
-        }
+        let role = InheritedDescriptor.Role.tap(interface: interfaceName(of: number, old))
+        properties.set("fd", inherit(.oldProcess(number), as: role))
         openVhost(&properties)
         return option.with(properties)
     }
@@ -93,18 +86,17 @@ extension LaunchPlanner {
         return Array(free.map(\.number).sorted().prefix(TapQueues.count(in: properties)))
     }
 
-    private func interfaceName(of numbers: [Int32], _ properties: OptionProperties) -> String? {
-        if case .tap(let interface)? = numbers.first.flatMap({ facts.descriptors[$0] }) { return interface }
+    private func interfaceName(of number: Int32, _ properties: OptionProperties) -> String? {
+        if case .tap(let interface)? = facts.descriptors[number] { return interface }
         return TapQueues.interface(in: properties)
     }
 
     /// `vhostfd`: each QEMU needs a /dev/vhost-net of its own, for the kernel ties one to a process's memory.
     private mutating func openVhost(_ properties: inout OptionProperties) {
-        for key in ["vhostfd", "vhostfds"] {
-            guard let count = properties[key]?.split(separator: ":").count else { continue }
-            let numbers = (0..<count).map { _ in inherit(.vhostNet, as: .vhostNet) }
-            properties.set(key, numbers.joined(separator: ":"))
-        }
+        guard properties["vhostfd"] != nil || properties["vhostfds"] != nil else { return }
+        // vhostfds= belongs to fds=, vhostfd= to fd=.
+        properties.remove("vhostfd", "vhostfds")
+        properties.set("vhostfd", inherit(.vhostNet, as: .vhostNet))
     }
 
     private mutating func refuseTap(_ option: CommandLineOption) {
@@ -116,12 +108,14 @@ extension LaunchPlanner {
         )
     }
 
-    private mutating func warnAboutQueues(_ option: CommandLineOption) {
-        warn(
+    /// A QEMU that starts resets its devices, and a virtio-net that is reset detaches all queues but the first from
+    /// the interface: from under the guest if it uses them; and if it does not, QEMU aborts.
+    private mutating func refuseQueues(_ option: CommandLineOption) {
+        refuse(
             .multiQueueTap,
             option,
-            "QEMU detaches tap queues that the guest does not use and fails to load if they are detached already.",
-            remedy: "Let the guest use all queues (ethtool -L DEVICE combined N)."
+            "A QEMU that starts detaches all queues but the first from the tap, under the guest that uses them.",
+            remedy: "Start the guest with one queue for this network."
         )
     }
 

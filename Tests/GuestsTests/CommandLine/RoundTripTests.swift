@@ -40,6 +40,8 @@ import Testing
             #expect(line.arguments == arguments)
             for option in line.options {
                 guard let properties = option.properties else { continue }
+                // What begins like an object and is none is no list either, and may become one without its last comma.
+                guard properties.isJSON || option.value?.hasPrefix("{") == false else { continue }
                 let again = CommandLineOption(option.name, properties: properties)
                 #expect(again.properties?.text == properties.text, "\(option)")
             }

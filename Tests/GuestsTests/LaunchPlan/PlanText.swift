@@ -34,7 +34,7 @@ enum PlanText {
 
     private static func role(_ role: InheritedDescriptor.Role) -> String {
         switch role {
-        case .tap(let interface, let queue, let count): "queue \(queue) of \(count) of \(interface ?? "a tap")"
+        case .tap(let interface): "tap \(interface ?? "of unknown name")"
         case .vhostNet: "vhost-net"
         case .listener: "listening socket"
         case .fdSet(let id): "fd set \(id)"

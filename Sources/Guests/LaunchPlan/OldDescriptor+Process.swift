@@ -1,0 +1,64 @@
+public import Linux
+
+extension OldDescriptor {
+    /// What is behind all the descriptors of a process.
+    ///
+    /// - Parameter pid: the process.
+    /// - Returns: the descriptors by their number.
+    /// - Throws: `SystemError`; EACCES without the right to trace the process, ENOENT or ESRCH when it is gone.
+    public static func all(of pid: Int32) throws(SystemError) -> [Int32: OldDescriptor] {
+        let links = try ProcFS.descriptors(pid)
+        let sockets = try Sockets(of: pid)
+        var descriptors: [Int32: OldDescriptor] = [:]
+        for (number, link) in links {
+            if let socket = sockets.descriptor(link) {
+                descriptors[number] = socket
+            } else if link == "/dev/net/tun" {
+                // A descriptor of /dev/net/tun that is not attached to an interface has no `iff`.
+                let interface = (try? ProcFS.descriptorInfo(pid, number))?["iff"]
+                descriptors[number] = interface.map { .tap(interface: $0) } ?? .file(path: link)
+            } else if let interface = macvtap(link) {
+                descriptors[number] = .tap(interface: interface)
+            } else if link == "/dev/vhost-net" {
+                descriptors[number] = .vhostNet
+            } else {
+                descriptors[number] = link.hasPrefix("/") ? .file(path: link) : .other(link)
+            }
+        }
+        return descriptors
+    }
+
+    /// The macvtap interface of a device node `/dev/tapN`, N being the interface's index.
+    private static func macvtap(_ link: String) -> String? {
+        guard link.hasPrefix("/dev/tap") else { return nil }
+        let name = link.dropFirst("/dev/".count)
+        // ../../devices/virtual/net/macvtap0/tap12
+        guard let target = try? Files.linkTarget("/sys/class/macvtap/\(name)") else { return nil }
+        return target.split(separator: "/").dropLast().last.map(String.init)
+    }
+}
+
+/// The sockets that a process can have, by their inode.
+private struct Sockets {
+    private var listeners: [String: TCPListener] = [:]
+    private var unix: [String: UnixSocketEntry] = [:]
+
+    /// Looks in the process's network namespace and in ours: whoever started it may have opened its sockets elsewhere.
+    init(of pid: Int32) throws(SystemError) {
+        for listener in try ProcFS.tcpListeners() + ProcFS.tcpListeners(of: pid) {
+            listeners["socket:[\(listener.inode)]"] = listener
+        }
+        for entry in try ProcFS.unixSockets() + ProcFS.unixSockets(of: pid) {
+            unix["socket:[\(entry.inode)]"] = entry
+        }
+    }
+
+    func descriptor(_ link: String) -> OldDescriptor? {
+        if let listener = listeners[link] {
+            return .tcpListener(address: listener.address, port: listener.port)
+        }
+        guard let entry = unix[link] else { return nil }
+        guard entry.isListening, let path = entry.path else { return .unixSocket }
+        return .unixListener(path: path)
+    }
+}
