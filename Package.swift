@@ -82,6 +82,7 @@ let package = Package(
 
         tests("JSONTests", ["JSON"]),
         tests("LinuxTests", ["Linux"]),
+        tests("SystemdTests", ["Systemd", "Linux"]),
         tests("QMPTests", ["QMP", "QMPTesting", "JSON", "Linux"], resources: [.copy("Fixtures")]),
         tests("HandoffTests", ["Handoff"]),
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),

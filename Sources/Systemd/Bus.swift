@@ -1,0 +1,134 @@
+internal import CGLib
+
+/// A connection to one service of a message bus, or to a service that listens itself, used by the one thread that made it.
+final class Bus {
+    /// Where a service can be reached.
+    enum Route: Sendable, Hashable {
+        /// By its name at the bus with this address.
+        case bus(String)
+        /// Directly at this address.
+        case peer(String)
+    }
+
+    private let context = MainContext()
+    private let connection: OpaquePointer
+    private let deadline: Int64
+    /// Who answers to the service's name now; nil when it was reached directly.
+    private var owner: String?
+
+    /// Connects to a service that runs already; a bus is not made to start it.
+    ///
+    /// - Parameters:
+    ///   - name: of the service.
+    ///   - route: to it, with an address in D-Bus's notation: `unix:path=...`.
+    ///   - deadline: for everything that is done with it, on the clock of `MainContext.now()`. Half of the time may go
+    ///     into connecting, so that another route can be tried.
+    /// - Throws: `SystemdError` `unavailable`.
+    init(to name: String, route: Route, deadline: Int64) throws(SystemdError) {
+        let now = MainContext.now()
+        let half = now + max(0, deadline - now) / 2
+        self.deadline = deadline
+        switch route {
+        case .bus(let address):
+            connection = try ConnectionAttempt.connect(address, isBus: true, context: context, deadline: half)
+            // From here on `deinit` cleans up.
+            owner = try Self.owner(of: name, connection, half)
+        case .peer(let address):
+            connection = try ConnectionAttempt.connect(address, isBus: false, context: context, deadline: half)
+            try awaken(until: half)
+        }
+    }
+
+    deinit {
+        g_dbus_connection_close(connection, nil, nil, nil)
+        g_object_unref(gpointer(connection))
+    }
+
+    /// Calls a method of the service and waits for its reply.
+    func call(
+        _ path: String, _ interface: String, _ method: String, _ arguments: [Variant] = []
+    ) throws(SystemdError) -> [Variant] {
+        try Self.call(connection, owner, path, interface, method, arguments, deadline)
+    }
+
+    private static func call(
+        _ connection: OpaquePointer, _ name: String?, _ path: String, _ interface: String, _ method: String,
+        _ arguments: [Variant], _ deadline: Int64
+    ) throws(SystemdError) -> [Variant] {
+        var failure: UnsafeMutablePointer<GError>?
+        let body = Variant.tuple(arguments)
+        let milliseconds = Int32(clamping: max(1, (deadline - MainContext.now()) / 1000))
+        let reply = withExtendedLifetime(body) {
+            g_dbus_connection_call_sync(
+                connection, name, path, interface, method, body.raw, nil, G_DBUS_CALL_FLAGS_NONE, milliseconds, nil,
+                &failure
+            )
+        }
+        guard let reply else { throw SystemdError(taking: failure, .refused, doing: "\(interface).\(method)") }
+        defer { g_variant_unref(reply) }
+        return Variant(reply).children
+    }
+
+    /// Makes sure that a service that listens itself has noticed us.
+    ///
+    /// systemd 252 leaves a first message alone that arrives together with the end of the authentication, until the next
+    /// one arrives.
+    private func awaken(until deadline: Int64) throws(SystemdError) {
+        while true {
+            do throws(SystemdError) {
+                let soon = min(deadline, MainContext.now() + 50_000)
+                _ = try Self.call(connection, nil, "/", "org.freedesktop.DBus.Peer", "Ping", [], soon)
+                return
+            } catch  where error.code == .timeout && MainContext.now() < deadline {
+                continue
+            } catch {
+                throw SystemdError(.unavailable, error.message, busName: error.busName)
+            }
+        }
+    }
+
+    private static func owner(
+        of name: String, _ connection: OpaquePointer, _ deadline: Int64
+    ) throws(SystemdError) -> String {
+        let bus = "org.freedesktop.DBus"
+        do throws(SystemdError) {
+            let reply = try call(
+                connection, bus, "/org/freedesktop/DBus", bus, "GetNameOwner", [.string(name)], deadline
+            )
+            if let owner = reply.first?.text { return owner }
+        } catch {
+            throw SystemdError(.unavailable, error.message, busName: error.busName)
+        }
+        throw SystemdError(.unavailable, "nobody has the name \(name)")
+    }
+
+    /// Signals of one kind, kept from the moment of the subscription on.
+    final class Inbox {
+        fileprivate(set) var arrived: [[Variant]] = []
+    }
+
+    /// Subscribes to a signal before the call that causes it.
+    func subscribe(path: String, interface: String, signal: String) -> Inbox {
+        let inbox = Inbox()
+        g_dbus_connection_signal_subscribe(
+            connection, owner, interface, signal, path, nil, G_DBUS_SIGNAL_FLAGS_NONE,
+            { _, _, _, _, _, parameters, inbox in
+                guard let parameters, let inbox else { return }
+                Unmanaged<Inbox>.fromOpaque(inbox).takeUnretainedValue().arrived.append(Variant(parameters).children)
+            },
+            Unmanaged.passRetained(inbox).toOpaque(),
+            { inbox in
+                if let inbox { Unmanaged<Inbox>.fromOpaque(inbox).release() }
+            }
+        )
+        return inbox
+    }
+
+    /// Hands over what comes in until `found` gives something.
+    func wait<Result>(_ what: String, until found: () -> Result?) throws(SystemdError) -> Result {
+        guard let result = context.wait(until: deadline, for: found) else {
+            throw SystemdError(.timeout, "\(what): no answer in time")
+        }
+        return result
+    }
+}
