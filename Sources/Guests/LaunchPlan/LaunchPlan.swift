@@ -67,9 +67,9 @@ public struct LaunchPlan: Sendable, Hashable {
             workingDirectory: planner.directory,
             startsAsController: kept.contains(where: \.givesUpRights),
             descriptors: planner.descriptors,
-            standardInput: .oldProcess(0),
-            standardOutput: .oldProcess(1),
-            standardError: planner.standardError,
+            standardInput: planner.stream(0),
+            standardOutput: planner.stream(1),
+            standardError: planner.logPath.map { .append(path: $0) } ?? planner.stream(2),
             endpoints: planner.endpoints,
             followUps: planner.followUps,
             qmpSocket: qmpSocket,
@@ -96,6 +96,12 @@ extension LaunchPlanner {
             option.name != "L" || folders.insert(option.value ?? "").inserted
         }
         return CommandLine(executable: target.path, options: all).arguments
+    }
+
+    /// The old process's stream, or nowhere if it was started without.
+    fileprivate func stream(_ number: Int32) -> StandardStream {
+        let isThere = facts.descriptors.isEmpty || facts.descriptors[number] != nil
+        return isThere ? .oldProcess(number) : .append(path: "/dev/null")
     }
 
     /// The environment with the new binary's folder of modules in place of the old one's.

@@ -11,7 +11,7 @@ extension LaunchPlanner {
     /// A name with `%d` has the process id in it and is a new file in any case.
     mutating func logFile(_ option: CommandLineOption) -> [CommandLineOption] {
         guard let path = option.value, !path.contains("%") else { return [option] }
-        standardError = .append(path: path)
+        logPath = path
         return []
     }
 

@@ -16,7 +16,8 @@ struct LaunchPlanner {
     var followUps: [FollowUp] = []
     var problems: [LaunchProblem] = []
     var warnings: [LaunchProblem] = []
-    var standardError = StandardStream.oldProcess(2)
+    /// Where `-D` has the log.
+    var logPath: String?
     /// How many ports of each kind came so far: QEMU names their devices by number.
     var portCounts: [String: Int] = [:]
     /// Descriptors of taps that an option has already taken.
