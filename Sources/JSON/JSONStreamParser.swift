@@ -18,6 +18,10 @@ public struct JSONStreamParser: ~Copyable {
     /// Bytes of the message at hand that json-c has read.
     private var messageLength = 0
 
+    /// A number, or digits in a string, at the end of the last piece: json-c does not take up every number where it left
+    /// it (`1` and `-2` become a single number).
+    private var numberStart: [UInt8] = []
+
     /// What ended the stream.
     public private(set) var failure: JSONError?
 
@@ -30,10 +34,10 @@ public struct JSONStreamParser: ~Copyable {
     }
 
     /// Whether the bytes so far end within a value.
-    public var isWithinMessage: Bool { messageLength > 0 }
+    public var isWithinMessage: Bool { messageLength > 0 || !numberStart.isEmpty }
 
     /// The number of bytes read so far.
-    public var offset: Int { messageStart + messageLength }
+    public var offset: Int { messageStart + messageLength + numberStart.count }
 
     /// Reads the next piece of the stream.
     ///
@@ -82,16 +86,38 @@ public struct JSONStreamParser: ~Copyable {
     private mutating func read(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
         // json-c takes a NUL for the end of the text.
         let text = Self.prefixWithoutNUL(bytes)
-        try readText(text, deliver)
-        guard text.count == bytes.count else {
-            throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text")
+        let isWhole = text.count == bytes.count
+        let tail = isWhole ? text.reversed().prefix(while: Self.isNumeric).count : 0
+        if tail < text.count || !isWhole {
+            try readJoined(UnsafeRawBufferPointer(rebasing: text.dropLast(tail)), deliver)
         }
+        numberStart.append(contentsOf: text.suffix(tail))
+        if messageLength + numberStart.count > limits.maximumBytes {
+            try readJoined(UnsafeRawBufferPointer(start: nil, count: 0), deliver)
+        }
+        guard isWhole else { throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text") }
+    }
+
+    /// Reads what was held back, and the text behind it.
+    private mutating func readJoined(
+        _ text: UnsafeRawBufferPointer,
+        _ deliver: (JSONValue) -> Void
+    ) throws(JSONError) {
+        if numberStart.isEmpty { return try readText(text, deliver) }
+        var joined: [UInt8] = []
+        swap(&joined, &numberStart)
+        joined.append(contentsOf: text)
+        var thrown: JSONError?
+        joined.withUnsafeBytes { buffer in
+            do throws(JSONError) { try readText(buffer, deliver) } catch { thrown = error }
+        }
+        if let thrown { throw thrown }
     }
 
     private mutating func readText(_ text: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
         var rest = text
         while true {
-            if !isWithinMessage {
+            if messageLength == 0 {
                 let space = rest.prefix(while: Self.isSpace).count
                 messageStart += space
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(space))
@@ -117,6 +143,9 @@ public struct JSONStreamParser: ~Copyable {
             messageStart = offset + length
             messageLength = 0
             deliver(value)
+            if value.isNumber, length < bytes.count, Self.isNumeric(bytes[length - 1]), Self.isNumeric(bytes[length]) {
+                throw JSONError(.malformed, offset: offset, message: "nothing separates two numbers")
+            }
             return length
         case .incomplete:
             messageLength += piece.count
@@ -140,8 +169,19 @@ public struct JSONStreamParser: ~Copyable {
         return UnsafeRawBufferPointer(rebasing: bytes.prefix(UnsafeRawPointer(nul) - start))
     }
 
+    private static func isNumeric(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x2B, 0x2D, 0x2E, 0x45, 0x65: true
+        default: false
+        }
+    }
+
     /// What json-c takes for white space.
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || (0x09...0x0D).contains(byte)
     }
+}
+
+extension JSONValue {
+    fileprivate var isNumber: Bool { double != nil }
 }

@@ -57,7 +57,7 @@ extension QMPSchema {
 
     /// The types that something at a path may have, in any variant; where the schema leaves members open, `any`.
     func types(at path: ArraySlice<String>, from types: [String]) -> [String] {
-        let objects = types.flatMap { elementTypes(of: $0) }
+        let objects = Set(types).sorted().flatMap { elementTypes(of: $0) }
         guard let key = path.first else { return objects }
         let next = objects.flatMap { type -> [String] in
             isOpen(type) ? [type] : members(of: type).filter { $0.name == key }.map(\.type)

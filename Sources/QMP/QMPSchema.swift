@@ -38,6 +38,7 @@ public struct QMPSchema: Sendable {
         for entity in try reply.elements() {
             entities[try entity.string("name")] = try Self.entity(entity)
         }
+        try Self.checkSoundness(entities)
         self.entities = entities
     }
 

@@ -7,13 +7,15 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
     private static let small = JSONLimits(maximumBytes: 100_000, maximumDepth: 64)
 
-    private func failure(_ steps: ScriptStep...) async throws -> QMPError? {
+    private func failure(_ steps: ScriptStep..., within patience: Duration = .milliseconds(300)) async throws
+        -> QMPError?
+    {
         let server = try ScriptedServer(steps)
         let start = ContinuousClock.now
         let error = await #expect(throws: QMPError.self) {
-            try await QMPClient.connect(path: server.path, greetingDeadline: .milliseconds(300), limits: Self.small)
+            try await QMPClient.connect(path: server.path, greetingDeadline: patience, limits: Self.small)
         }
-        #expect(ContinuousClock.now - start < .seconds(3))
+        #expect(ContinuousClock.now - start < .seconds(10))
         #expect(error?.description.contains(server.path) == true)
         return error
     }
@@ -36,7 +38,7 @@ import Testing
         for steps in cases {
             let server = try ScriptedServer(steps)
             let error = await #expect(throws: QMPError.self, "\(steps)") {
-                try await QMPClient.connect(path: server.path, greetingDeadline: .milliseconds(300), limits: Self.small)
+                try await QMPClient.connect(path: server.path, limits: Self.small)
             }
             #expect(error?.code == .notQMP, "\(steps): \(String(describing: error))")
             #expect(error?.message.contains("QMP monitor") == true)
@@ -54,7 +56,7 @@ import Testing
             #expect(error?.code == .busy)
             #expect(error?.description.contains(server.path) == true)
         }
-        #expect(ContinuousClock.now - start < .seconds(3))
+        #expect(ContinuousClock.now - start < .seconds(10))
         holder.close()
     }
 
@@ -66,16 +68,16 @@ import Testing
     }
 
     @Test func silenceAfterTheGreetingIsATimeout() async throws {
-        #expect(try await failure(.greet(), .drain)?.code == .timeout)
-        #expect(try await failure(.greet(), .hang)?.code == .timeout)
+        #expect(try await failure(.greet(), .drain, within: .seconds(2))?.code == .timeout)
+        #expect(try await failure(.greet(), .hang, within: .seconds(2))?.code == .timeout)
     }
 
     @Test func anEndInTheGreetingIsADisconnection() async throws {
-        #expect(try await failure(.close)?.code == .disconnected)
-        let error = try await failure(.text("{\"QMP\": {"), .close)
+        #expect(try await failure(.close, within: .seconds(20))?.code == .disconnected)
+        let error = try await failure(.text("{\"QMP\": {"), .close, within: .seconds(20))
         #expect(error?.code == .disconnected)
         #expect(error?.message.contains("in the middle of a message") == true)
-        #expect(try await failure(.greet(), .close)?.code == .disconnected)
+        #expect(try await failure(.greet(), .close, within: .seconds(20))?.code == .disconnected)
     }
 
     @Test func anUnreachableSocketIsExplained() async throws {
@@ -169,7 +171,7 @@ import Testing
         }
         #expect(last?.code == .timeout || last?.code == .disconnected)
         #expect(last?.isUnsent == true)
-        #expect(ContinuousClock.now - start < .seconds(3))
+        #expect(ContinuousClock.now - start < .seconds(10))
     }
 
     @Test func aHugeCommandReachesAPeerThatReadsSlowly() async throws {

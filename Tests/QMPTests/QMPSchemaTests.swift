@@ -89,4 +89,33 @@ import Testing
             #expect(error?.code == .unusableReply)
         }
     }
+
+    @Test func aSchemaThatGoesInCirclesIsRefused() throws {
+        let chain = (0..<50).map { number -> JSONValue in
+            ["name": "a\(number)", "meta-type": "array", "element-type": "a\(number + 1)"]
+        }
+        let tree = (0..<40).map { number -> JSONValue in
+            let next: JSONValue = ["type": "t\(number + 1)"]
+            return ["name": "t\(number)", "meta-type": "alternate", "members": [next, next]]
+        }
+        let ring: JSONValue = [["name": "a", "meta-type": "array", "element-type": "a"]]
+        let variants: JSONValue = [
+            ["name": "o", "meta-type": "object", "members": [], "tag": "t", "variants": [["case": "c", "type": "o"]]]
+        ]
+        for value in [ring, variants, .array(chain), .array(tree)] {
+            let error = #expect(throws: QMPError.self) { try QMPSchema(value) }
+            #expect(error?.code == .unusableReply)
+        }
+    }
+
+    @Test func objectsMayHoldObjectsOfTheirKind() throws {
+        let members: JSONValue = [["name": "next", "type": "o"], ["name": "other", "type": "o"]]
+        let schema = try QMPSchema([
+            ["name": "o", "meta-type": "object", "members": members],
+            ["name": "c", "meta-type": "command", "arg-type": "o", "ret-type": "o"],
+        ])
+        #expect(schema.command("c", takes: "next", "other", "next"))
+        #expect(!schema.command("c", takes: "next", "third"))
+        #expect(schema.completions(for: ["c", "next.other."]) == ["next.other.next.", "next.other.other."])
+    }
 }

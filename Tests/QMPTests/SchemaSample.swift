@@ -18,9 +18,9 @@ struct SchemaSample {
     let fullness: Fullness
 
     /// One value for each variant at the top, with the first variant further down.
-    func values(of type: String, depth: Int = 0) -> [JSONValue] {
+    func values(of type: String, depth: Int = 0, label: String = "text") -> [JSONValue] {
         switch schema.entities[type] {
-        case .builtin(let json): [Self.scalar(json)]
+        case .builtin(let json): [Self.scalar(json, label)]
         case .enumeration(let values): values.sorted().prefix(1).map { .string($0) }
         case .array(let element): array(of: element, depth: depth)
         case .object(let members, let tag, let variants): objects(members, tag, variants, depth: depth)
@@ -29,9 +29,9 @@ struct SchemaSample {
         }
     }
 
-    private static func scalar(_ json: String) -> JSONValue {
+    private static func scalar(_ json: String, _ label: String) -> JSONValue {
         switch json {
-        case "string": "text"
+        case "string": .string(label)
         case "int": 1
         case "number": 1.5
         case "boolean": true
@@ -53,7 +53,7 @@ struct SchemaSample {
     ) -> [JSONValue] {
         var common: [String: JSONValue] = [:]
         for member in members where !member.isOptional || (fullness == .full && depth < 6) {
-            common[member.name] = values(of: member.type, depth: depth + 1).first
+            common[member.name] = values(of: member.type, depth: depth + 1, label: member.name).first
         }
         guard let tag, depth < 3 else { return [.object(common)] }
         return variants.keys.sorted().flatMap { name -> [JSONValue] in
