@@ -1,0 +1,48 @@
+/// The rooms of the house and what each may use, from the bottom up: nobody uses what stands further down in this list.
+enum House {
+    struct Room {
+        let name: String
+        /// The rooms and C libraries it may import.
+        var uses: [String] = []
+        /// The modules of other packages it may import.
+        var packages: [String] = []
+        /// Whether it is pure: then it may not even ask for the time.
+        var isPure = false
+    }
+
+    static let rooms: [Room] = [
+        Room(name: "CJSONC", isPure: true),
+        Room(name: "CGLib", isPure: true),
+        Room(name: "CLinux", isPure: true),
+
+        Room(name: "JSON", uses: ["CJSONC"]),
+        Room(name: "Linux", uses: ["CLinux"]),
+        Room(name: "Systemd", uses: ["CGLib"]),
+
+        Room(name: "QMP", uses: ["JSON", "Linux"]),
+        Room(name: "QMPTesting", uses: ["QMP", "JSON", "Linux"]),
+        Room(name: "CanaryTesting", uses: ["JSON", "Linux"]),
+        Room(name: "Handoff", isPure: true),
+        Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
+        Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Subprocess", "SystemPackage"]),
+
+        Room(
+            name: "HyperFresh", uses: ["Guests", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
+            packages: ["Logging"]
+        ),
+        Room(
+            name: "HyperFreshCommands", uses: ["HyperFresh", "Guests", "QMP", "JSON"],
+            packages: ["ArgumentParser", "Logging"]
+        ),
+        Room(name: "hyperfresh", uses: ["HyperFreshCommands"]),
+    ]
+
+    /// What comes with the compiler.
+    ///
+    /// Foundation and Dispatch are not here: loading them costs every start of the command
+    /// line tool more than all the rest of it.
+    static let toolchain: Set<String> = ["Glibc", "Synchronization"]
+
+    /// Products of packages whose modules carry another name, or that carry several modules.
+    static let products = ["Subprocess": ["Subprocess", "SystemPackage"]]
+}
