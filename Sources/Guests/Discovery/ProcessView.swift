@@ -43,7 +43,8 @@ struct ProcessView {
 
     private func socket(boundTo path: String, isInherited: Bool) -> MonitorSocket {
         let bound = absolute(path)
-        guard let lasting = TemporaryName.lasting(of: bound) else {
+        let lasting = LastingPath.lasting(bound)
+        guard lasting != bound else {
             return MonitorSocket(path: reachable(bound), boundPath: bound, isInheritedDescriptor: isInherited)
         }
         // Until the refresh commits the socket is at its temporary name, afterwards at the lasting one.

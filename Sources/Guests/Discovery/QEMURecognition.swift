@@ -25,7 +25,7 @@ enum QEMURecognition {
     }
 
     /// Programs that run others and carry their command lines as arguments of their own.
-    private static func isWrapper(_ name: String) -> Bool {
+    static func isWrapper(_ name: String) -> Bool {
         let interpreters = ["python", "perl", "ruby", "bash", "dash", "busybox", "gdb", "strace", "ltrace", "systemd"]
         let exact = [
             "sh", "zsh", "ksh", "ash", "fish", "env", "sudo", "su", "doas", "timeout", "nice", "ionice", "taskset",

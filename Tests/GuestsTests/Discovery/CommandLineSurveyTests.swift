@@ -45,6 +45,13 @@ struct CommandLineSurveyTests {
                     MemoryBackendOption(
                         type: "memory-backend-file", id: nil, path: "/dev/hugepages", preallocates: true)
                 ])
+        let json = #"{"qom-type":"memory-backend-file","id":"r","mem-path":"/ram","share":true,"size":1073741824}"#
+        #expect(
+            try survey("-machine", "q35,memory-backend=r", "-object", json).memoryBackends
+                == [
+                    MemoryBackendOption(
+                        type: "memory-backend-file", id: "r", path: "/ram", size: "1073741824", isShared: true)
+                ])
         let memfd = try survey("-object", "memory-backend-memfd,id=m,size=1G", "-numa", "node,memdev=m").memoryBackends
         #expect(memfd.map(\.isShared) == [true])
         // A backend that is not the machine's own memory leaves that anonymous.

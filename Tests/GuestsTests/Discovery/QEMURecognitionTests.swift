@@ -45,13 +45,4 @@ struct QEMURecognitionTests {
         #expect(QEMURecognition.isGuest(executable: nil, arguments: ["/usr/bin/qemu-system-x86_64", "-m", "1G"]))
         #expect(!QEMURecognition.isGuest(executable: nil, arguments: ["bash", "-c", "qemu-system-x86_64"]))
     }
-
-    @Test("Temporary names give the lasting ones back")
-    func temporaryNames() {
-        #expect(TemporaryName.lasting(of: "/run/vm/qmp.hf-0123abcd") == "/run/vm/qmp")
-        #expect(TemporaryName.lasting(of: "/run/vm/qmp") == nil)
-        #expect(TemporaryName.lasting(of: "/run/vm/qmp.hf-0123ABCD") == nil)
-        #expect(TemporaryName.lasting(of: "/run/vm/qmp.hf-123abcd") == nil)
-        #expect(TemporaryName.lasting(of: ".hf-0123abcd") == nil)
-    }
 }

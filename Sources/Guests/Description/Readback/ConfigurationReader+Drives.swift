@@ -1,0 +1,171 @@
+extension ConfigurationReader {
+    /// What stays of a drive's options when there is no medium in it.
+    private static let emptyDriveKeys = ["if", "bus", "unit", "index", "id", "media", "werror", "rerror"]
+
+    /// Drives of `-drive` and its kin whose image or medium was exchanged, that are gone, or that were added.
+    mutating func readDrives() {
+        var seen: Set<String> = []
+        var counters = DriveNames()
+        for (index, option) in result.commandLine.options.enumerated() {
+            guard let names = counters.names(of: option) else { continue }
+            let drive = machine.blocks.drives.first { names.contains($0.name) && !seen.contains($0.name) }
+            guard let drive else {
+                if let id = option.properties?["id"] { remove(.drive, [id]) }
+                continue
+            }
+            seen.insert(drive.name)
+            follow(drive, option, at: index)
+        }
+        for drive in machine.blocks.drives where !drive.name.isEmpty && !seen.contains(drive.name) {
+            if !DriveNames.isMadeByQEMU(drive.name) { addDrive(drive) }
+        }
+    }
+
+    /// Puts the present image in place of the recorded one, so that the device stays where it is.
+    private mutating func follow(_ drive: BlockGraph.Drive, _ option: CommandLineOption, at index: Int) {
+        let given = DriveNames.file(of: option)
+        guard let root = drive.root.flatMap({ machine.blocks.nodes[$0] }) else {
+            guard given != nil else { return }
+            replace(option, at: index) { properties in
+                let kept = Self.emptyDriveKeys.compactMap { key in properties[key].map { (key: key, value: $0) } }
+                properties = OptionProperties(kept)
+            }
+            result.changes.append("drive \(drive.name) is empty")
+            return
+        }
+        guard !Self.isSame(given, root.file) else { return }
+        guard !root.file.hasPrefix("json:"), root.driver != "file" else {
+            return refuse("drive \(drive.name)", "its image was exchanged for “\(root.file)”")
+        }
+        replace(option, at: index) { properties in
+            properties.remove("driver")
+            properties.set("file", root.file)
+            properties.set("format", root.driver)
+        }
+        result.changes.append("drive \(drive.name) uses \(root.file) (\(root.driver))")
+    }
+
+    private mutating func replace(
+        _ option: CommandLineOption, at index: Int, _ change: (inout OptionProperties) -> Void
+    ) {
+        var properties = option.name == "drive" ? option.properties ?? OptionProperties() : DriveNames.longForm(option)
+        change(&properties)
+        result.commandLine.options[index] = CommandLineOption("drive", properties: properties)
+    }
+
+    /// Whether the command line names this file.
+    ///
+    /// Only plain paths are compared: QEMU writes addresses in its own way.
+    private static func isSame(_ given: String?, _ file: String) -> Bool {
+        guard let given else { return false }
+        let bare = given.hasPrefix("file:") ? String(given.dropFirst("file:".count)) : given
+        if bare == file { return true }
+        let isPlain = bare.hasPrefix("/") || !bare.contains(":")
+        return !isPlain
+    }
+
+    /// A drive that was added in the human monitor (`drive_add`).
+    private mutating func addDrive(_ drive: BlockGraph.Drive) {
+        var pairs = [(key: "if", value: "none"), (key: "id", value: drive.name)]
+        if let root = drive.root.flatMap({ machine.blocks.nodes[$0] }) {
+            guard !root.isEncrypted else {
+                return refuse("drive \(drive.name)", "the key of an encrypted image cannot be read back")
+            }
+            guard
+                !["mirror_top", "commit_top", "backup-top", "throttle", "copy-on-read", "quorum"].contains(root.driver)
+            else { return refuse("drive \(drive.name)", "a \(root.driver) filter sits on it") }
+            pairs += [("file", root.file), ("format", root.driver)]
+            if root.isReadOnly { pairs.append(("readonly", "on")) }
+            if root.isDirect { pairs.append(("cache.direct", "on")) }
+            if root.ignoresFlush { pairs.append(("cache.no-flush", "on")) }
+            if !root.isWriteback { pairs.append(("cache.writeback", "off")) }
+            if root.detectsZeroes != "off" { pairs.append(("detect-zeroes", root.detectsZeroes)) }
+            pairs += root.throttling.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+        }
+        add("drive", pairs)
+        result.assumptions.append("drive \(drive.name): discard, aio, rerror and werror cannot be read back")
+    }
+}
+
+/// The names that QEMU gives to drives without an id (`drive_new()` in blockdev.c).
+struct DriveNames {
+    /// How many drives of each interface came before.
+    private var counts: [String: Int] = [:]
+
+    /// The names that the drive of an option may have; nil for an option that makes none.
+    mutating func names(of option: CommandLineOption) -> [String]? {
+        switch (option.name, option.form) {
+        case ("drive", _):
+            guard let properties = option.properties else { return nil }
+            return names(properties)
+        case ("hda", _), ("", .positional): return ide(0, isCD: false)
+        case ("hdb", _): return ide(1, isCD: false)
+        case ("hdc", _): return ide(2, isCD: false)
+        case ("hdd", _): return ide(3, isCD: false)
+        case ("cdrom", _): return ide(2, isCD: true)
+        case ("fda", _): return ["floppy0"]
+        case ("fdb", _): return ["floppy1"]
+        case ("pflash", _): return next("pflash")
+        case ("sd", _): return next("sd")
+        case ("mtdblock", _): return next("mtd")
+        default: return nil
+        }
+    }
+
+    private mutating func names(_ properties: OptionProperties) -> [String] {
+        let interface = properties["if"] ?? "ide"
+        let index = properties["index"].flatMap { Int($0) }
+        let place = index ?? counts[interface, default: 0]
+        counts[interface, default: 0] = max(counts[interface, default: 0], place) + 1
+        if let id = properties["id"] { return [id] }
+        let isCD = properties["media"] == "cdrom"
+        switch interface {
+        case "ide": return ide(place, isCD: isCD)
+        case "scsi": return ["scsi0-\(isCD ? "cd" : "hd")\(place)"]
+        default: return ["\(interface)\(isCD ? "-cd" : "")\(place)"]
+        }
+    }
+
+    private mutating func next(_ interface: String) -> [String] {
+        defer { counts[interface, default: 0] += 1 }
+        return ["\(interface)\(counts[interface, default: 0])"]
+    }
+
+    /// A bus of the pc machines has two units, one of q35 has one.
+    private func ide(_ index: Int, isCD: Bool) -> [String] {
+        let kind = isCD ? "cd" : "hd"
+        return ["ide\(index / 2)-\(kind)\(index % 2)", "ide\(index)-\(kind)0"]
+    }
+
+    /// Whether the name is one of those, so that no administrator gave it.
+    static func isMadeByQEMU(_ name: String) -> Bool {
+        let kinds = ["ide", "scsi", "floppy", "pflash", "mtd", "sd", "virtio", "xen"]
+        return kinds.contains { kind in
+            name.hasPrefix(kind) && name.dropFirst(kind.count).first?.isNumber == true
+        }
+    }
+
+    /// The image that an option names; nil for an empty drive.
+    static func file(of option: CommandLineOption) -> String? {
+        guard option.name == "drive" else { return option.value }
+        guard let properties = option.properties else { return nil }
+        return properties["file"] ?? properties["file.filename"]
+    }
+
+    /// A short option as the `-drive` that it stands for.
+    static func longForm(_ option: CommandLineOption) -> OptionProperties {
+        let file = option.value ?? ""
+        let pairs: [(key: String, value: String)] =
+            switch option.name {
+            case "hda", "": [("file", file), ("index", "0"), ("media", "disk")]
+            case "hdb": [("file", file), ("index", "1"), ("media", "disk")]
+            case "hdc": [("file", file), ("index", "2"), ("media", "disk")]
+            case "hdd": [("file", file), ("index", "3"), ("media", "disk")]
+            case "cdrom": [("file", file), ("index", "2"), ("media", "cdrom")]
+            case "fda": [("file", file), ("if", "floppy"), ("index", "0")]
+            case "fdb": [("file", file), ("if", "floppy"), ("index", "1")]
+            default: [("file", file), ("if", option.name == "mtdblock" ? "mtd" : option.name)]
+            }
+        return OptionProperties(pairs)
+    }
+}

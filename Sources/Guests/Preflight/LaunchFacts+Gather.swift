@@ -1,0 +1,79 @@
+internal import Linux
+internal import QMP
+
+extension LaunchFacts {
+    /// Gathers what the launch plan has to know of a running guest.
+    ///
+    /// - Parameters:
+    ///   - process: the guest's QEMU.
+    ///   - client: its monitor.
+    ///   - monitor: the monitor's socket.
+    ///   - description: what it says of the guest.
+    ///   - machine: what its command line may not say.
+    ///   - configuration: the difference between the two.
+    /// - Returns: the facts.
+    /// - Throws: `SystemError` where the process may not be read or has ended; `QMPError`.
+    static func gather(
+        _ process: GuestProcess, client: QMPClient, monitor: MonitorSocket, description: GuestDescription,
+        machine: RunningMachine, configuration: RunningConfiguration
+    ) async throws -> LaunchFacts {
+        let pid = process.identity.pid
+        let environment = try ProcFS.environment(pid)
+        let binary = OldBinary.describe(process, environment: environment, version: description.version)
+        let folder = try startFolder(process, environment: environment)
+        return LaunchFacts(
+            binary: binary, machineType: description.machineType, workingDirectory: folder,
+            environment: OldBinary.withoutOwnLibraries(environment, binary: binary.path),
+            descriptors: try OldDescriptor.all(of: pid),
+            fdSets: description.fdSets.map(FDSet.init), vncServers: try await VNCServer.query(client),
+            hostForwards: machine.hostForwards, additions: configuration.additions,
+            removals: configuration.removals, qmpSocket: monitor.lastingPath, wasPaused: !description.isRunning)
+    }
+
+    /// The folder in which the relative paths of the command line are right.
+    ///
+    /// With `-daemonize` QEMU leaves for `/` once it has opened its files; the shell that started it left the folder in
+    /// the environment.
+    private static func startFolder(_ process: GuestProcess, environment: [String]) throws(SystemError) -> String {
+        let folder = try ProcFS.workingDirectory(process.identity.pid)
+        guard folder == "/", process.commandLine?.contains("daemonize") == true else { return folder }
+        return environment.first { $0.hasPrefix("PWD=/") }.map { String($0.dropFirst("PWD=".count)) } ?? folder
+    }
+}
+
+extension FDSet {
+    fileprivate init(_ set: QueryFDSets.FDSet) {
+        self.init(
+            id: set.id,
+            entries: set.descriptors.map { Entry(descriptor: Int32(clamping: $0.number), opaque: $0.opaque) })
+    }
+}
+
+/// The binary of a QEMU that runs, with what its command line and environment say only for its sake.
+enum OldBinary {
+    static func describe(_ process: GuestProcess, environment: [String], version: QEMUVersion) -> QEMUBinary {
+        let path = process.executable?.path ?? process.arguments.first ?? ""
+        let name = "QEMU_MODULE_DIR="
+        let modules = environment.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+        let folders = process.commandLine?.options(named: "L").compactMap(\.value) ?? []
+        return QEMUBinary(
+            path: path, version: .init(version.major, version.minor),
+            firmwareDirectories: folders.filter { isInTree($0, of: path) },
+            moduleDirectory: modules.flatMap { isInTree($0, of: path) ? $0 : nil })
+    }
+
+    /// The environment without the libraries of a QEMU that was unpacked into a folder: they are not for another one.
+    static func withoutOwnLibraries(_ environment: [String], binary: String) -> [String] {
+        let name = "LD_LIBRARY_PATH="
+        return environment.compactMap { variable in
+            guard variable.hasPrefix(name) else { return variable }
+            let kept = variable.dropFirst(name.count).split(separator: ":").filter { !isInTree(String($0), of: binary) }
+            return kept.isEmpty ? nil : name + kept.joined(separator: ":")
+        }
+    }
+
+    private static func isInTree(_ folder: String, of binary: String) -> Bool {
+        guard let tree = FirmwareSearch.tree(of: binary) else { return false }
+        return folder.hasPrefix(tree + "/")
+    }
+}

@@ -1,0 +1,121 @@
+internal import Linux
+internal import QMP
+
+extension Preflight {
+    /// Makes all checks.
+    ///
+    /// It asks the guest's QEMU and the new binary, and touches neither.
+    ///
+    /// - Parameter request: what to check.
+    /// - Returns: the findings, and what a refresh goes on with. The connection in it is the caller's to close.
+    public static func run(_ request: PreflightRequest) async -> PreflightResult {
+        var run = PreflightRun(request)
+        await run.perform()
+        return run.result
+    }
+}
+
+/// One run of preflight, from the process to the plan.
+struct PreflightRun {
+    let request: PreflightRequest
+    var result: PreflightResult
+    var findings: [Finding] = []
+
+    var guest: GuestProcess { request.process }
+
+    init(_ request: PreflightRequest) {
+        self.request = request
+        result = PreflightResult(targetPath: request.target ?? request.process.executable?.path ?? "")
+    }
+
+    mutating func perform() async {
+        findings.append(Preflight.commandLineFinding(guest))
+        findings.append(PermissionChecks(guest).finding)
+        findings.append(HostChecks.disk(stateDirectory: request.stateDirectory))
+        findings.append(HostChecks.memory(overhead: overhead))
+        guard !guest.isNewSideOfRefresh else {
+            findings += Preflight.glance(at: guest)
+            return conclude()
+        }
+        guard let (client, monitor) = await MonitorConnection.open(guest) else {
+            findings.append(await MonitorConnection.refusal(of: guest))
+            // What the command line says about memory is better than nothing.
+            findings += Preflight.glance(at: guest).filter { !reported($0.id) }
+            return conclude()
+        }
+        result.client = client
+        result.monitor = monitor
+        findings.append(Finding(.monitorBusy, .pass, "the monitor answers", evidence: [monitor.path]))
+        do {
+            try await ask(client, monitor)
+        } catch {
+            findings.append(
+                Finding(
+                    .monitorBusy, .fail, "the guest's QEMU does not answer all questions", evidence: ["\(error)"],
+                    remedy: "QEMU may be stuck in a disk or a device: look at its own log, then try again."))
+        }
+        conclude()
+    }
+
+    private mutating func ask(_ client: QMPClient, _ monitor: MonitorSocket) async throws {
+        let description = try await GuestDescription.describe(client, identity: guest.identity)
+        result.description = description
+        findings += StateChecks(description: description).findings
+        checkMemory(description)
+        findings.append(HostChecks.kvm(isNeeded: description.isKVM))
+        let vhosts = (try? ProcFS.descriptors(guest.identity.pid))?.values.filter { $0 == "/dev/vhost-net" }.count ?? 0
+        let machine = try await RunningMachine.read(client, vhostNetCount: vhosts)
+        let probe = await probeTarget(running: description.version, machine)
+        await checkTarget(description, client, probe)
+        guard let line = guest.commandLine else { return }
+        let configuration = RunningConfiguration.read(
+            machine, against: line, knownProperties: probe?.properties ?? [:])
+        findings += configuration.findings
+        guard let target = result.target else { return }
+        let facts: LaunchFacts
+        do {
+            facts = try await LaunchFacts.gather(
+                guest, client: client, monitor: monitor, description: description, machine: machine,
+                configuration: configuration)
+        } catch is SystemError {
+            // The process may not be read: not-permitted says so already.
+            return
+        }
+        makePlan(configuration.commandLine, facts, target)
+    }
+
+    private mutating func makePlan(_ line: CommandLine, _ facts: LaunchFacts, _ target: QEMUBinary) {
+        do throws(LaunchPlanError) {
+            let plan = try LaunchPlan.make(
+                commandLine: line, facts: facts, target: target, handoffID: request.handoffID)
+            result.plan = plan
+            findings += plan.warnings.map { Finding($0, severity: .warn) }
+        } catch {
+            // A fact that QEMU itself told is told better than by its option.
+            findings += error.problems.filter { !failed($0.finding) }.map { Finding($0, severity: .fail) }
+        }
+        if !reported(.helperCannotFollow) {
+            findings.append(Finding(.helperCannotFollow, .pass, "no helper process serves this guest alone"))
+        }
+        if !reported(.optionUnsupported) {
+            findings.append(Finding(.optionUnsupported, .pass, "every option can be carried over"))
+        }
+    }
+
+    private mutating func conclude() {
+        result.report = PreflightReport(findings: findings)
+    }
+
+    private func reported(_ id: FindingID) -> Bool { findings.contains { $0.id == id } }
+
+    private func failed(_ id: FindingID) -> Bool { findings.contains { $0.id == id && $0.severity == .fail } }
+
+    /// What the running QEMU has of its own, in bytes: that is what a second one takes.
+    private var overhead: UInt64 {
+        guard let text = try? Files.readAll("/proc/\(guest.identity.pid)/status") else { return 0 }
+        let lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
+        // Anonymous RAM is in it too; such a guest is refused anyway.
+        let line = lines.first { $0.hasPrefix("RssAnon:") }
+        return (line?.split(whereSeparator: { " \t".contains($0) }).dropFirst().first.flatMap { UInt64($0) } ?? 0) << 10
+    }
+}

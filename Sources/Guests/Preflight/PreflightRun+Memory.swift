@@ -1,0 +1,54 @@
+internal import Linux
+
+extension PreflightRun {
+    /// The guest's memory, and whether somebody else refreshes it already.
+    mutating func checkMemory(_ description: GuestDescription) {
+        let view = ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory)
+        var files: [String: MemoryChecks.File] = [:]
+        var paths: [String] = []
+        for backend in description.memory where backend.isNamedFile {
+            guard let path = backend.mapping?.path ?? backend.path.map(view.absolute) else { continue }
+            let place = view.reachable(path)
+            paths.append(place)
+            guard let facts = FileFacts.at(place) else { continue }
+            files[backend.id] = MemoryChecks.File(
+                mode: facts.mode & 0o7777, isReachableByOthers: Self.isReachableByOthers(place))
+        }
+        findings +=
+            MemoryChecks(
+                name: guest.name, stack: ManagementStack(arguments: guest.arguments), backends: description.memory,
+                files: files
+            ).findings
+        result.memoryFile = paths.first
+        let lacks = PermissionChecks.memoryFiles(paths)
+        if !lacks.isEmpty { findings.append(PermissionChecks(lacks: lacks).finding) }
+        if let path = paths.first, lacks.isEmpty, !request.holdsLock { findings.append(lockFinding(path)) }
+    }
+
+    /// Two controllers exclude each other by a lock on the guest's memory file; it is let go again at once.
+    private func lockFinding(_ path: String) -> Finding {
+        let id = FindingID.refreshInProgress
+        do throws(SystemError) {
+            guard try FileLock.tryAcquire(Paths.resolved(path) ?? path) == nil else {
+                return Finding(id, .pass, "no other refresh of this guest is under way")
+            }
+            return Finding(
+                id, .fail, "another refresh of this guest is under way", evidence: ["\(path) is locked"],
+                remedy: "Wait for it: `hyperfresh status` shows how far it is.")
+        } catch {
+            return Finding(
+                id, .warn, "it is not known whether another refresh of this guest is under way", evidence: ["\(error)"],
+                remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
+        }
+    }
+
+    /// Whether every folder on the way lets others through.
+    private static func isReachableByOthers(_ path: String) -> Bool {
+        var folder = Paths.resolved(path) ?? path
+        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
+            folder = String(folder[..<slash])
+            if let facts = FileFacts.at(folder), facts.mode & 0o011 == 0 { return false }
+        }
+        return true
+    }
+}

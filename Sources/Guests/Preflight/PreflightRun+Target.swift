@@ -1,0 +1,134 @@
+internal import JSON
+internal import Linux
+internal import QMP
+
+extension PreflightRun {
+    /// Finds out what the new binary is; nil where it is the file that runs, or cannot be asked.
+    mutating func probeTarget(running: QEMUVersion, _ machine: RunningMachine) async -> QEMUProbe? {
+        let id = FindingID.binaryUnusable
+        let name = result.targetPath
+        guard !isRunningFile(name) else {
+            let binary = OldBinary.describe(
+                guest, environment: (try? ProcFS.environment(guest.identity.pid)) ?? [], version: running)
+            result.target = QEMUBinary(
+                path: name, version: binary.version, firmwareDirectories: binary.firmwareDirectories,
+                moduleDirectory: binary.moduleDirectory)
+            result.targetVersion = running
+            findings.append(Finding(id, .pass, "the new QEMU is the binary that runs (\(running))", evidence: [name]))
+            return nil
+        }
+        do throws(QEMUProbeError) {
+            let types = Set(machine.devices.map(\.type))
+            let probe = try await QEMUProbe.ask(name, credentials: try credentials(for: name), propertiesOf: types)
+            result.target = probe.binary
+            result.targetPath = probe.binary.path
+            result.targetVersion = probe.version
+            findings.append(
+                Finding(
+                    id, .pass, "the new QEMU is \(probe.version)",
+                    evidence: [probe.binary.path, probe.version.package].filter { !$0.isEmpty }))
+            return probe
+        } catch {
+            let remedy =
+                request.target == nil
+                ? "Install QEMU again, or name another binary: --to /usr/bin/qemu-system-x86_64"
+                : "Name a QEMU system emulator for this host: --to /usr/bin/qemu-system-x86_64"
+            findings.append(
+                Finding(id, .fail, "the new binary cannot be used: \(error)", evidence: error.evidence, remedy: remedy))
+            return nil
+        }
+    }
+
+    /// Whether the path leads to the very file that runs.
+    private func isRunningFile(_ name: String) -> Bool {
+        guard let path = try? QEMUProbe.find(name), let file = FileFacts.at(path) else { return false }
+        return FileFacts.at("/proc/\(guest.identity.pid)/exe")?.key == file.key
+    }
+
+    /// The rights to ask a binary with: ours for what an administrator named or installed, else those of the guest's
+    /// user, who has chosen it.
+    private func credentials(for name: String) throws(QEMUProbeError) -> ProcessCredentials? {
+        let path = try QEMUProbe.find(name)
+        if request.target != nil || ProgramTrust.isOurs(path) { return nil }
+        guard ourUserID == 0 else { return nil }
+        do throws(SystemError) {
+            return try ProcFS.credentials(guest.identity.pid)
+        } catch {
+            throw QEMUProbeError(
+                .notTrusted, path: path, "others can change it, and it may not be run as root: \(error)")
+        }
+    }
+
+    /// Whether the new binary can take this guest.
+    mutating func checkTarget(_ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe?) async {
+        guard let target = result.target, let version = result.targetVersion else { return }
+        findings +=
+            TargetChecks(
+                description: description, cpuOption: guest.commandLine?.options(named: "cpu").last?.value,
+                isSameFile: probe == nil, targetPath: target.path, targetVersion: version, probe: probe
+            ).findings
+        guard let probe else {
+            findings.append(Finding(.vmstateIncompatible, .pass, "the new QEMU is the same binary"))
+            return
+        }
+        guard probe.knows(machineType: description.machineType) else { return }
+        let lacking = Set(description.peripherals.map(\.type)).filter {
+            probe.properties[$0] == nil && !$0.hasSuffix("-cpu")
+        }
+        guard lacking.isEmpty else {
+            findings.append(TargetChecks.lacking(lacking, version: probe.version))
+            return
+        }
+        findings.append(await vmstate(description, client, probe))
+    }
+
+    /// Compares the device states of both binaries, as far as this guest has them.
+    private func vmstate(_ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe) async -> Finding {
+        let exe = "/proc/\(guest.identity.pid)/exe"
+        guard FileFacts.at(exe)?.isWritableByOthers == false else {
+            return TargetChecks.vmstateUnknown("the running binary is in other hands and is not executed by us")
+        }
+        let type = description.machineType
+        async let old = VMStateDump.read(exe, machineType: type, environment: oldModules)
+        async let new = VMStateDump.read(probe.binary.path, machineType: type, environment: modules(of: probe))
+        let types = (try? await client.execute(HumanMonitorCommand("info qom-tree"))).map(QOMTree.types) ?? []
+        switch (await old, await new) {
+        case (.success(let old), .success(let new)):
+            let comparison = VMStateComparison(old: old, new: new, types: types)
+            return TargetChecks.vmstate(comparison, old: description.version, new: probe.version)
+        case (.failure(let failure), _):
+            return TargetChecks.vmstateUnknown("the running binary: \(failure.reason)")
+        case (_, .failure(let failure)):
+            return TargetChecks.vmstateUnknown("the new binary: \(failure.reason)")
+        }
+    }
+
+    /// The running QEMU's own modules, if nobody but root and us can have put them there.
+    private var oldModules: [String: String] {
+        let environment = (try? ProcFS.environment(guest.identity.pid)) ?? []
+        let name = "QEMU_MODULE_DIR="
+        guard let folder = environment.first(where: { $0.hasPrefix(name) })?.dropFirst(name.count),
+            ProgramTrust.isOurs(String(folder))
+        else { return [:] }
+        return ["QEMU_MODULE_DIR": String(folder)]
+    }
+
+    private func modules(of probe: QEMUProbe) -> [String: String] {
+        var environment = probe.environment
+        if let folder = probe.binary.moduleDirectory { environment["QEMU_MODULE_DIR"] = folder }
+        return environment
+    }
+}
+
+/// QEMU's object tree as the human monitor prints it (`info qom-tree`): `    /ioapic[0] (memory-region)`.
+enum QOMTree {
+    /// The types of all objects in it.
+    static func types(_ text: String) -> Set<String> {
+        var types: Set<String> = []
+        for line in text.split(whereSeparator: \.isNewline) {
+            guard line.hasSuffix(")"), let open = line.lastIndex(of: "(") else { continue }
+            types.insert(String(line[line.index(after: open)...].dropLast()))
+        }
+        return types
+    }
+}

@@ -1,0 +1,149 @@
+internal import Glibc
+internal import JSON
+public import Linux
+internal import QMP
+
+extension QEMUProbe {
+    /// How long each question may take: loading a hundred libraries on a busy host is slow, hanging is for ever.
+    private static let deadline = Duration.seconds(10)
+
+    /// Asks a binary, in a short-lived process of its own without a guest.
+    ///
+    /// A wrapper script that ends in `exec` is resolved to the QEMU that it starts where it only adds firmware and
+    /// modules; otherwise it is kept.
+    ///
+    /// - Parameters:
+    ///   - name: a path, or a name to be found in PATH.
+    ///   - credentials: the rights to run it with; nil for our own.
+    ///   - environment: variables in addition to our own.
+    ///   - deviceTypes: the device types that matter. Only those are asked for: QEMU loads a device's module when it is
+    ///     asked, and some abort when a module of another build lies where they look.
+    /// - Returns: what it says.
+    /// - Throws: ``QEMUProbeError``.
+    public static func ask(
+        _ name: String, credentials: ProcessCredentials? = nil, environment: [String: String] = [:],
+        propertiesOf deviceTypes: Set<String> = []
+    ) async throws(QEMUProbeError) -> QEMUProbe {
+        let path = try find(name)
+        try await checkVersion(path, credentials: credentials, environment: environment)
+        var environment = environment
+        if environment["QEMU_MODULE_DIR"] == nil, let modules = ownModules(of: path) {
+            environment["QEMU_MODULE_DIR"] = modules
+        }
+        let process = try ProbeProcess(path, credentials: credentials, environment: environment)
+        defer { process.end() }
+        let client = try await process.connect(within: deadline)
+        defer { client.close() }
+        let surroundings = try process.surroundings()
+        do {
+            async let machines = client.execute(QueryMachines())
+            async let target = client.executeRaw("query-target")
+            let properties = try await properties(of: deviceTypes, client)
+            let known = try await firmwareFolders(surroundings, credentials: credentials)
+            return QEMUProbe(
+                binary: binary(path, surroundings, version: client.greeting.version, known: known),
+                version: client.greeting.version, target: try await target["arch"]?.string ?? "",
+                machines: try await machines, properties: properties, environment: environment)
+        } catch {
+            throw QEMUProbeError(.notQEMU, path: path, "it does not answer as QEMU does: \(error)")
+        }
+    }
+
+    /// The path behind a name: as the shell finds it, from the root.
+    static func find(_ name: String) throws(QEMUProbeError) -> String {
+        let candidates: [String]
+        if name.contains("/") {
+            candidates = [name]
+        } else {
+            let search = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
+            candidates = search.split(separator: ":").map { "\($0)/\(name)" }
+        }
+        guard !name.isEmpty, let path = candidates.first(where: { FileFacts.at($0) != nil }).flatMap(absolute),
+            let facts = FileFacts.at(path)
+        else { throw QEMUProbeError(.missing, path: name, "there is no such file") }
+        guard facts.isExecutable else {
+            throw QEMUProbeError(
+                .notExecutable, path: path, "it is \(facts.isRegular ? "not executable" : "no program")")
+        }
+        return path
+    }
+
+    /// The path from the root, its symbolic links kept: a distribution's alternatives may be meant.
+    private static func absolute(_ path: String) -> String? {
+        guard !path.hasPrefix("/") else { return path }
+        return Paths.resolved(".").map { "\($0)/\(path)" }
+    }
+
+    /// The folder of modules beside an unpacked binary: without it QEMU may load those of another version, and abort.
+    private static func ownModules(of path: String) -> String? {
+        FirmwareSearch.folders(for: Paths.resolved(path) ?? path, known: []) { FileFacts.at($0)?.isFolder == true }
+            .modules
+    }
+
+    /// Whether it says that it is QEMU; that is asked first because it is harmless whatever the program is.
+    private static func checkVersion(
+        _ path: String, credentials: ProcessCredentials?, environment: [String: String]
+    ) async throws(QEMUProbeError) {
+        let user = credentials.map { HelperProgram.User(uid: $0.user.effective, gid: $0.group.effective) }
+        let program = HelperProgram(path: path, arguments: ["--version"], environment: environment, user: user)
+        let output: HelperProgram.Output
+        do throws(HelperProgram.Failure) {
+            output = try await program.run(deadline: deadline)
+        } catch {
+            switch error {
+            case .deadline: throw QEMUProbeError(.hangs, path: path, "--version: \(error)")
+            case .notStarted(let reason): throw QEMUProbeError(.notStarted, path: path, reason)
+            }
+        }
+        guard QEMUVersion(versionOutput: output.standardOutput) == nil else { return }
+        let said = output.standardError + output.standardOutput
+        guard output.succeeded else {
+            let how = output.signal.map { "signal \($0)" } ?? "exit code \(output.exitCode ?? -1)"
+            throw QEMUProbeError(.exited, path: path, "--version ended with \(how)", evidence: said)
+        }
+        throw QEMUProbeError(.notQEMU, path: path, "--version does not name QEMU's system emulator", evidence: said)
+    }
+
+    private static func properties(
+        of types: Set<String>, _ client: QMPClient
+    ) async throws(QMPError) -> [String: Set<String>] {
+        var properties: [String: Set<String>] = [:]
+        for type in types.sorted() where !type.hasSuffix("-cpu") {
+            guard let list = try await client.ifKnown(DeviceListProperties(typeName: type)) else { continue }
+            properties[type] = Set(list.map(\.name))
+        }
+        return properties
+    }
+
+    /// The folders in which the binary looks for firmware, as it says itself.
+    private static func firmwareFolders(
+        _ surroundings: ProbeProcess.Surroundings, credentials: ProcessCredentials?
+    ) async throws(HelperProgram.Failure) -> [String] {
+        let user = credentials.map { HelperProgram.User(uid: $0.user.effective, gid: $0.group.effective) }
+        let program = HelperProgram(
+            path: surroundings.executable, arguments: ["-L", "help"], environment: surroundings.environment, user: user)
+        return try await program.run(deadline: deadline).standardOutput.split(whereSeparator: \.isNewline).map(
+            String.init)
+    }
+
+    /// How to start it: the binary itself where we can say what the wrapper says.
+    private static func binary(
+        _ path: String, _ surroundings: ProbeProcess.Surroundings, version: QEMUVersion, known: [String]
+    ) -> QEMUBinary {
+        let number = QEMUBinary.Version(version.major, version.minor)
+        let isWrapper = Paths.resolved(path) != surroundings.executable
+        guard isWrapper else {
+            let own = FirmwareSearch.folders(for: surroundings.executable, known: known) {
+                FileFacts.at($0)?.isFolder == true
+            }
+            return QEMUBinary(
+                path: path, version: number, firmwareDirectories: own.firmware, moduleDirectory: own.modules)
+        }
+        guard let firmware = surroundings.addedFirmwareFolders, surroundings.addsOnlyModules else {
+            return QEMUBinary(path: path, version: number)
+        }
+        return QEMUBinary(
+            path: surroundings.executable, version: number, firmwareDirectories: firmware,
+            moduleDirectory: surroundings.environment["QEMU_MODULE_DIR"])
+    }
+}

@@ -1,0 +1,33 @@
+/// Asks a binary for the device states of a machine type.
+enum VMStateDump {
+    /// It makes the machine without a guest: a tenth of a second, more on a busy host.
+    private static let deadline = Duration.seconds(20)
+
+    /// Runs `BINARY -machine TYPE -dump-vmstate FILE`.
+    ///
+    /// - Parameters:
+    ///   - path: the binary; may be /proc/PID/exe.
+    ///   - machineType: a versioned type.
+    ///   - environment: variables in addition to our own.
+    /// - Returns: the states; or why there are none, for people.
+    static func read(
+        _ path: String, machineType: String, environment: [String: String]
+    ) async -> Result<VMState, VMStateDumpFailure> {
+        let program = HelperProgram(
+            path: path, arguments: ["-machine", machineType, "-display", "none", "-dump-vmstate", "/dev/stdout"],
+            environment: environment)
+        do throws(HelperProgram.Failure) {
+            let output = try await program.run(deadline: deadline)
+            if let state = VMState(parsing: output.standardOutput) { return .success(state) }
+            let said = output.standardError.split(whereSeparator: \.isNewline).last ?? "it wrote none"
+            return .failure(VMStateDumpFailure(reason: String(said)))
+        } catch {
+            return .failure(VMStateDumpFailure(reason: "\(error)"))
+        }
+    }
+}
+
+/// Why a binary did not tell its device states.
+struct VMStateDumpFailure: Error {
+    let reason: String
+}

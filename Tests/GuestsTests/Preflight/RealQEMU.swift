@@ -1,0 +1,150 @@
+import Glibc
+import Guests
+import JSON
+import Linux
+import QMP
+import Testing
+
+/// What tests with a real QEMU need, and what to do where it is missing.
+enum RealPrograms {
+    static let qemu = "/usr/bin/qemu-system-x86_64"
+    static let image = "/usr/bin/qemu-img"
+
+    /// The other version, unpacked into a folder by scripts/fetch-qemu.
+    static var otherQEMU: String {
+        let cache = getenv("HYPERFRESH_CACHE").map { String(cString: $0) } ?? "\(packageRoot)/.cache"
+        return "\(cache)/qemu-10.0/qemu-system-x86_64"
+    }
+
+    private static var packageRoot: String {
+        "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+    }
+
+    static var isReady: Bool { access(qemu, X_OK) == 0 && access(image, X_OK) == 0 }
+    static var hasOther: Bool { isReady && access(otherQEMU, X_OK) == 0 }
+    static let howToGetReady: Comment = "needs QEMU: scripts/setup, and scripts/fetch-qemu for the second version"
+}
+
+/// A folder for one test, private unless the test says otherwise, gone with it.
+final class RealFolder: Sendable {
+    let path: String
+
+    init() throws {
+        var template = Array("/dev/shm/hfg-XXXXXX".utf8CString)
+        path = try #require(mkdtemp(&template).map { String(cString: $0) })
+    }
+
+    deinit { Self.remove(path) }
+
+    private static func remove(_ path: String) {
+        if Glibc.remove(path) == 0 { return }
+        guard let folder = opendir(path) else { return }
+        while let entry = readdir(folder) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != "." && name != ".." { remove("\(path)/\(name)") }
+        }
+        closedir(folder)
+        Glibc.remove(path)
+    }
+
+    func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Makes an executable script.
+    func script(_ name: String, _ text: String) throws -> String {
+        let bytes = Array("#!/bin/sh\n\(text)\n".utf8)
+        let file = try Descriptor.open(self.file(name), flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o755)
+        #expect(write(file.number, bytes, bytes.count) == bytes.count)
+        fchmod(file.number, 0o755)
+        return self.file(name)
+    }
+
+    /// Makes an image.
+    func image(_ name: String, _ arguments: String...) throws {
+        let request = SpawnRequest(
+            executable: RealPrograms.image,
+            arguments: ["qemu-img", "create", "-q", "-f", "qcow2"] + arguments + [file(name), "64M"])
+        let process = try spawn(request)
+        while process.isAlive { usleep(2000) }
+    }
+
+    func exists(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
+}
+
+/// A QEMU for one test; ended with it.
+final class RealQEMU: Sendable {
+    let handle: ProcessHandle
+    let folder: RealFolder
+    let qmp: String
+
+    var pid: Int32 { handle.identity.pid }
+
+    /// The memory of most tests, as a file that a second QEMU can map.
+    static func memory(in folder: RealFolder, size: String = "128M") -> [String] {
+        [
+            "-machine", "pc-q35-7.2,memory-backend=ram0", "-m", size, "-object",
+            "memory-backend-file,id=ram0,size=\(size),mem-path=\(folder.file("ram")),share=on",
+        ]
+    }
+
+    /// Starts a QEMU and waits until its monitor listens.
+    init(
+        _ arguments: [String], in folder: RealFolder, binary: String = RealPrograms.qemu, socket: String = "qmp",
+        environment: [String] = ["PATH=/usr/bin:/bin"], mask: UInt32 = 0o077
+    ) throws {
+        self.folder = folder
+        qmp = folder.file(socket)
+        var request = SpawnRequest(
+            executable: binary,
+            arguments: [binary, "-nodefaults", "-display", "none"] + arguments
+                + ["-qmp", "unix:\(qmp),server=on,wait=off"],
+            environment: environment)
+        request.workingDirectory = folder.path
+        request.umask = mask
+        let errors = try Descriptor.open(folder.file("stderr-\(socket)"), flags: O_WRONLY | O_CREAT | O_APPEND)
+        request.descriptors = [.init(source: errors.number, number: 2)]
+        handle = try ProcessHandle(try spawn(request))
+        for _ in 0..<2000 {
+            if let stream = try? UnixStream.connect(path: qmp) {
+                stream.shutdown()
+                return
+            }
+            if handle.hasExited { break }
+            usleep(5000)
+        }
+        let said = (try? Files.readAll(folder.file("stderr-\(socket)"))).map { String(decoding: $0, as: UTF8.self) }
+        Issue.record("QEMU did not start: \(said ?? "")")
+    }
+
+    deinit { end() }
+
+    func end() {
+        try? handle.signal(SIGKILL)
+        while !handle.hasExited { usleep(1000) }
+    }
+
+    /// Talks to it, and lets its monitor go again.
+    func ask<T>(_ body: (QMPClient) async throws -> T) async throws -> T {
+        let client = try await QMPClient.connect(path: qmp, greetingDeadline: .seconds(10))
+        defer { client.close() }
+        return try await body(client)
+    }
+
+    /// The guest as discovery finds it.
+    func guest() async throws -> GuestProcess {
+        try #require(await GuestDiscovery.process(handle.identity))
+    }
+
+    /// What preflight says of it.
+    func preflight(
+        to target: String? = nil, inspect: (PreflightResult) async throws -> Void = { _ in }
+    ) async throws -> PreflightReport {
+        let request = PreflightRequest(
+            process: try await guest(), target: target, stateDirectory: folder.file("state"), handoffID: "0123abcd")
+        let result = await Preflight.run(request)
+        defer { result.client?.close() }
+        try await inspect(result)
+        return result.report
+    }
+}
