@@ -28,7 +28,7 @@ struct ObjectHandle: ~Copyable {
         case .bool(let truth): json_object_new_boolean(truth ? 1 : 0)
         case .integer(let value): json_object_new_int64(value)
         case .unsigned(let value): json_object_new_uint64(value)
-        case .number(let value): value.isFinite ? json_object_new_double(value) : nil
+        case .number(let value): value.isFinite ? json_object_new_double_s(value, "\(value)") : nil
         case .string(let text): text.withCString { json_object_new_string_len($0, Int32(text.utf8.count)) }
         case .array(let elements): buildArray(elements)
         case .object(let members): buildObject(members)
