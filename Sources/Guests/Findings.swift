@@ -94,3 +94,12 @@ extension FindingID {
     /// A tap with several queues, which a second QEMU would detach from under the first.
     public static let multiQueueTap = FindingID(rawValue: "multi-queue-tap")
 }
+
+// MARK: - The host
+
+extension FindingID {
+    /// A service manager would start the guest a second time once its old QEMU is retired.
+    public static let supervisorRestarts = FindingID(rawValue: "supervisor-restarts")
+    /// A handoff whose controller died has not been brought to its end.
+    public static let handoffUnfinished = FindingID(rawValue: "handoff-unfinished")
+}

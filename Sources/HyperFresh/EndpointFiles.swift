@@ -22,7 +22,9 @@ enum EndpointFiles {
         for endpoint in endpoints { unlink(endpoint.temporary) }
     }
 
-    /// An administrator may have opened a socket to a group since QEMU created it. Best effort: the rename matters more.
+    /// An administrator may have opened a socket to a group since QEMU created it.
+    ///
+    /// Best effort: the rename matters more.
     private static func inheritOwnership(from lasting: String, to temporary: String) {
         var status = stat()
         guard lstat(lasting, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { return }

@@ -14,6 +14,7 @@ extension FollowUp {
     /// - Parameters:
     ///   - client: the new QEMU's monitor.
     ///   - old: the old process, for what has to be taken out of it.
+    /// - Throws: `QMPError`, `SystemError`, or `HyperFreshError` with what the monitor said.
     func perform(on client: QMPClient, old: ProcessHandle? = nil) async throws {
         switch self {
         case .vncListen(_, let descriptors):
@@ -24,7 +25,8 @@ extension FollowUp {
             let answer = try await client.execute(HumanMonitorCommand(command))
             // HMP says nothing when it is content.
             guard answer.allSatisfy(\.isWhitespace) else {
-                throw HyperFreshError("\(command): \(answer)", remedy: "Add the rule by hand at the monitor: \(command)")
+                throw HyperFreshError(
+                    "\(command): \(answer)", remedy: "Add the rule by hand at the monitor: \(command)")
             }
         }
     }

@@ -1,5 +1,6 @@
 public import Guests
 public import JSON
+import Systemd
 import Linux
 
 /// What `hyperfresh plan guest` found: whether a refresh may begin, and how the new QEMU would be started.
@@ -27,7 +28,7 @@ public struct GuestPlan: Sendable, JSONRepresentable {
     public var isBlocked: Bool { findings.contains { $0.severity == .fail } }
 
     /// The new QEMU's command line, quoted for a shell.
-    public var shellCommandLine: String? { arguments.map { $0.joined(separator: " ") } }
+    public var shellCommandLine: String? { arguments.map(ShellWords.join) }
 
     /// A `plan` document.
     public var json: JSONValue {
@@ -38,5 +39,21 @@ public struct GuestPlan: Sendable, JSONRepresentable {
                 "blocked": .bool(isBlocked), "findings": .array(findings.map(\.json)),
                 "arguments": arguments.map { .array($0.map(JSONValue.string)) },
             ])
+    }
+}
+
+/// Text as a shell reads it.
+public enum ShellText {
+    /// Splits a line into words at blanks; quotes and backslashes as in a shell (`g_shell_parse_argv`).
+    ///
+    /// - Parameter line: The line.
+    /// - Returns: Its words.
+    /// - Throws: If a quote is not closed.
+    public static func split(_ line: String) throws(HyperFreshError) -> [String] {
+        if line.allSatisfy(\.isWhitespace) { return [] }
+        guard let words = ShellWords.split(line) else {
+            throw HyperFreshError("a quote is not closed", remedy: "Close it, or write \\\" for a quote itself.")
+        }
+        return words
     }
 }

@@ -2,7 +2,7 @@ import Guests
 import Linux
 import QMP
 
-/// Everything before the first effect: the guest found, described, locked and checked, and its new QEMU planned.
+/// Everything before the first effect: the guest found, described, checked and locked, and its new QEMU planned.
 struct GuestPreparation: Sendable {
     /// What a handoff begins with.
     struct Ready: Sendable {
@@ -11,7 +11,7 @@ struct GuestPreparation: Sendable {
         let handoffID: String
         /// The first of the guest's memory files.
         let memoryFile: String
-        let target: QEMUBinary
+        let targetVersion: QEMUVersion?
         /// Excludes every other controller until it is released.
         let lock: GuestLock
     }
@@ -29,5 +29,99 @@ struct GuestPreparation: Sendable {
     func close() {
         ready?.old.client.close()
         ready?.lock.release()
+    }
+}
+
+extension GuestPreparation {
+    /// Finds one guest.
+    static func find(_ selector: String) async throws(HyperFreshError) -> GuestProcess {
+        do throws(DiscoveryError) {
+            return try await GuestDiscovery.find(selector)
+        } catch {
+            if case .unfinishedRefresh = error {
+                throw HyperFreshError(
+                    "\(error)", remedy: "`hyperfresh status` shows whether a refresh goes on.",
+                    exitCode: RefreshOutcome.blocked.exitCode)
+            }
+            throw HyperFreshError(
+                "\(error)", remedy: "`hyperfresh list` shows the guests of this host.", exitCode: HyperFreshError.usage)
+        }
+    }
+
+    /// Finds the guest, checks it, and locks it if nothing stands in the way.
+    ///
+    /// Changes nothing.
+    static func prepare(_ request: RefreshRequest, host: Host) async throws(HyperFreshError) -> GuestPreparation {
+        let process = try await find(request.guest)
+        let handoffID = makeID()
+        let result = await Preflight.run(
+            PreflightRequest(
+                process: process, target: request.target, stateDirectory: host.stateDirectory, handoffID: handoffID))
+        var findings = result.report.findings + (await supervisorFindings(process))
+        var ready: Ready?
+        if !findings.contains(where: { $0.severity == .fail }) {
+            switch makeReady(process, result, handoffID: handoffID) {
+            case .success(let all): ready = all
+            case .failure(let obstacle): findings.insert(obstacle.finding, at: 0)
+            }
+        }
+        if ready == nil { result.client?.close() }
+        return GuestPreparation(
+            process: process, target: result.targetPath, findings: findings,
+            oldSide: SideReport(
+                pid: process.identity.pid, version: result.description?.version.description,
+                binary: process.executable?.path ?? process.arguments.first ?? "?", qmp: result.monitor?.lastingPath),
+            ready: ready, plan: result.plan)
+    }
+
+    private struct Obstacle: Error {
+        let finding: Finding
+    }
+
+    /// The last looks, which are also the first holds: on the process, and on the guest's memory.
+    private static func makeReady(
+        _ process: GuestProcess, _ result: PreflightResult, handoffID: String
+    ) -> Result<Ready, Obstacle> {
+        guard let client = result.client, let description = result.description, let plan = result.plan,
+            let memoryFile = result.memoryFile
+        else {
+            let missing = Finding(.guestState, .fail, "preflight could not learn all that a refresh needs")
+            return .failure(Obstacle(finding: missing))
+        }
+        do throws(SystemError) {
+            let handle = try ProcessHandle(process.identity)
+            guard let lock = try GuestLock(memoryFile: memoryFile) else {
+                let busy = Finding(
+                    .refreshInProgress, .fail, "another refresh of this guest is under way", evidence: [memoryFile],
+                    remedy: "Wait for it; `hyperfresh status` shows it.")
+                return .failure(Obstacle(finding: busy))
+            }
+            let old = OldQEMU(process: process, handle: handle, client: client, description: description)
+            return .success(
+                Ready(
+                    old: old, plan: plan, handoffID: handoffID, memoryFile: memoryFile,
+                    targetVersion: result.targetVersion, lock: lock))
+        } catch {
+            let gone = Finding(
+                .guestState, .fail, "the guest's QEMU cannot be held", evidence: ["\(error)"],
+                remedy: "It may have ended meanwhile: `hyperfresh list` shows the guests of this host.")
+            return .failure(Obstacle(finding: gone))
+        }
+    }
+
+    private static func supervisorFindings(_ process: GuestProcess) async -> [Finding] {
+        guard let service = await ControlGroup.restartingService(of: process.identity) else { return [] }
+        return [
+            Finding(
+                .supervisorRestarts, .fail, "systemd would start a second QEMU as soon as the old one is retired",
+                evidence: ["\(service) has Restart= other than no and on-success"],
+                remedy: "Set Restart=no for \(service) (systemctl edit --runtime), then systemctl daemon-reload.")
+        ]
+    }
+
+    /// Eight hexadecimal digits.
+    private static func makeID() -> String {
+        let digits = String(UInt32.random(in: .min ... .max), radix: 16)
+        return String(repeating: "0", count: 8 - digits.count) + digits
     }
 }

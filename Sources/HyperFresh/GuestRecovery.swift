@@ -60,7 +60,9 @@ struct GuestRecovery {
         case .mustLook(let reason):
             return Conclusion(
                 outcome: .unknown, summary: "an operator must look: \(reason)",
-                remedy: "Old QEMU: pid \(facts.old.pid), \(facts.oldQMP). New QEMU: \(new.identity.map { "pid \($0.pid), \(newQMP)" } ?? "none"). Decide which one is right, end the other, and run `hyperfresh recover` again.")
+                remedy:
+                    "Old QEMU: pid \(facts.old.pid), \(facts.oldQMP). New QEMU: \(new.identity.map { "pid \($0.pid), \(newQMP)" } ?? "none"). Decide which one is right, end the other, and run `hyperfresh recover` again."
+            )
         }
     }
 
@@ -128,7 +130,8 @@ struct Side {
         guard let identity, identity.isAlive, let handle = try? ProcessHandle(identity) else { return }
         try? handle.signal(SIGKILL)
         guard await handle.waitForExit(within: .seconds(10)) else {
-            throw HyperFreshError("pid \(identity.pid) cannot be ended", remedy: "End it and run `hyperfresh recover` again.")
+            throw HyperFreshError(
+                "pid \(identity.pid) cannot be ended", remedy: "End it and run `hyperfresh recover` again.")
         }
     }
 }

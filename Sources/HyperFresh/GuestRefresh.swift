@@ -81,7 +81,9 @@ extension RefreshReport {
                 qmp: sides.qmpPath(after: outcome))
         }
         guard outcome != .refreshed, outcome != .rehearsed else { return }
-        var failure = state.failure ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
+        var failure =
+            state.failure
+            ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
         failure.evidence += state.warnings
         failure.guestState = Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
         failure.exitCode = self.outcome.exitCode

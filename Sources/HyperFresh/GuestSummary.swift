@@ -26,7 +26,8 @@ public struct GuestSummary: Sendable, Hashable, JSONRepresentable {
         do {
             return try await GuestDiscovery.all().map(GuestSummary.init)
         } catch {
-            throw HyperFreshError("the QEMUs of this host cannot be listed", because: error, remedy: "Is /proc mounted?")
+            throw HyperFreshError(
+                "the QEMUs of this host cannot be listed", because: error, remedy: "Is /proc mounted?")
         }
     }
 
@@ -38,7 +39,7 @@ public struct GuestSummary: Sendable, Hashable, JSONRepresentable {
         installedVersion = guest.installedVersion?.description
         isBinaryDeleted = guest.isBinaryDeleted
         qmp = guest.monitors.first?.path
-        obstacle = nil
+        obstacle = Preflight.glance(at: guest).first
     }
 
     /// `name`, `pid`, `binary`, `running`, `installed`, `binary_deleted`, `qmp`, `refreshable`, `obstacle`.

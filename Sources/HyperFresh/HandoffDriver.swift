@@ -1,7 +1,9 @@
 import Handoff
 import Synchronization
 
-/// What a handoff is performed on. The machine knows only that there is an old side and a new one; this knows what they are.
+/// What a handoff is performed on.
+///
+/// The machine knows only that there is an old side and a new one; this knows what they are.
 protocol HandoffSides: Sendable {
     /// Appends the state to the journal: one write, no waiting.
     func record(_ state: HandoffState) -> HandoffEvent
@@ -44,7 +46,9 @@ final class HandoffDriver: Sendable {
     /// How far the handoff has come.
     var state: HandoffState { core.withLock { $0.machine.state } }
 
-    /// Performs the handoff to its end. To be called once.
+    /// Performs the handoff to its end.
+    ///
+    /// To be called once.
     func run(on sides: any HandoffSides) async -> HandoffOutcome {
         await withCheckedContinuation { continuation in
             core.withLock { core in

@@ -70,7 +70,9 @@ extension HandoffEntry {
         } catch {
             return GuestRecovery.Conclusion(
                 outcome: .unknown, summary: "its record cannot be used: \(error)",
-                remedy: "If a controller is at work, wait for it. Otherwise look which QEMU runs the guest, and end the other.")
+                remedy:
+                    "If a controller is at work, wait for it. Otherwise look which QEMU runs the guest, and end the other."
+            )
         }
         defer { journal.close() }
         guard let facts, let state else {

@@ -28,7 +28,9 @@ final class HandoffJournal: Sendable {
     /// How many handoffs are remembered.
     private static let kept = 100
 
-    /// Opens the record of a handoff that is about to begin. Nothing else has happened yet.
+    /// Opens the record of a handoff that is about to begin.
+    ///
+    /// Nothing else has happened yet.
     static func begin(
         _ ready: GuestPreparation.Ready, host: Host, isRehearsal: Bool
     ) throws(HyperFreshError) -> HandoffJournal {
@@ -38,7 +40,8 @@ final class HandoffJournal: Sendable {
             _ = try directory.prune(keep: kept)
             let writer = try directory.create(id: ready.handoffID, facts: facts.json)
             return HandoffJournal(
-                id: ready.handoffID, stateDirectory: host.stateDirectory, facts: facts, writer: writer, lock: ready.lock)
+                id: ready.handoffID, stateDirectory: host.stateDirectory, facts: facts, writer: writer, lock: ready.lock
+            )
         } catch {
             throw HyperFreshError(
                 "the handoff cannot be recorded in \(host.stateDirectory)", because: error,
@@ -80,7 +83,7 @@ extension HandoffFacts {
         self.init(
             guest: old.process.name, old: old.process.identity, oldVersion: old.client.greeting.version.description,
             oldBinary: old.process.executable?.path ?? "?", oldQMP: old.client.endpoint, memoryFile: ready.memoryFile,
-            targetBinary: ready.plan.executable, targetVersion: ready.target.version.description,
+            targetBinary: ready.plan.executable, targetVersion: ready.targetVersion?.description,
             newQMP: ready.plan.qmpSocket, endpoints: ready.plan.endpoints, followUps: ready.plan.followUps,
             isRehearsal: isRehearsal)
     }

@@ -3,6 +3,7 @@ import Handoff
 import Journal
 import Linux
 public import Logging
+public import QMP
 
 /// The version of the product.
 public enum Product {
@@ -36,13 +37,18 @@ public struct Host: Sendable {
         try await GuestSummary.all()
     }
 
-    /// Checks whether a guest can be refreshed, and how its new QEMU would be started. Touches nothing.
+    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
+    ///
+    /// Touches nothing.
     ///
     /// - Parameters:
     ///   - guest: A name, a pid, or the path of a QMP socket.
     ///   - target: The new binary; `nil` for the installed successor of the running one.
     /// - Returns: What was found.
     /// - Throws: If there is no such guest, or more than one.
+    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
+    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
+    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
     public func plan(guest: String, target: String? = nil) async throws(HyperFreshError) -> GuestPlan {
         let preparation = try await GuestPreparation.prepare(RefreshRequest(guest: guest, target: target), host: self)
         preparation.close()
@@ -55,13 +61,20 @@ public struct Host: Sendable {
     /// - Returns: The refresh, to watch and to cancel.
     public func refresh(_ request: RefreshRequest) -> Refresh { Refresh(request, on: self) }
 
-    /// Brings every unfinished handoff to its one right end. Harmless when repeated.
+    /// Brings every unfinished handoff to its one right end.
+    ///
+    /// Harmless when repeated.
     ///
     /// - Returns: One report for each handoff that was unfinished.
     /// - Throws: If the state folder cannot be read.
+    /// Brings every unfinished handoff to its one right end.
+    /// Brings every unfinished handoff to its one right end.
+    /// Brings every unfinished handoff to its one right end.
     public func recover() async throws(HyperFreshError) -> [RecoveryReport] {
         var reports: [RecoveryReport] = []
-        for entry in try HandoffEntry.unfinished(in: stateDirectory) { reports.append(await RecoveryReport.recover(entry)) }
+        for entry in try HandoffEntry.unfinished(in: stateDirectory) {
+            reports.append(await RecoveryReport.recover(entry))
+        }
         return reports
     }
 
@@ -80,6 +93,25 @@ public struct Host: Sendable {
     /// - Throws: If the state folder cannot be read.
     public func history(limit: Int = 20) throws(HyperFreshError) -> [HistoryEntry] {
         try HandoffEntry.all(in: stateDirectory).suffix(limit).map(HistoryEntry.init)
+    }
+
+    /// Connects to a guest's monitor.
+    ///
+    /// - Parameter guest: A name, a pid, or the path of a QMP socket.
+    /// - Returns: A client that is the caller's to close.
+    /// - Throws: If there is no such guest, or its monitor does not answer.
+    public func monitor(of guest: String) async throws(HyperFreshError) -> QMPClient {
+        let process = try await GuestPreparation.find(guest)
+        guard let socket = process.monitors.first else {
+            throw HyperFreshError(
+                "\(process.name) has no QMP monitor on a unix socket",
+                remedy: "Start it with -qmp unix:PATH,server=on,wait=off.")
+        }
+        do throws(QMPError) {
+            return try await QMPClient.connect(path: socket.path)
+        } catch {
+            throw HyperFreshError.monitor(error)
+        }
     }
 
     /// What this host offers and lacks: rights, kernel, QEMU, memory, leftovers.

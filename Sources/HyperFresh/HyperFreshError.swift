@@ -1,3 +1,5 @@
+public import QMP
+
 /// What went wrong, where the guest is now, and what to do.
 public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What happened.
@@ -11,6 +13,9 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
     /// The exit status of a command that fails so: 1 failed, 6 an operator must look, 64 usage.
     public var exitCode: Int32
 
+    /// The exit status for a command that names nothing that could be worked on (sysexits.h, EX_USAGE).
+    static let usage: Int32 = 64
+
     init(
         _ message: String, guestState: String? = nil, remedy: String, evidence: [String] = [], exitCode: Int32 = 1
     ) {
@@ -22,8 +27,21 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
     }
 
     /// Wraps what another room threw; its own words are the evidence.
-    init(_ message: String, because cause: any Error, remedy: String = "`hyperfresh plan guest` checks what stands against it.") {
+    init(
+        _ message: String, because cause: any Error,
+        remedy: String = "`hyperfresh plan guest` checks what stands against it."
+    ) {
         self.init(message, remedy: remedy, evidence: ["\(cause)"])
+    }
+
+    /// What a monitor refused, or why it could not be asked.
+    ///
+    /// - Parameter error: The monitor's own words.
+    /// - Returns: The same as this module's error.
+    public static func monitor(_ error: QMPError) -> HyperFreshError {
+        HyperFreshError(
+            error.message, remedy: "Only this command was affected; the guest goes on as it was.",
+            evidence: error.refusal.map { ["\($0.errorClass): \($0.text)"] } ?? [])
     }
 
     func adding(evidence lines: [String]) -> HyperFreshError {

@@ -3,7 +3,9 @@ import Guests
 import Linux
 
 /// All that a new QEMU starts with: the plan's command line, the old process's surroundings and rights, and the
-/// descriptors taken out of it. Holds the descriptors until the process has its own copies.
+/// descriptors taken out of it.
+///
+/// Holds the descriptors until the process has its own copies.
 struct NewProcess: ~Copyable {
     private let plan: LaunchPlan
     private let old: OldQEMU
@@ -33,6 +35,7 @@ struct NewProcess: ~Copyable {
         request.limits = try ProcFS.limits(pid)
         request.oomScoreAdjustment = try ProcFS.oomScoreAdjustment(pid)
         request.schedulingOf = old.process.identity
+        request.cgroupFolder = ControlGroup.folder(of: old.process.identity)
         request.namespacesOf = old.process.identity
         return request
     }

@@ -18,6 +18,8 @@ extension QEMUSides {
                 plan: plan, old: old, handoff: journal.id, stateDirectory: journal.stateDirectory)
             state.withLock { $0.errorOutput = errorOutput }
             let (handle, taps) = try start(errorOutput: errorOutput)
+            try await ControlGroup.adopt(
+                handle.identity, guest: journal.facts.guest, like: old.process.identity)
             let client = try await connect(to: handle, keeping: taps)
             state.withLock { $0.new = NewQEMU(handle: handle, client: client) }
             watchNewProcess(handle)

@@ -43,7 +43,8 @@ extension QEMUSides {
         guard differences.isEmpty else {
             throw HyperFreshError(
                 "the new QEMU does not have the guest's devices",
-                remedy: "Remove or re-add what differs, or report the command line that led here.", evidence: differences)
+                remedy: "Remove or re-add what differs, or report the command line that led here.",
+                evidence: differences)
         }
     }
 }

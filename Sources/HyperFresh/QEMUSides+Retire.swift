@@ -53,7 +53,9 @@ extension QEMUSides {
     private func takeListeners() async {
         guard let new = state.withLock({ $0.new }) else { return }
         for followUp in plan.followUps where followUp.needsOldProcess {
-            do { try await followUp.perform(on: new.client, old: old.handle) } catch { warn("\(followUp) failed: \(error)") }
+            do { try await followUp.perform(on: new.client, old: old.handle) } catch {
+                warn("\(followUp) failed: \(error)")
+            }
         }
     }
 

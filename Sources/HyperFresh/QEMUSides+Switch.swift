@@ -44,7 +44,9 @@ extension QEMUSides {
     }
 
     private func refused(_ event: HandoffEvent, _ error: any Error) {
-        let side = event == .resumeRefused ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"
+        let side =
+            event == .resumeRefused
+            ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"
         fail(HyperFreshError(side, because: error).adding(evidence: errorLines()))
         driver.happened(event)
     }

@@ -81,7 +81,9 @@ final class QEMUSides: HandoffSides {
             try journal.append(handoffState, facts: facts(for: handoffState))
             return .recorded(handoffState)
         } catch {
-            fail(HyperFreshError("the journal could not be written", because: error, remedy: "Make room in the state folder."))
+            fail(
+                HyperFreshError(
+                    "the journal could not be written", because: error, remedy: "Make room in the state folder."))
             return .recordFailed(handoffState)
         }
     }

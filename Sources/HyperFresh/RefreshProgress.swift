@@ -24,7 +24,9 @@ public struct PhaseTiming: Sendable, Hashable {
     public let milliseconds: Double
 }
 
-/// What a refresh tells while it goes on. The last element is always ``finished(_:)``.
+/// What a refresh tells while it goes on.
+///
+/// The last element is always ``finished(_:)``.
 public enum RefreshProgress: Sendable {
     /// A phase has begun.
     case began(RefreshPhase)

@@ -56,7 +56,9 @@ public struct SideReport: Sendable, Hashable {
 
 /// The moments of the switch, as far as it came.
 public struct SwitchTiming: Sendable, Hashable {
-    /// From QEMU's STOP event on the old side to its RESUME event on the new one, in microseconds. The guest's downtime.
+    /// From QEMU's STOP event on the old side to its RESUME event on the new one, in microseconds.
+    ///
+    /// The guest's downtime.
     public let stopToResume: Int
     /// From the old side's STOP event to the new side's `completed`, in microseconds.
     public let stopToNewCompleted: Int

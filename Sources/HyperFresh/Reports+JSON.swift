@@ -1,7 +1,9 @@
 public import Guests
 public import JSON
 
-/// The JSON of the command line (docs/json.md). `schema` goes up when a key changes its meaning or disappears.
+/// The JSON of the command line (docs/json.md).
+///
+/// `schema` goes up when a key changes its meaning or disappears.
 enum JSONSchema {
     static let version: JSONValue = 1
 
@@ -98,7 +100,8 @@ extension Finding: JSONRepresentable {
 extension HyperFreshError: JSONRepresentable {
     /// An `error` document: what a command prints that failed before it had anything else to say.
     public var json: JSONValue {
-        JSONSchema.document(type: "error", members.mapValues { $0 }.merging(["exit_code": .integer(Int64(exitCode))]) { $1 })
+        JSONSchema.document(
+            type: "error", members.mapValues { $0 }.merging(["exit_code": .integer(Int64(exitCode))]) { $1 })
     }
 
     var members: [String: JSONValue] {
