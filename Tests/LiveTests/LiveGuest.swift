@@ -25,7 +25,8 @@ enum Live {
 
     static let isReady = Files.exists(qemu7) && (try? CanaryArtifacts(cache: cache)) != nil
     static let hasSecondQEMU = isReady && Files.exists(qemu10)
-    static let howToGetReady: Comment = "needs QEMU and the canary: scripts/setup, scripts/fetch-qemu, scripts/build-canary"
+    static let howToGetReady: Comment =
+        "needs QEMU and the canary: scripts/setup, scripts/fetch-qemu, scripts/build-canary"
 }
 
 /// A canary with a state folder of its own, ended with the test whatever becomes of it.

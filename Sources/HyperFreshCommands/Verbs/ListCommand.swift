@@ -1,4 +1,5 @@
 import ArgumentParser
+import Guests
 import HyperFresh
 
 /// `hyperfresh list`.
@@ -22,7 +23,7 @@ struct ListCommand: AsyncParsableCommand {
                 table.append([
                     guest.name, "\(guest.pid)", guest.runningVersion ?? "?",
                     guest.installedVersion ?? (guest.isBinaryDeleted ? "deleted" : "?"),
-                    guest.obstacle.map { "no: \($0)" } ?? "yes",
+                    guest.obstacle.map { "no: \($0.message) (\($0.id))" } ?? "yes",
                 ])
             }
             table.print(on: terminal)

@@ -46,6 +46,9 @@ struct PlanGuestCommand: AsyncParsableCommand {
             for line in FindingView.lines(finding, on: terminal) { Console.out(line) }
         }
         if commandLine, let shell = plan.shellCommandLine { Console.out("\n\(shell)") }
-        Console.out(plan.isBlocked ? "Not refreshable: nothing was touched." : "Refreshable. Rehearse with: hyperfresh refresh guest \(guest) --dry-run")
+        Console.out(
+            plan.isBlocked
+                ? "Not refreshable: nothing was touched."
+                : "Refreshable. Rehearse with: hyperfresh refresh guest \(guest) --dry-run")
     }
 }
