@@ -76,16 +76,22 @@ with_lock() {
     flock "$cache_lock"
 }
 
-# debian_mirror: the address of the Debian mirror that apt uses here, and the suite of this release.
+# debian_mirror: the address of the Debian mirror that apt uses here, and the suite of this release. Asks apt, which
+# reads every format of its sources; needs no package lists. Other repositories may use the same suite name: the mirror
+# that also has the suite's updates comes first.
 debian_mirror() {
     local codename
     # shellcheck source=/dev/null
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-    # shellcheck disable=SC2016  # apt expands these
-    apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-        awk -v suite="$codename" '
-            $2 == suite && $3 == "main" { if (first == "") first = $1; if (best == "" && $1 ~ /debian\/?$/) best = $1 }
-            END { if (best == "") best = first; if (best != "") print best, suite }'
+    apt-get -o Debug::NoLocking=true update --print-uris |
+        awk -F "'" -v suite="$codename" '
+            $2 ~ "/dists/" suite "-updates/" { split($2, part, "/dists/"); updated[part[1]] = 1 }
+            $2 ~ "/dists/" suite "/main/" { split($2, part, "/dists/"); if (!seen[part[1]]++) mirrors[++count] = part[1] }
+            END {
+                for (i = 1; i <= count && best == ""; i++) if (mirrors[i] in updated) best = mirrors[i]
+                if (best == "") best = mirrors[1]
+                if (best != "") print best, suite
+            }'
 }
 
 # signed_by URI: the keyring that the machine's own sources name for it; nothing if they name none.
@@ -109,7 +115,7 @@ private_apt() {
     local folder=$1 mirror keyring
     shift
     mirror=$(debian_mirror)
-    [ -n "$mirror" ] || fail "apt on this machine knows no Debian mirror (see apt-get indextargets)"
+    [ -n "$mirror" ] || fail "apt on this machine knows no Debian mirror (see apt-get update --print-uris)"
     mirror=${mirror% *}
     keyring=$(signed_by "$mirror" | head -n 1)
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/empty"
