@@ -21,6 +21,8 @@ public enum HandoffEvent: Sendable, Hashable {
     /// The old side reports its state handed over completely; its vCPUs are stopped for good unless told otherwise.
     case oldCompleted
     /// The old side reports that handing over failed.
+    ///
+    /// Its falling silent is no such report: it may have died with everything sent, which `oldExited` will tell.
     case oldFailed
     /// The old side's process is gone.
     case oldExited

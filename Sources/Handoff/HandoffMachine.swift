@@ -8,7 +8,11 @@
 /// 2. ``HandoffAction/restoreOld(resume:)`` is never ordered after commit, and only with the new side gone.
 /// 3. ``HandoffAction/retireOld`` is only ordered after commit.
 /// 4. A guest that was paused is not resumed on either side.
-public struct HandoffMachine: Sendable {
+/// 5. ``HandoffAction/removeNew`` is never ordered while the old side is known to be dead and the new one may still hold
+///    the guest's state: it would be the only copy.
+/// 6. An outcome never claims what the machine was told is not so: a guest whose owner is known to be dead is
+///    ``HandoffOutcome/lost``.
+public struct HandoffMachine: Sendable, Hashable {
     /// How far the handoff has come.
     public private(set) var state = HandoffState.planned
 
@@ -26,6 +30,8 @@ public struct HandoffMachine: Sendable {
     private var newIsGone = false
     private var switchHasBegun = false
     private var resumeAttempts = 0
+    private var oldMakesWay = false
+    private var newHasResumed = false
     private var isBlemished = false
 
     /// A handoff that has not begun.
@@ -49,7 +55,8 @@ public struct HandoffMachine: Sendable {
         case .committed: return resume(event)
         case .running: return retire(event)
         case .rollingBack: return rollBack(event)
-        case .retired, .rolledBack, .lost: return []
+        case .lost: return bury(event)
+        case .retired, .rolledBack: return []
         }
     }
 
@@ -60,6 +67,7 @@ public struct HandoffMachine: Sendable {
         case .oldExited, .oldRetired: oldIsGone = true
         case .newCompleted: newIsLoaded = true
         case .newExited, .newRemoved: newIsGone = true
+        case .newResumed: newHasResumed = true
         default: break
         }
     }
@@ -99,17 +107,27 @@ extension HandoffMachine {
 
 extension HandoffMachine {
     private mutating func transfer(_ event: HandoffEvent) -> [HandoffAction] {
+        if oldIsGone { return awaitOnlyCopy(event) }
         switch event {
-        case .oldCompleted, .newCompleted:
-            return commitIfLoaded()
-        case .oldExited:
-            // With its state loaded on the new side, a dead old side is as good as a completed one: it cannot run again.
-            return newIsLoaded ? commitIfLoaded() : []
-        case .newExited where oldIsGone:
-            return undo(because: .transfer)
+        case .oldCompleted, .newCompleted: return commitIfLoaded()
+        // What has completed cannot fail any more; a monitor may say so when it is torn down.
+        case .oldFailed where oldHasCompleted: return []
         case .switchRefused, .oldFailed, .newFailed, .newExited: return undo(because: .transfer)
         case .deadlinePassed: return undo(because: .deadline)
         case .cancelled: return undo(because: .cancelled)
+        default: return []
+        }
+    }
+
+    /// The old side died in the switch: if everything was sent by then, the new side will soon have loaded it.
+    ///
+    /// A dead old side is as good as a completed one: it cannot run again. But the new side may hold the only copy of
+    /// the guest's state, and nobody's wish nor any deadline is worth that.
+    private mutating func awaitOnlyCopy(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .oldExited, .newCompleted: return commitIfLoaded()
+        case .newFailed, .newExited: return undo(because: .transfer)
+        case .deadlinePassed: return finish(.unknown)
         default: return []
         }
     }
@@ -128,7 +146,9 @@ extension HandoffMachine {
             state = .committed
             if newIsGone { return lose() }
             return guestRuns ? tryToResume() : takeOver()
-        case .recordFailed(.committed): return undo(because: .journal)
+        case .recordFailed(.committed):
+            // With the old side dead, the new one is all there is: it stays as it is until the journal can be written.
+            return oldIsGone && !newIsGone ? finish(.unknown) : undo(because: .journal)
         default: return []
         }
     }
@@ -139,13 +159,19 @@ extension HandoffMachine {
 extension HandoffMachine {
     private mutating func resume(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
-        case .newResumed: return takeOver()
-        case .newExited: return lose()
-        case .resumeRefused:
+        // While the old side is being retired its answer decides: a resume that seemed refused may come true late.
+        case .newResumed: return oldMakesWay ? [] : takeOver()
+        case .newExited: return oldMakesWay ? [] : lose()
+        case .resumeRefused where !oldMakesWay:
             // What holds the new side up may be the old one (an image lock): it may go now, so it goes, and once more.
-            if resumeAttempts == 1 { return oldIsGone ? tryToResume() : [.retireOld] }
-            return finish(.unknown)
-        case .oldRetired, .oldSurvived: return tryToResume()
+            if resumeAttempts > 1 { return finish(.unknown) }
+            if oldIsGone { return tryToResume() }
+            oldMakesWay = true
+            return [.retireOld]
+        case .oldRetired, .oldSurvived:
+            oldMakesWay = false
+            if newIsGone { return lose() }
+            return newHasResumed ? takeOver() : tryToResume()
         default: return []
         }
     }
@@ -166,23 +192,38 @@ extension HandoffMachine {
         case .recordFailed(.running):
             isBlemished = true
             return [.retireOld]
-        case .oldRetired: return [.settle]
+        case .oldRetired: return newIsGone ? lose() : [.settle]
         case .oldSurvived:
             isBlemished = true
-            return [.settle]
-        case .settled: return isBlemished ? finish(.incomplete) : [.record(.retired)]
-        case .settleFailed: return finish(.incomplete)
+            return newIsGone ? lose() : [.settle]
+        case .settled where !newIsGone && !isBlemished: return [.record(.retired)]
+        case .settled, .settleFailed, .recordFailed(.retired): return newIsGone ? lose() : finish(.incomplete)
         case .recorded(.retired):
+            if newIsGone { return lose() }
             state = .retired
             return finish(.refreshed)
-        case .recordFailed(.retired): return finish(.incomplete)
+        // Some action is always in progress here: its answer finds the new side gone.
         default: return []
         }
     }
+}
 
+// MARK: - Lost: the owner is dead, and the other side must not come to run in its place
+
+extension HandoffMachine {
     private mutating func lose() -> [HandoffAction] {
+        let oldMustGo = state.isCommitted && !oldIsGone
         state = .lost
-        return finish(.lost)
+        return oldMustGo ? [.retireOld] : [.record(.lost)]
+    }
+
+    private mutating func bury(_ event: HandoffEvent) -> [HandoffAction] {
+        switch event {
+        case .oldRetired, .oldSurvived: return [.record(.lost)]
+        // The guest is lost whether or not the journal could be told; recovery finds the same.
+        case .recorded(.lost), .recordFailed(.lost): return finish(.lost)
+        default: return []
+        }
     }
 }
 
@@ -197,14 +238,16 @@ extension HandoffMachine {
 
     private mutating func rollBack(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
-        // Resume only what this handoff stopped: before the switch, a pause is somebody else's.
-        case .newRemoved: return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun)]
-        // A new side that cannot be ended might still come to run: the old one must not be resumed beside it.
-        case .newSurvived: return finish(.unknown)
-        case .oldRestored: return [.record(.rolledBack)]
+        case .newRemoved, .newSurvived:
+            // A new side that cannot be ended might still come to run: the old one must not be resumed beside it.
+            guard newIsGone else { return finish(.unknown) }
+            // Resume only what this handoff stopped: before the switch, a pause is somebody else's.
+            return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun)]
+        case .oldRestored: return oldIsGone ? lose() : [.record(.rolledBack)]
         case .restoreFailed: return oldIsGone ? lose() : finish(.unknown)
         // The guest is back whether or not the journal could be told; recovery finds the same and does nothing.
         case .recorded(.rolledBack), .recordFailed(.rolledBack):
+            if oldIsGone { return lose() }
             state = .rolledBack
             return finish(failure.map(HandoffOutcome.rolledBack) ?? .rehearsed)
         default: return []

@@ -3,9 +3,10 @@
 /// ```
 /// planned ─▶ launched ─▶ linked ─▶ switching ─▶ loaded ─▶ committed ─▶ running ─▶ retired
 ///    │          │           │          │           │           │          │
-///    └──────────┴───────────┴──────────┴───────────┘           └──────────┴──▶ lost
-///                           ▼
-///                      rollingBack ─▶ rolledBack
+///    └──────────┴───────────┼──────────┴───────────┘           └──────────┴──▶ lost
+///                           ▼                                                    ▲
+///                      rollingBack ─▶ rolledBack                                 │
+///                           └────────────────────────────────────────────────────┘
 /// ```
 ///
 /// The guest belongs to the old side up to and including ``loaded``, to the new side from ``committed`` on.
