@@ -58,7 +58,7 @@ public enum Recovery {
         // Intended at most: the new side may exist or not, but was never given state, and the old one was never asked.
         case .planned, .launched, .linked: return beforeSwitch(old: old, new: new)
         // The old side may be running, handing over, done, or back after a failure; the new one waiting or loaded.
-        // `loaded` and `rollingBack` are never recorded, but would mean the same: not committed.
+        // `loaded` and `rollingBack` are on record only when a controller gave up there: not committed.
         case .switching, .loaded, .rollingBack: return duringSwitch(guestRan: guestRan, old: old, new: new)
         // `cont` may or may not have been sent. The old side must not run again, whatever became of the new one.
         case .committed: return afterCommit(resume: guestRan, old: old, new: new)
@@ -70,10 +70,13 @@ public enum Recovery {
 
     private static func beforeSwitch(old: SideObservation, new: SideObservation) -> RecoveryDecision {
         switch (old, new) {
-        // The guest ended by itself, or with its QEMU, while a new side was being prepared.
-        case (.gone, _) where new != .running: return .lost
         // Not our doing: somebody fed the waiting side by other means.
         case (_, .running): return .mustLook("the new QEMU runs a guest although no switch was recorded")
+        // The guest ended by itself, or with its QEMU, while a new side was being prepared.
+        case (.gone, .gone), (.gone, .silent), (.gone, .waiting): return .lost
+        // Not our doing either, and what it holds may be the only copy.
+        case (.gone, _):
+            return .mustLook("the old QEMU is gone, and the new one holds state that no switch brought there")
         // The old side was not touched, so it needs no resuming: if it is paused, somebody else paused it.
         default: return .keepOld(resume: false)
         }
@@ -86,14 +89,23 @@ public enum Recovery {
         // Somebody sent `cont` to a loaded new side by hand, and the old one is stopped or dead: the guest has moved.
         case (.gone, .running), (.handedOver, .running): return .keepNew(resume: false)
         case (_, .running): return .mustLook("the new QEMU runs the guest, but the old one has not handed it over")
+        // The same, and it came to its end there; or it had ended already, and was handed over like that.
+        case (.gone, .ended), (.handedOver, .ended): return .keepNew(resume: false)
         // The old side died after the new one had loaded everything: nobody else can run, so the new one may.
         case (.gone, .paused): return .keepNew(resume: guestRan)
+        // It may be reading the last of what the old one sent before it died. In a moment it is loaded, or dead.
+        case (.gone, .waiting): return .mustLook("the old QEMU is gone and the new one is still loading; look again")
         // A new side that is silent may hold the only copy of the device state.
         case (.gone, .silent): return .mustLook("the old QEMU is gone and the new one does not answer")
-        // The old side died before the new one had everything.
-        case (.gone, _): return .lost
+        // The old side died before the new one had everything, or the new one died as well.
+        case (.gone, .gone): return .lost
+        // Somebody migrated it onwards.
+        case (.gone, .handingOver), (.gone, .handedOver):
+            return .mustLook("the old QEMU is gone and the new one hands the guest to somebody else")
         // It may be stopped with its state handed over, and removing the new side could destroy the other copy.
         case (.silent, _): return .mustLook("the old QEMU is alive but does not answer")
+        // The guest came to its own end: nothing to resume.
+        case (.ended, _): return .keepOld(resume: false)
         // Still running, handing over, done, or back by itself: the old side owns the guest until commit.
         default: return .keepOld(resume: guestRan)
         }
