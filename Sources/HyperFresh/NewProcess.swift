@@ -11,7 +11,7 @@ struct NewProcess: ~Copyable {
     private let old: OldQEMU
     private var taken = DescriptorList()
     private var pairs: [SpawnRequest.InheritedDescriptor] = []
-    /// The taps among them, whose settings the start must not leave changed.
+    /// The taps among them, to be held as they are while the new QEMU starts on them.
     private(set) var taps: [TapHeader] = []
 
     init(plan: LaunchPlan, old: OldQEMU, errorOutput: ErrorOutput) throws(SystemError) {

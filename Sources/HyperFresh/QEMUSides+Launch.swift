@@ -17,10 +17,10 @@ extension QEMUSides {
             let errorOutput = try ErrorOutput(
                 plan: plan, old: old, handoff: journal.id, stateDirectory: journal.stateDirectory)
             state.withLock { $0.errorOutput = errorOutput }
-            let (handle, taps) = try start(errorOutput: errorOutput)
+            let handle = try start(errorOutput: errorOutput)
             try await ControlGroup.adopt(
                 handle.identity, guest: journal.facts.guest, like: old.process.identity)
-            let client = try await connect(to: handle, keeping: taps)
+            let client = try await connect(to: handle)
             state.withLock { $0.new = NewQEMU(handle: handle, client: client) }
             watchNewProcess(handle)
             return .launched
@@ -33,30 +33,28 @@ extension QEMUSides {
     }
 
     /// The journal knows the new process before it becomes a QEMU: a controller that dies here leaves nothing unknown.
-    private func start(errorOutput: ErrorOutput) throws -> (ProcessHandle, taps: [TapHeader]) {
+    private func start(errorOutput: ErrorOutput) throws -> ProcessHandle {
         let process = try NewProcess(plan: plan, old: old, errorOutput: errorOutput)
+        let keeper = try TapKeeper(process.taps)
+        state.withLock { $0.tapKeeper = keeper }
         let identity = try spawn(process.request()) { identity in
             state.withLock { $0.newIdentity = identity }
             return (try? journal.append(.planned, facts: ["new": identity.json])) != nil
         }
         let handle = try ProcessHandle(identity)
         state.withLock { $0.newHandle = handle }
-        return (handle, process.taps)
+        return handle
     }
 
     /// Connects as soon as the new QEMU listens; fails as soon as it exits.
-    private func connect(to handle: ProcessHandle, keeping taps: [TapHeader]) async throws -> QMPClient {
+    private func connect(to handle: ProcessHandle) async throws -> QMPClient {
         let deadline = ContinuousClock.now + Self.launchDeadline
         while ContinuousClock.now < deadline {
             try Task.checkCancellation()
             if await handle.waitForExit(within: .milliseconds(2)) { throw exited() }
-            // The new QEMU opens the taps at some moment before it listens; the old one is still using them.
-            for tap in taps { try tap.restore() }
             guard Files.exists(plan.qmpSocket) else { continue }
             do throws(QMPError) {
-                let client = try await QMPClient.connect(path: plan.qmpSocket, greetingDeadline: deadline - .now)
-                for tap in taps { try? tap.restore() }
-                return client
+                return try await QMPClient.connect(path: plan.qmpSocket, greetingDeadline: deadline - .now)
             } catch {
                 // Bound, but not listening yet.
                 guard error.systemError?.code == ECONNREFUSED else { throw error }

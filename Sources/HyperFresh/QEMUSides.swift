@@ -39,6 +39,7 @@ final class QEMUSides: HandoffSides {
         var new: NewQEMU?
         /// Where the new QEMU's standard error began to be ours to read.
         var errorOutput: ErrorOutput?
+        var tapKeeper: TapKeeper?
         var oldSettings: MigrationLink.Settings?
         var newSettings: MigrationLink.Settings?
         var guestRuns = false
@@ -123,6 +124,7 @@ final class QEMUSides: HandoffSides {
     func close() {
         let (watchers, new) = state.withLock { state in
             defer { state.taps = [] }
+            state.tapKeeper?.stop()
             return (state.watchers, state.new)
         }
         for watcher in watchers { watcher.cancel() }
