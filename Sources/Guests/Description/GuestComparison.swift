@@ -44,13 +44,15 @@ public enum GuestComparison {
         return rest.sorted()
     }
 
-    /// The functions by their way from the root: bus numbers are the guest's firmware's, and a QEMU that waits has none.
-    private static func places(_ devices: [PCIDevice], behind way: String = "") -> [String] {
-        devices.flatMap { device -> [String] in
-            let place = way + "/\(hexadecimal(device.slot, 2)).\(device.function)"
+    /// The functions on the root bus.
+    ///
+    /// Those behind bridges are in `query-pci` only after the guest's firmware has numbered the buses, which a QEMU that
+    /// waits has not seen; devices that were given are compared with their bus and place instead.
+    private static func places(_ devices: [PCIDevice]) -> [String] {
+        devices.filter { $0.bus == 0 }.map { device in
             let vendor = "\(hexadecimal(device.vendorID, 4)):\(hexadecimal(device.deviceID, 4))"
             let id = device.qdevID.isEmpty ? "" : " \(device.qdevID)"
-            return ["\(place) \(vendor)\(id)"] + places(device.behindBridge ?? [], behind: place)
+            return "\(hexadecimal(device.slot, 2)).\(device.function) \(vendor)\(id)"
         }
     }
 
@@ -61,7 +63,11 @@ public enum GuestComparison {
 }
 
 extension GuestDescription.Peripheral {
-    fileprivate var line: String { "\(id ?? "without id") (\(type))" }
+    fileprivate var line: String {
+        let place = bus.flatMap { $0.isEmpty ? nil : " on \($0)" } ?? ""
+        let slot = address.map { " at " + String($0 >> 3, radix: 16) + ".\($0 & 7)" } ?? ""
+        return "\(id ?? "without id") (\(type))\(place)\(slot)"
+    }
 }
 
 extension GuestDescription {

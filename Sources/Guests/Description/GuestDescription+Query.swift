@@ -93,11 +93,25 @@ extension GuestDescription {
     private static func peripherals(_ client: QMPClient) async throws(QMPError) -> [Peripheral] {
         var found: [Peripheral] = []
         for folder in ["/machine/peripheral", "/machine/peripheral-anon"] {
-            found += try await client.execute(QOMList(path: folder)).compactMap { child in
-                child.childType.map { Peripheral(path: "\(folder)/\(child.name)", type: $0) }
+            let children = try await client.execute(QOMList(path: folder))
+            found += await withTaskGroup(of: Peripheral.self) { group in
+                for child in children {
+                    guard let type = child.childType else { continue }
+                    group.addTask { await peripheral("\(folder)/\(child.name)", type: type, client) }
+                }
+                return await group.reduce(into: []) { $0.append($1) }
             }.sorted { QOMOrder.precedes($0.path, $1.path) }
         }
         return found
+    }
+
+    private static func peripheral(_ path: String, type: String, _ client: QMPClient) async -> Peripheral {
+        async let bus = try? client.execute(QOMGet(path: path, property: "parent_bus"))
+        async let address = try? client.execute(QOMGet(path: path, property: "addr"))
+        let parent = await bus?.string
+        // A DIMM's `addr` is one of memory.
+        return Peripheral(
+            path: path, type: type, bus: parent, address: parent?.isEmpty == false ? await address?.int : nil)
     }
 
     private static func machineType(_ value: JSONValue) -> String {

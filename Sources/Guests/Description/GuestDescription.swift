@@ -8,11 +8,23 @@ public struct GuestDescription: Sendable, Hashable {
         public var path: String
         /// Its type, such as `virtio-blk-pci`.
         public var type: String
+        /// The bus that it sits on, as a path of the object tree; nil for a CPU or a DIMM.
+        public var bus: String?
+        /// Its place on a PCI bus: eight times the slot, plus the function; nil on any other bus.
+        public var address: Int?
 
         /// Makes the description of a device.
-        public init(path: String, type: String) {
+        ///
+        /// - Parameters:
+        ///   - path: its place in the object tree.
+        ///   - type: its type.
+        ///   - bus: the path of the bus that it sits on.
+        ///   - address: its place on a PCI bus.
+        public init(path: String, type: String, bus: String? = nil, address: Int? = nil) {
             self.path = path
             self.type = type
+            self.bus = bus
+            self.address = address
         }
 
         /// Its id; nil where it was made without one.

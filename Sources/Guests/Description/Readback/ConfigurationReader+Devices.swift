@@ -134,7 +134,7 @@ extension ConfigurationReader {
         if Self.ownProperties.contains(name) && !(isMemory && name == "addr") { return false }
         if isMemory && name == "size" { return false }
         // Settings of the machine type, for migration; and links that a device makes to itself.
-        if name.hasPrefix("x-") || property.type.contains(" ") { return false }
+        if name.hasPrefix("x-") || property.type.contains(" ") || property.type.hasPrefix("child<") { return false }
         if property.type.hasPrefix("link<"), property.value.string?.hasPrefix("/objects/") != true { return false }
         if let known = knownProperties[device.type], !known.contains(name) { return false }
         switch property.value {
