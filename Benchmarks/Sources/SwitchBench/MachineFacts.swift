@@ -1,0 +1,53 @@
+import Foundation
+import Glibc
+import Linux
+
+/// The machine on which something was measured.
+struct MachineFacts: Codable, Sendable {
+    let cpu: String
+    let cores: Int
+    let memoryGiB: Int
+    let kernel: String
+    let distribution: String
+    let qemu: String
+    /// The QEMU of pre-copy migration.
+    let precopyQEMU: String
+    /// Whether it is a virtual machine itself.
+    let isVirtual: Bool
+
+    init(tools: Tools, scratch: Scratch) throws {
+        let information = try Self.read("/proc/cpuinfo")
+        cpu = Self.value(of: "model name", in: information, separator: ":") ?? "unknown"
+        isVirtual =
+            Self.value(of: "flags", in: information, separator: ":")?.split(separator: " ").contains("hypervisor")
+            ?? false
+        cores = Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+        let pages = Int(sysconf(Int32(_SC_PHYS_PAGES)))
+        memoryGiB = Int((Double(pages) * 4096 / Double(1 << 30)).rounded())
+        kernel = try Self.read("/proc/sys/kernel/osrelease").trimmingCharacters(in: .whitespacesAndNewlines)
+        distribution =
+            Self.value(of: "PRETTY_NAME", in: try Self.read("/etc/os-release"), separator: "=")?
+            .trimmingCharacters(in: ["\""]) ?? "unknown"
+        qemu = try Self.version(of: tools.qemu, scratch: scratch)
+        precopyQEMU = try Self.version(of: tools.precopyQEMU, scratch: scratch)
+    }
+
+    private static func version(of binary: String, scratch: Scratch) throws -> String {
+        let words = try ChildProcess(executable: binary, arguments: ["--version"]).run(in: scratch).output
+        return words.split(separator: "\n").first.map { line in
+            line.replacingOccurrences(of: "QEMU emulator version ", with: "")
+        } ?? "unknown"
+    }
+
+    private static func read(_ path: String) throws -> String {
+        String(decoding: try Files.readAll(path), as: UTF8.self)
+    }
+
+    private static func value(of key: String, in text: String, separator: Character) -> String? {
+        for line in text.split(separator: "\n") where line.hasPrefix(key) {
+            guard let index = line.firstIndex(of: separator) else { continue }
+            return line[line.index(after: index)...].trimmingCharacters(in: .whitespaces)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,128 @@
+import ArgumentParser
+import Foundation
+
+/// `switch-bench switch`.
+struct SwitchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "switch",
+        abstract: "Compare hyperfresh with the least one can do and with ordinary pre-copy migration.",
+        discussion: """
+            All methods take turns in one run. Each kind of guest is booted twice: on a memory file for hyperfresh and the \
+            floor, on anonymous memory for pre-copy. One of the two is always paused.
+            """
+    )
+
+    @OptionGroup var tools: ToolOptions
+
+    @Option(help: "Handovers by each method on each kind of guest.")
+    var rounds = 50
+
+    @Option(help: "Pre-copy takes part in one of so many rounds.")
+    var precopyEvery = 5
+
+    @Option(help: ArgumentHelp("Guest memory in MiB.", valueName: "size,..."), transform: Self.sizes)
+    var sizes = [256, 1024, 4096, 8192]
+
+    @Option(help: ArgumentHelp("Idle guests, dirtying ones, or both.", valueName: "load,..."), transform: Self.loads)
+    var loads = GuestShape.Load.allCases
+
+    @Option(help: ArgumentHelp("hyperfresh, floor, precopy.", valueName: "method,..."), transform: Self.methods)
+    var methods = Method.allCases
+
+    @Flag(help: "Two small guests and few rounds: a minute, to see that it works.")
+    var quick = false
+
+    @Option(help: ArgumentHelp("Where every sample goes.", valueName: "file"))
+    var output: String?
+
+    func run() async throws {
+        try await Scratch.use { try await run(in: $0) }
+    }
+
+    private func run(in scratch: Scratch) async throws {
+        let places = try tools.checked()
+        let begin = Clock.monotonic()
+        var results = SwitchResults(
+            date: ISO8601DateFormatter().string(from: Date()),
+            machine: try MachineFacts(tools: places, scratch: scratch),
+            arguments: Self.withoutOutput(CommandLine.arguments.dropFirst()))
+        let run = SwitchRun(
+            shapes: loads.flatMap { load in
+                (quick ? [256, 1024] : sizes).map { GuestShape(memoryMiB: $0, load: load) }
+            },
+            methods: methods, rounds: quick ? 5 : rounds, precopyEvery: precopyEvery, tools: places, scratch: scratch)
+        try await run.run(into: &results)
+        results.minutes = Double(Clock.monotonic() - begin) / 60e9
+        Progress.clear()
+        print(SwitchReport(results).text)
+        if let output { try ResultFile.write(results, to: output) }
+    }
+
+    private static func withoutOutput(_ arguments: ArraySlice<String>) -> [String] {
+        var arguments = Array(arguments)
+        if let index = arguments.firstIndex(of: "--output") {
+            arguments.removeSubrange(index...min(index + 1, arguments.count - 1))
+        }
+        return arguments
+    }
+
+    private static func sizes(_ text: String) throws -> [Int] {
+        try text.split(separator: ",").map { word in
+            guard let size = Int(word), size >= 128 else {
+                throw ValidationError("\(word): a number of MiB, at least 128")
+            }
+            return size
+        }
+    }
+
+    private static func loads(_ text: String) throws -> [GuestShape.Load] {
+        try text.split(separator: ",").map { word in
+            guard let load = GuestShape.Load(rawValue: String(word)) else {
+                throw ValidationError("no such load: \(word)")
+            }
+            return load
+        }
+    }
+
+    private static func methods(_ text: String) throws -> [Method] {
+        try text.split(separator: ",").map { word in
+            guard let method = Method(rawValue: String(word)) else { throw ValidationError("no such method: \(word)") }
+            return method
+        }
+    }
+}
+
+/// Where the programs are.
+struct ToolOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("The release build of hyperfresh.", valueName: "path"))
+    var hyperfresh = ".build/release/hyperfresh"
+
+    @Option(help: ArgumentHelp("Both the old and the new QEMU.", valueName: "path"))
+    var qemu = "/usr/bin/qemu-system-x86_64"
+
+    @Option(
+        help: ArgumentHelp(
+            "Both sides of a pre-copy migration. That of QEMU 7.2 loses pages of emulated guests that dirty memory.",
+            valueName: "path"))
+    var precopyQemu = "\(Self.cache)/qemu-10.0/qemu-system-x86_64"
+
+    @Option(help: ArgumentHelp("The folder of the canary's vmlinuz and initramfs.gz.", valueName: "folder"))
+    var canary = "\(Self.cache)/canary"
+
+    /// Where the scripts leave what they fetch and build.
+    private static let cache = ProcessInfo.processInfo.environment["HYPERFRESH_CACHE"] ?? ".cache"
+
+    func checked() throws -> Tools {
+        let tools = Tools(
+            qemu: qemu, precopyQEMU: absolute(precopyQemu), kernel: absolute("\(canary)/vmlinuz"),
+            initramfs: absolute("\(canary)/initramfs.gz"),
+            hyperfresh: absolute(hyperfresh))
+        for path in [tools.qemu, tools.precopyQEMU, tools.kernel, tools.initramfs, tools.hyperfresh]
+        where !FileManager.default.fileExists(atPath: path) {
+            throw BenchError("there is no \(path): scripts/bench makes what is needed")
+        }
+        return tools
+    }
+
+    private func absolute(_ path: String) -> String { URL(fileURLWithPath: path).path }
+}

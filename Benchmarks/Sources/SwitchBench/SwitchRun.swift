@@ -1,0 +1,96 @@
+import CanaryTesting
+import Foundation
+import Glibc
+
+/// Measures every method on every kind of guest, one handover after the other, in turns.
+struct SwitchRun {
+    let shapes: [GuestShape]
+    let methods: [Method]
+    /// Handovers by each method on each kind of guest.
+    let rounds: Int
+    /// Pre-copy, which takes seconds, has its turn in one of so many rounds.
+    let precopyEvery: Int
+    let tools: Tools
+    let scratch: Scratch
+
+    /// How many datagrams, 1.2 ms or so each, a guest sends before the next handover: what the last one left cold is warm.
+    private static let settleBeats = 200
+
+    func run(into results: inout SwitchResults) async throws {
+        for shape in shapes {
+            var guests: [BenchGuest.Memory: BenchGuest] = [:]
+            for memory in Set(methods.map(\.memory)) {
+                guests[memory] = try BenchGuest(shape, memory: memory, tools: tools, scratch: scratch)
+            }
+            for guest in guests.values { try guest.waitUntilReady() }
+            let counts = try await measure(shape, guests, into: &results)
+            for (memory, guest) in guests {
+                results.witnesses.append(try witness(guest, handovers: counts[memory] ?? 0))
+                await guest.end()
+            }
+        }
+    }
+
+    private func measure(
+        _ shape: GuestShape, _ guests: [BenchGuest.Memory: BenchGuest], into results: inout SwitchResults
+    ) async throws -> [BenchGuest.Memory: Int] {
+        var counts: [BenchGuest.Memory: Int] = [:]
+        var active: BenchGuest.Memory?
+        // Both have run until here.
+        for guest in guests.values { try await guest.setRunning(false) }
+        for round in 0..<rounds {
+            // Each round begins with another method: none is always the one after the slow one.
+            for position in methods.indices {
+                let method = methods[(position + round) % methods.count]
+                if method == .precopy && round % precopyEvery != 0 { continue }
+                guard let guest = guests[method.memory] else { continue }
+                if active != method.memory {
+                    if let active { try await guests[active]?.setRunning(false) }
+                    try await guest.setRunning(true)
+                    active = method.memory
+                }
+                let (handover, gap) = try await measure(method, guest)
+                results.add(handover, gap, shape: shape, method: method)
+                counts[method.memory, default: 0] += 1
+            }
+            Progress.show("\(shape.name): round \(round + 1) of \(rounds)")
+        }
+        if let active { try await guests[active]?.setRunning(false) }
+        for guest in guests.values { try await guest.setRunning(true) }
+        return counts
+    }
+
+    private func measure(_ method: Method, _ guest: BenchGuest) async throws -> (Handover, GuestGap) {
+        try guest.waitForBeats(Self.settleBeats)
+        let first = guest.beats.count - GuestGap.window
+        let handover = try await method.handOver(guest, tools: tools, scratch: scratch)
+        try guest.waitForBeats(2 * GuestGap.window)
+        guard let gap = GuestGap(guest.beats.all(from: first)) else {
+            throw BenchError("the guest did not notice that it was handed over")
+        }
+        return (handover, gap)
+    }
+
+    private func witness(_ guest: BenchGuest, handovers: Int) throws -> SwitchResults.Witness {
+        // Two more reports: whatever went wrong has been seen by then.
+        Clock.sleep(milliseconds: 2200)
+        let report = try guest.report()
+        guard report.anomalies == 0 else {
+            throw BenchError("the canary of \(guest.shape.name) found: \(report.anomaly)")
+        }
+        return SwitchResults.Witness(
+            shape: guest.shape, memory: guest.memory.rawValue, handovers: handovers,
+            pagesVerified: report.pagesVerified,
+            anomalies: report.anomalies)
+    }
+}
+
+/// One line on a terminal that says how far things are; nothing elsewhere.
+enum Progress {
+    static func show(_ text: String) {
+        guard isatty(2) == 1 else { return }
+        FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
+    }
+
+    static func clear() { show("") }
+}

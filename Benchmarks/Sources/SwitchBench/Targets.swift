@@ -1,0 +1,89 @@
+/// What was promised, what was measured, and whether the one keeps the other.
+struct Targets {
+    let results: SwitchResults
+    let cli: CLIResults?
+
+    var table: TextTable {
+        var table = TextTable(header: ["target", "measured", "met"], words: 3)
+        for (target, measured, met) in switchTargets + cliTargets {
+            table.rows.append([target, measured, met ? "yes" : "**no**"])
+        }
+        return table
+    }
+
+    private typealias Line = (target: String, measured: String, met: Bool)
+
+    private var switchTargets: [Line] {
+        let idle = results.series.filter { $0.method == .hyperfresh && $0.shape.load == .idle }
+        let switches = Distribution(idle.flatMap(\.switchMicroseconds))
+        let controller = Distribution(idle.flatMap(\.controllerMicroseconds))
+        guard let median = switches.percentile(50), let high = switches.percentile(99),
+            let share = controller.percentile(50)
+        else { return [] }
+        return [
+            (
+                "switch of an idle guest, p50 at most 5 ms",
+                "\(Figures.milliseconds(median)) ms over \(switches.count) refreshes", median <= 5000
+            ),
+            (
+                "switch of an idle guest, p99 at most 15 ms",
+                "\(Figures.milliseconds(high)) ms (longest: \(Figures.milliseconds(switches.maximum)) ms)",
+                high <= 15_000
+            ),
+            ("the controller's own share, p50 at most 0.3 ms", "\(Figures.milliseconds(share)) ms", share <= 300),
+            growth(idle), ratio,
+        ]
+    }
+
+    /// Whether medians grow with memory.
+    ///
+    /// They wander by some tenths of a millisecond from run to run; a copy of the memory would make them thirty times
+    /// longer from the smallest guest to the largest.
+    private func growth(_ idle: [SwitchResults.Series]) -> Line {
+        let medians = idle.compactMap { series in
+            Distribution(series.switchMicroseconds).percentile(50).map { (series.shape, $0) }
+        }.sorted { $0.0.memoryMiB < $1.0.memoryMiB }
+        let words = medians.map { "\($0.0.memoryName): \(Figures.milliseconds($0.1)) ms" }.joined(separator: ", ")
+        let small = medians.first?.1 ?? 0
+        let large = medians.last?.1 ?? .max
+        return ("no growth with the size of memory (p50 of idle guests within 1 ms)", words, large - small <= 1000)
+    }
+
+    private var ratio: Line {
+        let ratios = results.shapes.compactMap { shape -> (GuestShape, Double)? in
+            guard let ours = results.series(shape, .hyperfresh), let theirs = results.series(shape, .precopy),
+                let median = Distribution(ours.switchMicroseconds).percentile(50), median > 0,
+                let other = Distribution(theirs.switchMicroseconds).percentile(50)
+            else { return nil }
+            return (shape, Double(other) / Double(median))
+        }
+        let words = ratios.map { "\($0.0.name): \(Figures.fixed($0.1, 1))" }.joined(separator: ", ")
+        return (
+            "at least 20 times shorter than pre-copy (p50 by p50)", words, ratios.allSatisfy { $0.1 >= 20 }
+        )
+    }
+
+    private var cliTargets: [Line] {
+        guard let cli else { return [] }
+        var lines: [Line] = []
+        if let call = cli.call("--version"), let median = Distribution(call.wallMicroseconds).percentile(50) {
+            lines.append(
+                ("start of the command line below 30 ms", "\(Figures.milliseconds(median)) ms (p50)", median < 30_000))
+        }
+        if let peak = cli.calls.flatMap(\.peakKibibytes).max() {
+            let megabytes = Double(peak) * 1024 / 1e6
+            lines.append(
+                ("its resident memory below 40 MB", "\(Figures.fixed(megabytes, 1)) MB at most", megabytes < 40))
+        }
+        if let call = cli.call("list, \(cli.qemus) QEMUs"),
+            let high = Distribution(call.wallMicroseconds).percentile(99)
+        {
+            lines.append(
+                (
+                    "`list` over \(cli.qemus) QEMUs below 0.3 s", "\(Figures.fixed(Double(high) / 1e6, 3)) s (p99)",
+                    high < 300_000
+                ))
+        }
+        return lines
+    }
+}
