@@ -94,12 +94,21 @@ final class HandoffDriver: Sendable {
             let action = core.queue.removeFirst()
             switch action {
             case .record(let state): core.queue += core.machine.handle(sides.record(state))
-            case .beginSwitch: sides.beginSwitch().map { core.queue += core.machine.handle($0) }
-            case .resumeNew: sides.resumeNew().map { core.queue += core.machine.handle($0) }
+            case .beginSwitch:
+                sides.beginSwitch().map { core.queue += core.machine.handle($0) }
+                FaultPoint.performed(action)
+            case .resumeNew:
+                sides.resumeNew().map { core.queue += core.machine.handle($0) }
+                FaultPoint.performed(action)
             case .finish(let outcome):
                 core.finished?.resume(returning: outcome)
                 core.finished = nil
-            default: core.actionInProgress = Task { [self] in answer(await sides.perform(action)) }
+            default:
+                core.actionInProgress = Task { [self] in
+                    let event = await sides.perform(action)
+                    FaultPoint.performed(action)
+                    answer(event)
+                }
             }
         }
     }
