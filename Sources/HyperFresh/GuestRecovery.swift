@@ -69,7 +69,15 @@ struct GuestRecovery {
     private func keepOld(_ old: Side, new: Side, resume: Bool) async throws -> Conclusion {
         try await new.end()
         EndpointFiles.discard(facts.endpoints)
-        if let client = old.client { try await OldSide.restore(client, settings: entry.oldSettings, resume: resume) }
+        if let client = old.client {
+            try await OldSide.restore(client, settings: entry.oldSettings, resume: resume)
+        } else if entry.oldSettings != nil {
+            return Conclusion(
+                outcome: .rolledBack,
+                summary: "rolled back: the guest is on the old QEMU (pid \(facts.old.pid)), which does not answer and keeps "
+                    + "the migration settings of a refresh",
+                remedy: "Let go of its monitor (\(facts.oldQMP)) and run `hyperfresh recover` again.")
+        }
         return Conclusion(
             outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (pid \(facts.old.pid))",
             final: .rolledBack)
@@ -85,6 +93,8 @@ struct GuestRecovery {
         if let client = new.client {
             if resume { _ = try await client.execute(Cont()) }
             for followUp in facts.followUps where !followUp.needsOldProcess { try? await followUp.perform(on: client) }
+            if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
+            _ = try? await client.execute(AnnounceSelf())
         }
         try EndpointFiles.settle(facts.endpoints)
         return Conclusion(

@@ -16,6 +16,7 @@ struct HandoffEntry: Sendable {
     let newIdentity: ProcessIdentity?
     let guestRan: Bool
     let oldSettings: MigrationLink.Settings?
+    let newSettings: MigrationLink.Settings?
     /// The `result` document of a handoff that came to its end under its own controller.
     let result: JSONValue?
     /// What is wrong with the record.
@@ -35,6 +36,7 @@ struct HandoffEntry: Sendable {
         newIdentity = merged["new"].flatMap(ProcessIdentity.init(json:))
         guestRan = merged["guest_ran"]?.bool ?? false
         oldSettings = merged["restore_old"].flatMap(MigrationLink.Settings.init(json:))
+        newSettings = merged["restore_new"].flatMap(MigrationLink.Settings.init(json:))
         result = merged["result"]
         isGoingOn = summary.isActive
         damage = summary.reading.damage

@@ -23,26 +23,34 @@ enum MigrationLink {
         var downtimeLimit: Int?
     }
 
-    /// Sets what a handoff needs, and returns what was set before.
-    static func prepare(_ client: QMPClient) async throws(HyperFreshError) -> Settings {
+    /// What a handoff is about to change, as it is now.
+    static func inspect(_ client: QMPClient) async throws(HyperFreshError) -> Settings {
         do throws(QMPError) {
             let capabilities = try await client.execute(QueryMigrateCapabilities())
             let missing = required.subtracting(capabilities.keys)
             guard missing.isEmpty else { throw lacking(missing, in: client) }
             let parameters = try await client.execute(QueryMigrateParameters())
-            let changes = changes(from: capabilities)
+            return Settings(
+                capabilities: capabilities.filter { $0.value != isNeeded($0.key) },
+                maximumBandwidth: parameters.maximumBandwidth, downtimeLimit: parameters.downtimeLimit)
+        } catch {
+            throw HyperFreshError("QEMU did not say how it would hand over", because: error)
+        }
+    }
+
+    /// Sets what a handoff needs, given what ``inspect(_:)`` found.
+    static func prepare(_ client: QMPClient, changing settings: Settings) async throws(HyperFreshError) {
+        do throws(QMPError) {
+            let changes = settings.capabilities.mapValues { !$0 }
             if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
             // No throttling, and no second thoughts about how long the guest may be stopped: the deadline is ours.
             try await client.execute(MigrateSetParameters(maximumBandwidth: 1 << 40, downtimeLimit: 60_000))
-            return Settings(
-                capabilities: changes.mapValues { !$0 }, maximumBandwidth: parameters.maximumBandwidth,
-                downtimeLimit: parameters.downtimeLimit)
         } catch {
             throw HyperFreshError("QEMU did not agree on how to hand over", because: error)
         }
     }
 
-    /// Puts back what ``prepare(_:)`` found.
+    /// Puts back what ``inspect(_:)`` found.
     static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) {
         if !settings.capabilities.isEmpty { try await client.execute(MigrateSetCapabilities(settings.capabilities)) }
         try await client.execute(
@@ -64,13 +72,8 @@ enum MigrationLink {
     }
 
     /// Every other capability is off: compression, multifd, postcopy and their like only stand in the way.
-    private static func changes(from current: [String: Bool]) -> [String: Bool] {
-        var changes: [String: Bool] = [:]
-        for (name, isOn) in current {
-            let shouldBeOn = required.contains(name) || wanted.contains(name)
-            if isOn != shouldBeOn { changes[name] = shouldBeOn }
-        }
-        return changes
+    private static func isNeeded(_ capability: String) -> Bool {
+        required.contains(capability) || wanted.contains(capability)
     }
 
     private static func lacking(_ capabilities: Set<String>, in client: QMPClient) -> QMPError {

@@ -12,10 +12,7 @@ extension QEMUSides {
         guard let new = state.withLock({ $0.new }) else { return .linkFailed }
         do {
             try await proveSameGuest(new)
-            let oldSettings = try await MigrationLink.prepare(old.client)
-            state.withLock { $0.oldSettings = oldSettings }
-            let newSettings = try await MigrationLink.prepare(new.client)
-            state.withLock { $0.newSettings = newSettings }
+            try await agree(with: new)
             try Task.checkCancellation()
             try await MigrationLink.connect(old: old.client, new: new.client)
             watchEvents(of: new)
@@ -28,6 +25,17 @@ extension QEMUSides {
             fail(HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: errorLines()))
         }
         return .linkFailed
+    }
+
+    /// Whoever recovers has to know what was set before: a QEMU that keeps `x-ignore-shared` would lose its guest's memory
+    /// in the next ordinary migration to another host.
+    private func agree(with new: NewQEMU) async throws {
+        let oldSettings = try await MigrationLink.inspect(old.client)
+        let newSettings = try await MigrationLink.inspect(new.client)
+        try journal.append(.launched, facts: ["restore_old": oldSettings.json, "restore_new": newSettings.json])
+        state.withLock { ($0.oldSettings, $0.newSettings) = (oldSettings, newSettings) }
+        try await MigrationLink.prepare(old.client, changing: oldSettings)
+        try await MigrationLink.prepare(new.client, changing: newSettings)
     }
 
     /// The same memory at the same guest addresses, and the same devices in the same places.

@@ -93,8 +93,7 @@ final class QEMUSides: HandoffSides {
         state.withLock { state in
             switch handoffState {
             case .launched: state.newIdentity.map { ["new": $0.json] } ?? [:]
-            case .linked:
-                ["guest_ran": .bool(state.guestRuns), "restore_old": state.oldSettings?.json ?? .null]
+            case .linked: ["guest_ran": .bool(state.guestRuns)]
             default: [:]
             }
         }
