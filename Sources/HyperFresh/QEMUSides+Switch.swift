@@ -77,7 +77,7 @@ extension QEMUSides {
         switch (event.name, event.data["status"]?.string) {
         case ("STOP", _): oldStopped(event)
         case ("MIGRATION", "completed"):
-            state.withLock { $0.marks.completed(\.oldCompleted, at: event) }
+            completed(\.oldCompleted, at: event)
             driver.happened(.oldCompleted)
         case ("MIGRATION", "failed"), ("MIGRATION", "cancelled"):
             fail(
@@ -93,11 +93,21 @@ extension QEMUSides {
             // A pause before the switch is somebody else's; one after it is the switch's own.
             guard state.switchHasBegun, state.marks.stop == nil else { return false }
             state.marks.stop = event.timestamp.microsecondsSinceEpoch
+            state.marks.stopSeen = .now
             return true
         }
         guard isOurs else { return }
         let timer = driver.happens(.deadlinePassed, after: maximumDowntime)
         state.withLock { $0.watchers.append(timer) }
+    }
+
+    /// The timer of the maximum downtime may be late on a busy host; nothing is committed that it would have stopped.
+    private func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
+        let stopSeen = state.withLock { state in
+            state.marks.completed(side, at: event)
+            return state.marks.stopSeen
+        }
+        if let stopSeen, .now - stopSeen > maximumDowntime { driver.happened(.deadlinePassed) }
     }
 
     private func newSays(_ message: Result<QMPEvent, QMPError>) {
@@ -107,7 +117,7 @@ extension QEMUSides {
             state.withLock { $0.marks.resume = event.timestamp.microsecondsSinceEpoch }
             driver.happened(.newResumed)
         case ("MIGRATION", "completed"):
-            state.withLock { $0.marks.completed(\.newCompleted, at: event) }
+            completed(\.newCompleted, at: event)
             driver.happened(.newCompleted)
         case ("MIGRATION", "failed"):
             fail(

@@ -6,6 +6,7 @@ import QMP
 /// lived through; the controller's monotonic clock gives its own share.
 struct SwitchMarks: Sendable {
     var stop: Int64?
+    var stopSeen: ContinuousClock.Instant?
     var resume: Int64?
     var oldCompleted: Int64?
     var newCompleted: Int64?
