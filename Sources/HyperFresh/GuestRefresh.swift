@@ -90,6 +90,11 @@ extension RefreshReport {
         if outcome == .incomplete || outcome == .unknown {
             failure.remedy = "`hyperfresh recover` finishes what can be finished and says what cannot."
         }
+        if outcome == .lost {
+            failure.evidence.insert(failure.message, at: 0)
+            failure.message = Self.reason(outcome)
+            failure.remedy = "Start the guest anew. Its disks are as it left them."
+        }
         self.failure = failure
     }
 

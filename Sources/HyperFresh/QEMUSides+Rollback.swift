@@ -37,6 +37,8 @@ extension QEMUSides {
                 HyperFreshError(
                     "the old QEMU could not be restored", because: error,
                     remedy: "Look at it (`hyperfresh qmp`), then run `hyperfresh recover`."))
+            // What cannot answer because it is dead is no riddle.
+            if await old.handle.waitForExit(within: .milliseconds(200)) { driver.happened(.oldExited) }
             return .restoreFailed
         }
     }

@@ -72,8 +72,7 @@ extension QEMUSides {
     }
 
     private func oldSays(_ message: Result<QMPEvent, QMPError>) {
-        // A monitor that falls silent says nothing about the guest: the end of the process does, or a deadline.
-        guard case .success(let event) = message else { return }
+        guard case .success(let event) = message else { return oldIsSilent() }
         switch (event.name, event.data["status"]?.string) {
         case ("STOP", _): oldStopped(event)
         case ("MIGRATION", "completed"):
@@ -85,6 +84,15 @@ extension QEMUSides {
                     "the old QEMU could not hand the guest over", remedy: Self.transferRemedy, evidence: errorLines()))
             driver.happened(.oldFailed)
         default: break
+        }
+    }
+
+    /// The connection of a process that ends is closed a moment before the process is gone, and the difference matters: a
+    /// dead old side cannot run again, so that a loaded new side may.
+    private func oldIsSilent() {
+        watch { [self] in
+            let isGone = await old.handle.waitForExit(within: .milliseconds(200))
+            driver.happened(isGone ? .oldExited : .oldFailed)
         }
     }
 
