@@ -22,6 +22,8 @@ public struct CanaryArtifacts: Sendable, Hashable {
 
 /// Where one canary guest's files are.
 public struct CanaryFiles: Sendable, Hashable {
+    /// A word that no other guest has in its paths.
+    public let unique: String
     /// The folder of all but the memory.
     public let directory: String
     /// The guest's memory, on tmpfs.
@@ -40,7 +42,7 @@ public struct CanaryFiles: Sendable, Hashable {
     /// - Parameter name: Distinguishes guests of this process in folder names.
     /// - Throws: `SystemError`.
     public init(name: String) throws(SystemError) {
-        let unique = "\(name)-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        unique = "\(name)-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         directory = "/tmp/canary-\(unique)"
         memory = "/dev/shm/canary-\(unique)"
         try Files.createDirectory(directory, mode: 0o700)

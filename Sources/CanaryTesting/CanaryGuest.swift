@@ -21,6 +21,8 @@ public final class CanaryGuest: Sendable {
         public var machine = "pc-q35-7.2"
         /// The memory backend's further properties.
         public var memoryProperties = "share=on"
+        /// Its virtio disks.
+        public var disks: [CanaryDisk] = []
         /// Arguments after all others.
         public var arguments: [String] = []
         /// Words for the guest kernel's command line.
@@ -54,6 +56,7 @@ public final class CanaryGuest: Sendable {
         within deadline: Duration = .seconds(120)
     ) async throws -> CanaryGuest {
         try files.createMemory(mebibytes: options.memoryMiB)
+        for (index, disk) in options.disks.enumerated() { try await disk.create(at: files.disk(index, disk.format)) }
         let errors = try Descriptor.open(files.errors, flags: O_WRONLY | O_CREAT | O_APPEND)
         var request = SpawnRequest(
             executable: options.binary, arguments: commandLine(options, artifacts: artifacts, files: files),
@@ -85,7 +88,10 @@ public final class CanaryGuest: Sendable {
                 + options.kernelWords).joined(separator: " "),
             "-qmp", "unix:\(files.qmp),server=on,wait=off", "-serial", "file:\(files.serial)", "-pidfile",
             files.pidFile,
-        ] + options.arguments
+        ]
+            + options.disks.enumerated().flatMap { index, disk in
+                ["-drive", "file=\(files.disk(index, disk.format)),format=\(disk.format.rawValue),if=virtio"]
+            } + options.arguments
     }
 
     /// The pid in the guest's pid file: the QEMU that has the guest now.
@@ -151,6 +157,8 @@ public enum CanaryError: Error, Sendable, CustomStringConvertible {
     case silent(words: String)
     /// It found something that must never happen.
     case anomaly(String)
+    /// `qemu-img` made no disk image.
+    case imageNotMade(words: String)
     /// `scripts/build-canary` has not been run.
     case notBuilt(path: String)
 
@@ -159,6 +167,7 @@ public enum CanaryError: Error, Sendable, CustomStringConvertible {
         switch self {
         case .silent(let words): "the canary is silent; last words:\n\(words)"
         case .anomaly(let text): "the canary found an anomaly: \(text)"
+        case .imageNotMade(let words): "qemu-img made no disk image: \(words)"
         case .notBuilt(let path): "there is no \(path): run scripts/build-canary"
         }
     }

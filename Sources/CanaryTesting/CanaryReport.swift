@@ -14,10 +14,16 @@ public struct CanaryReport: Sendable, Hashable {
     public let recordsVerified: Int
     /// Disks under watch.
     public let disks: Int
+    /// Disk records verified since boot by disk: `vda`, `vdb`.
+    public let recordsByDisk: [String: Int]
+    /// Addresses by network interface: `eth0`.
+    public let addresses: [String: String]
     /// Bytes echoed over TCP since boot.
     public let tcpBytes: Int
     /// The longest time in which the guest did not run, since the last report, in microseconds.
     public let gapMicroseconds: Int
+    /// The time in which QEMU had the guest stopped, since boot, in microseconds, as the RTC tells; see canary.c.
+    public let stoppedMicroseconds: Int
     /// Things that must never happen.
     ///
     /// A wrong page, a lost record, a clock that went back. 0 in a sound guest.
@@ -37,10 +43,17 @@ public struct CanaryReport: Sendable, Hashable {
         pages = json["pages"]?.int ?? 0
         pagesVerified = json["pages_verified"]?.int ?? 0
         let disks = json["disks"]?.array ?? []
-        recordsVerified = disks.reduce(0) { $0 + ($1["verified"]?.int ?? 0) }
+        let records = disks.compactMap { disk in disk["name"]?.string.map { ($0, disk["verified"]?.int ?? 0) } }
+        recordsByDisk = Dictionary(records) { $1 }
+        recordsVerified = recordsByDisk.values.reduce(0, +)
         self.disks = disks.count
+        let nets = (json["nets"]?.array ?? []).compactMap { net in
+            net["name"]?.string.map { ($0, net["ip"]?.string ?? "") }
+        }
+        addresses = Dictionary(nets) { $1 }
         tcpBytes = json["tcp_bytes"]?.int ?? 0
         gapMicroseconds = json["gap_us"]?.int ?? 0
+        stoppedMicroseconds = json["stopped_total_us"]?.int ?? 0
         self.anomalies = anomalies
         anomaly = json["anomaly"]?.string ?? ""
     }
