@@ -5,7 +5,9 @@ import Linux
 import QMP
 import Testing
 
-/// What live tests need, and what to do where it is missing.
+/// Every suite that starts QEMU, one test after the other, as two emulated guests on few cores disturb each other; and
+/// what these tests need, and what to do where it is missing.
+@Suite(.serialized)
 enum Live {
     static let qemu7 = "/usr/bin/qemu-system-x86_64"
 
@@ -33,6 +35,11 @@ enum Live {
 struct LiveGuest {
     let canary: CanaryGuest
     let host: Host
+    /// What was in the guest's folder before anything was refreshed.
+    private let initialNames: Set<String>
+
+    /// A folder for what a test needs besides the guest; nobody looks there for leftovers.
+    var tools: String { "\(canary.files.directory)/tools" }
 
     static func run(
         _ name: String, options: CanaryGuest.Options = .init(), _ body: (LiveGuest) async throws -> Void
@@ -41,17 +48,21 @@ struct LiveGuest {
         var options = options
         options.name = name
         let canary = try await CanaryGuest.boot(options, artifacts: CanaryArtifacts(cache: Live.cache), files: files)
-        let guest = LiveGuest(canary: canary, host: Host(stateDirectory: "\(files.directory)/state"))
         do {
-            try await body(guest)
+            try await body(LiveGuest(canary))
         } catch {
-            guest.end()
+            canary.end()
             throw error
         }
-        guest.end()
+        canary.end()
     }
 
-    private func end() { canary.end() }
+    private init(_ canary: CanaryGuest) throws {
+        self.canary = canary
+        host = Host(stateDirectory: "\(canary.files.directory)/state")
+        initialNames = Set(try ProcFS.names(inFolder: canary.files.directory)).union(["state", "tools"])
+        try Files.createDirectory(tools, mode: 0o700)
+    }
 
     /// A refresh in this process.
     func refresh(
@@ -69,6 +80,21 @@ struct LiveGuest {
         return try await client.execute(command)
     }
 
+    var isRunning: Bool { get async throws { try await ask(QueryStatus()).isRunning } }
+}
+
+extension CanaryGuest.Options {
+    /// With a virtio disk of 64 MiB: its image lock tells two QEMUs apart, and the canary's records tell lost writes.
+    static var withDisk: CanaryGuest.Options {
+        var options = CanaryGuest.Options()
+        options.disks = [.init(mebibytes: 64)]
+        return options
+    }
+}
+
+// MARK: - Where the guest is, and what must not be left behind
+
+extension LiveGuest {
     /// The QEMU processes that map the guest's memory.
     var processes: [Int32] {
         ((try? ProcFS.processes()) ?? []).filter { pid in
@@ -77,11 +103,63 @@ struct LiveGuest {
     }
 
     /// Exactly one process has the guest, the pid file names it, the canary is sound, and nothing temporary is left.
-    func expectSoundOnOneSide(pid: Int32? = nil) async throws {
-        #expect(processes == [pid ?? canary.pid].compactMap(\.self))
-        #expect(canary.pid == processes.first)
+    func expectSoundOnOneSide(pid: Int32? = nil, _ comment: Comment? = nil) async throws {
+        try expectNothingLeft(pid: pid, comment)
+        #expect(canary.pid == processes.first, comment)
         _ = try await canary.proveAlive()
-        let names = try ProcFS.names(inFolder: canary.files.directory)
-        #expect(names.filter { $0.contains(".hf-") } == [])
+    }
+
+    /// As ``expectSoundOnOneSide(pid:_:)``, but content with one word of the canary: for a place that is passed often.
+    func expectRunsOnOneSide(pid: Int32? = nil, _ comment: Comment? = nil) async throws {
+        try expectNothingLeft(pid: pid, comment)
+        #expect(canary.pid == processes.first, comment)
+        let before = canary.reports.last?.sequence ?? 0
+        let report = try await canary.report { $0.sequence > before }
+        #expect(report.anomalies == 0, "\(report.anomaly)")
+    }
+
+    /// No process but the guest's one QEMU, no file, no socket, no memory that was not there before.
+    func expectNothingLeft(pid: Int32? = nil, _ comment: Comment? = nil) throws {
+        let files = canary.files
+        #expect(processes == [pid ?? canary.pid].compactMap(\.self), comment)
+        #expect(processesNamingUs == processes, comment)
+        let names = Set(try ProcFS.names(inFolder: files.directory))
+        #expect(names.subtracting(initialNames) == [], comment)
+        #expect(initialNames.subtracting(names).subtracting(["state"]) == [], comment)
+        let logs = (try? ProcFS.names(inFolder: "\(files.directory)/state/logs")) ?? []
+        #expect(logs == [], comment)
+        let memory = try ProcFS.names(inFolder: "/dev/shm").filter {
+            files.memory.hasSuffix("/\($0)") || $0.contains(files.unique)
+        }
+        #expect(memory.count == 1, comment)
+        // One listener for each socket, whatever name it was bound by.
+        let listening = try ProcFS.unixSockets().filter(\.isListening).compactMap(\.path).filter {
+            $0.contains(files.unique)
+        }
+        #expect(Set(listening.map(Self.lasting)).count == listening.count, comment)
+    }
+
+    /// The descriptors of the guest's QEMU; connections that were just closed have a moment to go.
+    func descriptorCount() async throws -> Int {
+        var least = Int.max
+        for _ in 0..<6 {
+            if let pid = canary.pid { least = min(least, try ProcFS.descriptors(pid).count) }
+            try await Task.sleep(for: .milliseconds(30))
+        }
+        return least
+    }
+
+    /// Processes whose command line mentions the guest's folder.
+    private var processesNamingUs: [Int32] {
+        ((try? ProcFS.processes()) ?? []).filter { pid in
+            (try? ProcFS.commandLine(pid))?.contains { $0.contains(canary.files.directory) } == true
+        }
+    }
+
+    /// `PATH.hf-XXXXXXXX` without its end.
+    private static func lasting(_ path: String) -> String {
+        let parts = path.split(separator: ".", omittingEmptySubsequences: false)
+        guard let last = parts.last, last.hasPrefix("hf-"), last.count == 11 else { return path }
+        return parts.dropLast().joined(separator: ".")
     }
 }

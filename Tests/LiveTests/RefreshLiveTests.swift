@@ -5,86 +5,88 @@ import Linux
 import QMP
 import Testing
 
-@Suite(.serialized, .enabled(if: Live.isReady, Live.howToGetReady))
-struct RefreshLiveTests {
-    @Test func aGuestMovesToAFreshQEMUAndNoticesNothing() async throws {
-        try await LiveGuest.run("idle") { guest in
-            let before = try #require(guest.canary.pid)
-            let report = try await guest.refresh()
-            #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
-            #expect(report.old?.pid == before)
-            #expect(report.new?.pid != before)
-            #expect(report.new?.qmp == guest.canary.files.qmp)
-            #expect(report.timing != nil)
-            #expect(try await guest.ask(QueryStatus()).isRunning)
-            try await guest.expectSoundOnOneSide(pid: report.new?.pid)
-        }
-    }
-
-    @Test func aRefreshedGuestIsRefreshedAgainAndAgain() async throws {
-        try await LiveGuest.run("again") { guest in
-            for _ in 1...5 {
+extension Live {
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct RefreshLiveTests {
+        @Test func aGuestMovesToAFreshQEMUAndNoticesNothing() async throws {
+            try await LiveGuest.run("idle") { guest in
+                let before = try #require(guest.canary.pid)
                 let report = try await guest.refresh()
                 #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
-            }
-            try await guest.expectSoundOnOneSide()
-        }
-    }
-
-    @Test(.enabled(if: Live.hasSecondQEMU, Live.howToGetReady))
-    func aGuestCrossesVersionsForthAndBack() async throws {
-        try await LiveGuest.run("versions") { guest in
-            for target in [Live.qemu10, Live.qemu10, Live.qemu7] {
-                let report = try await guest.refresh(to: target)
-                #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                #expect(report.old?.pid == before)
+                #expect(report.new?.pid != before)
+                #expect(report.new?.qmp == guest.canary.files.qmp)
+                #expect(report.timing != nil)
+                #expect(try await guest.ask(QueryStatus()).isRunning)
                 try await guest.expectSoundOnOneSide(pid: report.new?.pid)
             }
-            #expect(try await guest.ask(QueryVersion()).major == 7)
         }
-    }
 
-    @Test func aDryRunNeverPausesTheGuest() async throws {
-        try await LiveGuest.run("dry") { guest in
-            let before = try #require(guest.canary.pid)
-            let report = try await guest.refresh { $0.isRehearsal = true }
-            #expect(report.outcome == .rehearsed, "\(report.failure.map(\.description) ?? "")")
-            #expect(report.timing == nil)
-            #expect(!report.phases.contains { $0.phase == .handover })
-            try await guest.expectSoundOnOneSide(pid: before)
-            // The old QEMU's migration settings are what they were.
-            #expect(try await guest.ask(QueryMigrateCapabilities())["x-ignore-shared"] == false)
-        }
-    }
-
-    @Test func aPausedGuestStaysPaused() async throws {
-        try await LiveGuest.run("paused") { guest in
-            try await guest.ask(Stop())
-            let report = try await guest.refresh()
-            #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
-            #expect(try await !guest.ask(QueryStatus()).isRunning)
-            try await guest.ask(Cont())
-            try await guest.expectSoundOnOneSide(pid: report.new?.pid)
-        }
-    }
-
-    @Test func aMaximumDowntimeThatCannotBeKeptRollsBack() async throws {
-        try await LiveGuest.run("downtime") { guest in
-            let before = try #require(guest.canary.pid)
-            let report = try await guest.refresh { $0.maximumDowntime = .microseconds(1) }
-            #expect(report.outcome == .timedOut)
-            try await guest.expectSoundOnOneSide(pid: before)
-        }
-    }
-
-    @Test func aCancelledRefreshRollsBack() async throws {
-        try await LiveGuest.run("cancelled") { guest in
-            let before = try #require(guest.canary.pid)
-            let refresh = guest.host.refresh(RefreshRequest(guest: guest.canary.files.qmp))
-            for await progress in refresh.progress {
-                if case .began(.launch) = progress { refresh.cancel() }
-                if case .finished(let report) = progress { #expect(report.outcome == .rolledBack) }
+        @Test func aRefreshedGuestIsRefreshedAgainAndAgain() async throws {
+            try await LiveGuest.run("again") { guest in
+                for _ in 1...5 {
+                    let report = try await guest.refresh()
+                    #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                }
+                try await guest.expectSoundOnOneSide()
             }
-            try await guest.expectSoundOnOneSide(pid: before)
+        }
+
+        @Test(.enabled(if: Live.hasSecondQEMU, Live.howToGetReady))
+        func aGuestCrossesVersionsForthAndBack() async throws {
+            try await LiveGuest.run("versions") { guest in
+                for target in [Live.qemu10, Live.qemu10, Live.qemu7] {
+                    let report = try await guest.refresh(to: target)
+                    #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                    try await guest.expectSoundOnOneSide(pid: report.new?.pid)
+                }
+                #expect(try await guest.ask(QueryVersion()).major == 7)
+            }
+        }
+
+        @Test func aDryRunNeverPausesTheGuest() async throws {
+            try await LiveGuest.run("dry") { guest in
+                let before = try #require(guest.canary.pid)
+                let report = try await guest.refresh { $0.isRehearsal = true }
+                #expect(report.outcome == .rehearsed, "\(report.failure.map(\.description) ?? "")")
+                #expect(report.timing == nil)
+                #expect(!report.phases.contains { $0.phase == .handover })
+                try await guest.expectSoundOnOneSide(pid: before)
+                // The old QEMU's migration settings are what they were.
+                #expect(try await guest.ask(QueryMigrateCapabilities())["x-ignore-shared"] == false)
+            }
+        }
+
+        @Test func aPausedGuestStaysPaused() async throws {
+            try await LiveGuest.run("paused") { guest in
+                try await guest.ask(Stop())
+                let report = try await guest.refresh()
+                #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                #expect(try await !guest.ask(QueryStatus()).isRunning)
+                try await guest.ask(Cont())
+                try await guest.expectSoundOnOneSide(pid: report.new?.pid)
+            }
+        }
+
+        @Test func aMaximumDowntimeThatCannotBeKeptRollsBack() async throws {
+            try await LiveGuest.run("downtime") { guest in
+                let before = try #require(guest.canary.pid)
+                let report = try await guest.refresh { $0.maximumDowntime = .microseconds(1) }
+                #expect(report.outcome == .timedOut)
+                try await guest.expectSoundOnOneSide(pid: before)
+            }
+        }
+
+        @Test func aCancelledRefreshRollsBack() async throws {
+            try await LiveGuest.run("cancelled") { guest in
+                let before = try #require(guest.canary.pid)
+                let refresh = guest.host.refresh(RefreshRequest(guest: guest.canary.files.qmp))
+                for await progress in refresh.progress {
+                    if case .began(.launch) = progress { refresh.cancel() }
+                    if case .finished(let report) = progress { #expect(report.outcome == .rolledBack) }
+                }
+                try await guest.expectSoundOnOneSide(pid: before)
+            }
         }
     }
 }

@@ -1,0 +1,201 @@
+import CanaryTesting
+import Glibc
+import Guests
+import JSON
+import Linux
+import QMP
+import Testing
+
+extension Live {
+    /// A QEMU dies or hangs while a controller is at work, or somebody interrupts it: it says where the guest is, and
+    /// the guest is there.
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct FailureLiveTests {
+        /// States up to which the guest is the old side's and the new QEMU is there.
+        private static let beforeCommit = ["launched", "linked", "switching"]
+
+        // MARK: - A QEMU dies
+
+        @Test(arguments: [false, true])
+        func aNewQEMUThatDiesLeavesTheGuestOnTheOldOne(isPaused: Bool) async throws {
+            try await LiveGuest.run("new-dies", options: .withDisk) { guest in
+                if isPaused { try await guest.ask(Stop()) }
+                for state in Self.beforeCommit {
+                    let report = try await guest.refresh(until: "record:\(state)") { kill($0.new, SIGKILL) }
+                    try await expectRolledBack(guest, report, "\(state)", isPaused: isPaused)
+                }
+                if isPaused { try await guest.ask(Cont()) }
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func aNewQEMUThatDiesWhileItLoadsLeavesTheGuestOnTheOldOne() async throws {
+            try await LiveGuest.run("loader-dies", options: .withDisk) { guest in
+                let report = try await guest.refresh(until: "record:switching") { sides in
+                    // It takes no state; the old one stops the guest and waits.
+                    kill(sides.new, SIGSTOP)
+                    try startThread(name: "killer") {
+                        usleep(300_000)
+                        kill(sides.new, SIGKILL)
+                    }
+                }
+                try await expectRolledBack(guest, report, "while loading", isPaused: false)
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test(arguments: beforeCommit)
+        func anOldQEMUThatDiesIsLostAndNothingIsLeft(state: String) async throws {
+            try await LiveGuest.run("old-dies", options: .withDisk) { guest in
+                let report = try await guest.refresh(until: "record:\(state)") { kill($0.old, SIGKILL) }
+                #expect(report["outcome"] == "lost", "\(report)")
+                #expect(report["exit_code"] == 6)
+                expectClear(report, "gone")
+                #expect(guest.processes == [])
+                let names = try ProcFS.names(inFolder: guest.canary.files.directory)
+                #expect(names.filter { $0.contains(".hf-") } == [])
+                #expect(try await guest.status() == [])
+                #expect(try await guest.command("recover", "--json").document["items"] == [])
+            }
+        }
+
+        @Test func anOldQEMUThatDiesOnceTheNewOneHasEverythingCostsNothing() async throws {
+            try await LiveGuest.run("old-dies-late", options: .withDisk) { guest in
+                let report = try await guest.refresh(until: "action:beginSwitch") { sides in
+                    // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
+                    usleep(500_000)
+                    kill(sides.old, SIGKILL)
+                }
+                #expect(report["outcome"] == "refreshed", "\(report)")
+                try await guest.expectSoundOnOneSide(pid: report["new"]?["pid"]?.int.map(Int32.init))
+            }
+        }
+
+        // MARK: - A QEMU hangs
+
+        @Test func aNewQEMUThatHangsInTheSwitchIsGivenUpAfterTheMaximumDowntime() async throws {
+            try await LiveGuest.run("new-hangs", options: .withDisk) { guest in
+                let report = try await guest.refresh(until: "record:switching", "--max-downtime", "200ms") {
+                    kill($0.new, SIGSTOP)
+                }
+                #expect(report["outcome"] == "timed-out", "\(report)")
+                #expect(report["exit_code"] == 4)
+                expectClear(report, "pid \(guest.canary.pid ?? 0)")
+                #expect(try await guest.isRunning)
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func aNewQEMUThatHangsBeforeItIsGivenUpAfterTheTimeout() async throws {
+            try await LiveGuest.run("new-hangs-early") { guest in
+                let report = try await guest.refresh(until: "record:launched", "--timeout", "2s") {
+                    kill($0.new, SIGSTOP)
+                }
+                #expect(report["outcome"] == "timed-out", "\(report)")
+                #expect(report["exit_code"] == 4)
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func anOldQEMUThatHangsIsNotGuessedAbout() async throws {
+            try await LiveGuest.run("old-hangs", options: .withDisk) { guest in
+                let old = try #require(guest.canary.pid)
+                let report = try await guest.refresh(until: "record:switching", "--timeout", "2s") {
+                    kill($0.old, SIGSTOP)
+                }
+                #expect(report["outcome"] == "unknown", "\(report)")
+                #expect(report["exit_code"] == 6)
+                expectClear(report, "pid \(old)")
+                #expect(try await guest.status().count == 1)
+                let early = try await guest.command("recover", "--json")
+                #expect(early.ending == .exited(6), "\(early)")
+                kill(old, SIGCONT)
+                let recovery = try await guest.command("recover", "--json")
+                #expect(recovery.ending == .exited(0), "\(recovery)")
+                #expect(try recovery.document["items"]?[0]?["outcome"] == "rolled-back")
+                #expect(try await guest.isRunning)
+                try await guest.expectSoundOnOneSide(pid: old)
+            }
+        }
+
+        // MARK: - Somebody interrupts
+
+        @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
+        func anInterruptedRefreshRollsBackOrGoesOnToItsEnd(signal: Int32) async throws {
+            try await LiveGuest.run("interrupt", options: .withDisk) { guest in
+                for state in Self.beforeCommit {
+                    let report = try await guest.refresh(until: "record:\(state)") { sides in
+                        // The switch takes milliseconds: hold it up, so that the signal is sure to come first.
+                        if state != "launched" { kill(sides.new, SIGSTOP) }
+                        sides.controller.signal(signal)
+                    }
+                    try await expectRolledBack(guest, report, "signal \(signal) at \(state)", isPaused: false)
+                }
+                let report = try await guest.refresh(until: "record:committed") { $0.controller.signal(signal) }
+                #expect(report["outcome"] == "refreshed", "\(report)")
+                try await guest.expectSoundOnOneSide(pid: report["new"]?["pid"]?.int.map(Int32.init))
+            }
+        }
+
+        @Test func anInterruptInPreflightRollsBack() async throws {
+            try await LiveGuest.run("interrupt-early") { guest in
+                let controller = try guest.startRefresh()
+                while controller.outputSoFar.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+                controller.signal(SIGINT)
+                try await expectRolledBack(guest, controller.result().report, "preflight", isPaused: false)
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        // MARK: - What is expected
+
+        private func expectRolledBack(
+            _ guest: LiveGuest, _ report: JSONValue, _ comment: Comment, isPaused: Bool
+        ) async throws {
+            let pid = try #require(guest.canary.pid)
+            #expect(report["outcome"] == "rolled-back", "\(comment): \(report)")
+            #expect(report["exit_code"] == 1, comment)
+            #expect(report["old"]?["pid"]?.int == Int(pid), comment)
+            expectClear(report, "pid \(pid)")
+            #expect(try await guest.isRunning == !isPaused, comment)
+            #expect(try await guest.status() == [], comment)
+            try guest.expectNothingLeft(pid: pid, comment)
+        }
+
+        /// The error says what happened, where the guest is, and what to do.
+        private func expectClear(_ report: JSONValue, _ whereabouts: String) {
+            let error = report["error"]
+            #expect(error?["message"]?.string?.isEmpty == false, "\(report)")
+            #expect(error?["guest_state"]?.string?.contains(whereabouts) == true, "\(report)")
+            #expect(error?["remedy"]?.string?.isEmpty == false, "\(report)")
+        }
+    }
+}
+
+/// A refresh that stands still, and the processes that it is about.
+struct StandingRefresh {
+    let controller: ChildProgram
+    let old: Int32
+    let new: Int32
+}
+
+extension LiveGuest {
+    /// Refreshes by the command, which stands still at a place; does something there; lets it go on.
+    ///
+    /// - Returns: the `result` line.
+    func refresh(
+        until place: String, _ arguments: String..., meanwhile: (StandingRefresh) throws -> Void
+    ) async throws -> JSONValue {
+        let controller = try start(
+            ["refresh", "guest", canary.files.qmp, "--json"] + arguments, fault: "stop-after-\(place)")
+        try await controller.waitUntilStopped()
+        let items = try await status()
+        #expect(items.count == 1)
+        #expect(items.first?["going_on"] == true, "\(items)")
+        let (old, new) = (items.first?["old_pid"]?.int, items.first?["new_pid"]?.int)
+        try meanwhile(
+            StandingRefresh(controller: controller, old: Int32(try #require(old)), new: Int32(try #require(new))))
+        controller.signal(SIGCONT)
+        return try await controller.result().report
+    }
+}

@@ -1,0 +1,64 @@
+import CanaryTesting
+import HyperFresh
+import JSON
+import Linux
+import Testing
+
+extension LiveGuest {
+    /// Starts the real command, with the guest's own state folder; `fault` says where it is to die or stand still, as in
+    /// FaultPoint.swift.
+    func start(_ arguments: [String], fault: String? = nil) throws -> ChildProgram {
+        var environment = ["HYPERFRESH_STATE_DIR": host.stateDirectory]
+        environment["HYPERFRESH_FAULT"] = fault ?? ""
+        return try ChildProgram(Live.command, arguments, environment: environment)
+    }
+
+    func command(_ arguments: String..., fault: String? = nil) async throws -> ChildProgram.Result {
+        try await start(arguments, fault: fault).result()
+    }
+
+    /// `refresh guest --json`, to be watched while it goes on.
+    func startRefresh(_ arguments: String..., fault: String? = nil) throws -> ChildProgram {
+        try start(["refresh", "guest", canary.files.qmp, "--json"] + arguments, fault: fault)
+    }
+
+    /// The handoffs that go on or were left unfinished, by the command's own word.
+    func status() async throws -> [JSONValue] {
+        let result = try await command("status", "--json")
+        #expect(result.ending == .exited(0), "\(result)")
+        return try #require(result.document["items"]?.array)
+    }
+}
+
+extension ChildProgram {
+    /// Waits until a fault has made it stand still.
+    func waitUntilStopped() async throws {
+        let end = ContinuousClock.now + .seconds(30)
+        while !isStopped {
+            try #require(ContinuousClock.now < end, "it never stood still: \(outputSoFar)\(errorsSoFar)")
+            try await Task.sleep(for: .milliseconds(2))
+        }
+    }
+}
+
+extension ChildProgram.Result {
+    /// Its standard output as the one JSON document it has to be.
+    var document: JSONValue {
+        get throws { try JSONValue(parsing: output) }
+    }
+
+    /// Its standard output as JSON, a value a line.
+    var lines: [JSONValue] {
+        get throws { try output.split(separator: "\n").map { try JSONValue(parsing: String($0)) } }
+    }
+
+    /// The `result` line, which has to be the last of all and to agree with the exit status.
+    var report: JSONValue {
+        get throws {
+            let last = try #require(try lines.last, "\(self)")
+            #expect(last["type"] == "result", "\(self)")
+            #expect(last["exit_code"]?.int == status.map(Int.init), "\(self)")
+            return last
+        }
+    }
+}
