@@ -2,6 +2,7 @@ import Glibc
 import Guests
 import Handoff
 import JSON
+import Journal
 import Linux
 import QMP
 
@@ -12,6 +13,7 @@ struct GuestRecovery {
     let entry: HandoffEntry
     let state: HandoffState
     let facts: HandoffFacts
+    let journal: JournalWriter
 
     /// What was found and done.
     struct Conclusion {
@@ -90,6 +92,7 @@ struct GuestRecovery {
         }
         // First the old side, then `cont`: with nobody waiting for milliseconds, certainty comes first.
         try await old.end()
+        if !state.isCommitted { try journal.append(state: HandoffState.committed.rawValue) }
         if let client = new.client {
             if resume { _ = try await client.execute(Cont()) }
             for followUp in facts.followUps where !followUp.needsOldProcess { try? await followUp.perform(on: client) }

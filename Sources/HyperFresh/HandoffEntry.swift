@@ -90,7 +90,7 @@ extension HandoffEntry {
                 remedy: "Wait for it, then run `hyperfresh recover` again.")
         }
         defer { lock?.release() }
-        let conclusion = await GuestRecovery(entry: self, state: state, facts: facts).run()
+        let conclusion = await GuestRecovery(entry: self, state: state, facts: facts, journal: journal).run()
         return conclusion.final.map { record($0, in: journal, conclusion) } ?? conclusion
     }
 

@@ -20,7 +20,12 @@ extension QEMUSides {
             let reply = try old.client.post(
                 "migrate", arguments: ["uri": .string("fd:\(MigrationLink.channel)")], deadline: Self.replyDeadline)
             watch { [self] in
-                do { _ = try await reply.value() } catch { refused(.switchRefused, error) }
+                do throws(QMPError) {
+                    _ = try await reply.value()
+                } catch {
+                    // A connection that breaks is no refusal: the old side may be handing over all the same.
+                    if error.code == .refused { refused(.switchRefused, error) }
+                }
             }
             return nil
         } catch {
