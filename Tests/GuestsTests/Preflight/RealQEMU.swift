@@ -22,6 +22,28 @@ enum RealPrograms {
 
     static var isReady: Bool { access(qemu, X_OK) == 0 && access(image, X_OK) == 0 }
     static var hasOther: Bool { isReady && access(otherQEMU, X_OK) == 0 }
+    static var hasTap: Bool { access("/dev/net/tun", R_OK | W_OK) == 0 && access("/usr/sbin/ip", X_OK) == 0 }
+
+    /// Makes or removes a tap interface that stays without a process.
+    static func tap(_ name: String, _ verb: String) throws {
+        let process = try spawn(
+            SpawnRequest(executable: "/usr/sbin/ip", arguments: ["ip", "tuntap", verb, "dev", name, "mode", "tap"]))
+        while process.isAlive { usleep(2000) }
+    }
+
+    /// Opens a tap interface as a management tool does, before it gives the descriptor to QEMU.
+    static func openTap(_ name: String) throws -> Descriptor {
+        let tap = try Descriptor.open("/dev/net/tun", flags: O_RDWR)
+        var request = [UInt8](repeating: 0, count: 40)
+        for (index, byte) in name.utf8.enumerated() { request[index] = byte }
+        // IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, see linux/if_tun.h.
+        request[16] = 0x02
+        request[17] = 0x50
+        let tunSetInterface: UInt = 0x4004_54CA
+        #expect(ioctl(tap.number, tunSetInterface, &request) == 0)
+        return tap
+    }
+
     static let howToGetReady: Comment = "needs QEMU: scripts/setup, and scripts/fetch-qemu for the second version"
 }
 

@@ -56,10 +56,10 @@ extension ConfigurationReader {
 
     /// A snapshot or a mirror puts another node below a device; the medium of a CD drive may be another one.
     private mutating func followImage(of device: RunningMachine.Device, at index: Int) {
-        guard var properties = result.commandLine.options[index].properties, let given = properties["drive"],
-            let value = device["drive"]?.string
-        else { return }
-        let present = ConfigurationReader.nodeName(value)
+        guard var properties = result.commandLine.options[index].properties, let given = properties["drive"] else {
+            return
+        }
+        let present = drive(of: device)
         guard present != given else { return }
         if present.isEmpty {
             properties.remove("drive")
@@ -69,6 +69,16 @@ extension ConfigurationReader {
         result.commandLine.options[index].properties = properties
         result.changes.append(
             "device \(device.id ?? device.type) uses \(present.isEmpty ? "no medium" : present) in place of \(given)")
+    }
+
+    /// The drive or node that a device uses; empty for a drive without medium.
+    ///
+    /// `usb-storage` hands its drive on to a SCSI disk that it makes, and keeps no record.
+    private func drive(of device: RunningMachine.Device) -> String {
+        let own = device["drive"]?.string ?? ""
+        let inner = machine.blocks.drives.first { $0.device?.hasPrefix(device.path + "/") == true }
+        let name = own.isEmpty ? inner.map { $0.name.isEmpty ? $0.root ?? "" : $0.name } ?? "" : own
+        return ConfigurationReader.nodeName(name)
     }
 
     /// Says where a device sits, where the command line left that to QEMU.
@@ -123,6 +133,7 @@ extension ConfigurationReader {
             }
             pairs.append((property.name, text))
         }
+        if device.type == "usb-storage" { pairs.append(("drive", drive(of: device))) }
         add("device", pairs, impliedKey: "driver")
     }
 

@@ -21,18 +21,29 @@ struct NetworkInfo: Sendable, Hashable {
     init(_ text: String) {
         var backends: [Backend] = []
         for line in text.split(whereSeparator: \.isNewline) {
-            let bare = line.drop { $0 == " " || $0 == "\\" }
-            guard let colon = bare.range(of: ": ", after: bare.startIndex) else { continue }
-            let id = String(bare[..<colon.lowerBound])
-            let details = Self.details(bare[colon.upperBound...])
-            guard let type = details["type"], type != "nic", type != "hubport" else { continue }
+            // A port of a hub stands before the one that is connected to it: `h0: nic1: index=0,...`.
+            var words = Self.words(line.drop { $0 == " " || $0 == "\\" })
+            guard let text = words.popLast(), let id = words.popLast() else { continue }
+            backends += words.map { Backend(id: String($0), type: "hubport", details: [:], queues: 1) }
+            let details = Self.details(text)
+            guard let type = details["type"], type != "nic" else { continue }
             if let index = backends.firstIndex(where: { $0.id == id && $0.type == type }) {
                 backends[index].queues += 1
             } else {
-                backends.append(Backend(id: id, type: type, details: details, queues: 1))
+                backends.append(Backend(id: String(id), type: type, details: details, queues: 1))
             }
         }
         self.backends = backends
+    }
+
+    private static func words(_ text: Substring) -> [Substring] {
+        var words: [Substring] = []
+        var rest = text
+        while let colon = rest.range(of: ": ", after: rest.startIndex) {
+            words.append(rest[..<colon.lowerBound])
+            rest = rest[colon.upperBound...]
+        }
+        return words + [rest]
     }
 
     /// `index=0,type=tap,ifname=tap0,script=no`; a part without `=` belongs to the value before it.
