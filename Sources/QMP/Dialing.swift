@@ -3,6 +3,28 @@ internal import Linux
 
 /// Reaching a server's socket without holding up the caller's thread.
 enum Dialing {
+    /// Connects to a socket that a process which has just been started is about to open.
+    ///
+    /// QEMU's socket is there a moment before it is listened at: both are waited for.
+    static func connect(
+        _ path: String,
+        within patience: Duration,
+        appearingWithin appearance: Duration
+    ) async throws(QMPError) -> UnixStream {
+        let end = ContinuousClock.now + appearance
+        while true {
+            do throws(QMPError) {
+                return try await connect(path, within: patience)
+            } catch {
+                let code = error.systemError?.code
+                guard code == ENOENT || code == ECONNREFUSED, ContinuousClock.now < end else { throw error }
+            }
+            guard (try? await Task.sleep(for: .milliseconds(2))) != nil else {
+                throw QMPError(.cancelled, "the wait for the socket was cancelled", endpoint: path)
+            }
+        }
+    }
+
     static func connect(_ path: String, within patience: Duration) async throws(QMPError) -> UnixStream {
         do throws(SystemError) {
             return try UnixStream.connect(path: path, within: .zero)

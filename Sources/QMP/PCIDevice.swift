@@ -25,6 +25,9 @@ public struct PCIDevice: Sendable, Hashable {
     public let classDescription: String?
 
     /// What is behind it, for a bridge; nil for anything else.
+    ///
+    /// QEMU does not list it either while the bridge has no bus number, which the guest's firmware gives: nothing is listed
+    /// behind bridges in a QEMU that has not run yet.
     public let behindBridge: [PCIDevice]?
 
     init(from reply: QMPReply) throws(QMPError) {

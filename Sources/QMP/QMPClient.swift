@@ -35,6 +35,7 @@ public final class QMPClient: Sendable {
     ///
     /// - Parameters:
     ///   - path: The socket's path; it may be longer than the 107 bytes of a socket address.
+    ///   - appearance: The longest wait for somebody to listen there, for a QEMU that has just been started.
     ///   - greetingDeadline: The longest wait for the connection, for the greeting, and for the end of the negotiation each.
     ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
     ///   - limits: What a message may take at most.
@@ -43,11 +44,12 @@ public final class QMPClient: Sendable {
     ///   cannot be reached.
     public static func connect(
         path: String,
+        appearingWithin appearance: Duration = .zero,
         greetingDeadline: Duration = .seconds(2),
         allowsOutOfBand: Bool = true,
         limits: JSONLimits = .standard
     ) async throws(QMPError) -> QMPClient {
-        let stream = try await Dialing.connect(path, within: greetingDeadline)
+        let stream = try await Dialing.connect(path, within: greetingDeadline, appearingWithin: appearance)
         let connection = QMPConnection(stream, endpoint: path, limits: limits)
         return try await negotiate(connection, within: greetingDeadline, allowsOutOfBand: allowsOutOfBand)
     }

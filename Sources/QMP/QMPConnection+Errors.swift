@@ -11,11 +11,26 @@ extension QMPConnection {
         return error
     }
 
-    func refused(_ refusal: QMPError.Refusal, command: JSONValue?) -> QMPError {
-        let name = command?["execute"]?.string ?? command?["exec-oob"]?.string ?? "?"
+    /// The end of the connection, as the one who waits for a reply has to hear of it.
+    func unanswered(_ command: JSONValue?, because reason: QMPError) -> QMPError {
+        guard let command else { return located(reason) }
         return QMPError(
+            reason.code,
+            "no reply to '\(name(of: command))': \(reason.message)",
+            endpoint: reason.endpoint.isEmpty ? endpoint : reason.endpoint,
+            command: command,
+            systemError: reason.systemError
+        )
+    }
+
+    func name(of command: JSONValue?) -> String {
+        command?["execute"]?.string ?? command?["exec-oob"]?.string ?? "?"
+    }
+
+    func refused(_ refusal: QMPError.Refusal, command: JSONValue?) -> QMPError {
+        QMPError(
             .refused,
-            "QEMU refused '\(name)': \(refusal.text) (\(refusal.errorClass))",
+            "QEMU refused '\(name(of: command))': \(refusal.text) (\(refusal.errorClass))",
             endpoint: endpoint,
             command: command,
             refusal: refusal

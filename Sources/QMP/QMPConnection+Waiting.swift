@@ -84,8 +84,9 @@ extension QMPConnection {
             if state.receivedAnything { return state.session.notQMP("its greeting is not complete") }
             return QMPError(
                 .busy,
-                "no greeting within \(waiter.patience): another client holds this monitor of \(peerName), which serves "
-                    + "one client at a time; close that client, or start QEMU with one more -qmp socket"
+                "no greeting within \(waiter.patience): another client holds this monitor of \(peerName), which serves one "
+                    + "client at a time (or that process is stopped); close that client, or start QEMU with one more "
+                    + "-qmp socket"
             )
         }
     }
@@ -95,7 +96,6 @@ extension QMPConnection {
     }
 
     private func subject(_ command: JSONValue?) -> String {
-        guard let command else { return "the greeting" }
-        return "'\(command["execute"]?.string ?? command["exec-oob"]?.string ?? "?")'"
+        command == nil ? "the greeting" : "'\(name(of: command))'"
     }
 }

@@ -77,7 +77,7 @@ final class QMPConnection: Sendable {
         }
         stream.shutdown()
         for waiter in waiters.values {
-            var error = located(reason, command: waiter.command)
+            var error = unanswered(waiter.command, because: reason)
             error.isUnsent = !waiter.isSent
             waiter.slot.fill(.failure(error))
         }

@@ -109,6 +109,9 @@ struct ScriptPlayer: ~Copyable {
             try give(rest, to: command)
         case .text(let text):
             try send(Array(text.utf8))
+        case .agentSync:
+            let reply: JSONValue = ["return": command["arguments"]?["id"] ?? nil]
+            try send([0xFF] + reply.encodedBytes(terminator: [0x0A]))
         case .silence:
             return
         case .close:
@@ -168,17 +171,25 @@ struct ScriptPlayer: ~Copyable {
                 swap(&descriptors, &received.descriptors)
                 stage.keep(descriptors)
             }
-            var values: [JSONValue] = []
+            commands += read(Array(bytes))
+        } catch {
+            throw .clientGone
+        }
+    }
+
+    /// Reads commands; the byte 0xFF makes a fresh start, as in QEMU and in its agent.
+    private mutating func read(_ bytes: [UInt8]) -> [JSONValue] {
+        var values: [JSONValue] = []
+        for (number, text) in bytes.split(separator: 0xFF, omittingEmptySubsequences: false).enumerated() {
+            if number > 0 { parser = JSONStreamParser() }
             do throws(JSONError) {
-                try parser.feed(bytes) { values.append($0) }
+                try parser.feed(Array(text)) { values.append($0) }
             } catch {
                 stage.note(deviation: "the client sent something that cannot be read: \(error)")
                 parser = JSONStreamParser()
             }
-            commands += values
-        } catch {
-            throw .clientGone
         }
+        return values
     }
 
     private func note(_ bytes: UnsafeRawBufferPointer, descriptors: Int) {

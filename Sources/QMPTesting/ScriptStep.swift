@@ -65,6 +65,9 @@ public enum ScriptAnswer: Sendable {
     /// A text as it is.
     case text(String)
 
+    /// A guest agent's answer to `guest-sync-delimited`: the byte 0xFF and the argument `id` as `return`.
+    case agentSync
+
     /// No answer.
     case silence
 

@@ -90,6 +90,12 @@ import Testing
         let dead = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: listener.path) }
         #expect(dead?.code == .system)
         #expect(dead?.message.contains("nobody listens") == true)
+        let start = ContinuousClock.now
+        let late = await #expect(throws: QMPError.self) {
+            try await QMPClient.connect(path: "\(folder.path)/none", appearingWithin: .milliseconds(50))
+        }
+        #expect(late?.systemError?.name == "ENOENT")
+        #expect(ContinuousClock.now - start >= .milliseconds(50))
         let path = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: "/etc/passwd") }
         #expect(path?.code == .system)
     }
