@@ -1,0 +1,87 @@
+import CanaryTesting
+import Glibc
+import HyperFresh
+import Linux
+import QMP
+import Testing
+
+extension Live {
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct EnduranceLiveTests {
+        /// 200 unless `HYPERFRESH_ENDURANCE` says otherwise.
+        private static let count = getenv("HYPERFRESH_ENDURANCE").flatMap { Int(String(cString: $0)) } ?? 200
+
+        @Test func manyRefreshesInARowLeaveNothingBehind() async throws {
+            var options = CanaryGuest.Options.withDisk
+            options.pace = "1024"
+            try await LiveGuest.run("endurance", options: options) { guest in
+                var switches: [Int] = []
+                var shares: [Int] = []
+                // The first ones open what is opened once; from then on every count is flat.
+                try await refresh(guest, times: 5, &switches, &shares)
+                let before = try await Resources(of: guest)
+                try await refresh(guest, times: Self.count - 5, &switches, &shares)
+                let after = try await Resources(of: guest)
+                #expect(after.isNoMore(than: before), "\(after), before: \(before)")
+                try await guest.expectSoundOnOneSide()
+                #expect(guest.canary.reports.allSatisfy { $0.anomalies == 0 })
+                print(
+                    "\(Self.count) refreshes: switch \(Self.percentiles(switches)), controller \(Self.percentiles(shares))"
+                )
+                print("before: \(before)\nafter:  \(after)")
+            }
+        }
+
+        private func refresh(
+            _ guest: LiveGuest, times: Int, _ switches: inout [Int], _ shares: inout [Int]
+        ) async throws {
+            for _ in 0..<times {
+                let report = try await guest.refresh()
+                try #require(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                let timing = try #require(report.timing)
+                switches.append(timing.stopToResume)
+                shares.append(timing.controller)
+            }
+        }
+
+        private static func percentiles(_ samples: [Int]) -> String {
+            let sorted = samples.sorted()
+            let values = [50, 95, 99].map { percent in "p\(percent) \(sorted[(sorted.count - 1) * percent / 100]) us" }
+            return values.joined(separator: ", ")
+        }
+    }
+}
+
+/// What a refresh could leak, counted.
+private struct Resources: CustomStringConvertible {
+    var guestDescriptors: Int
+    var ownDescriptors: Int
+    var ownThreads: Int
+    var files: Int
+    var journals: Int
+    var sockets: Int
+    var memory: Int
+
+    init(of guest: LiveGuest) async throws {
+        let files = guest.canary.files
+        guestDescriptors = try await guest.descriptorCount()
+        ownDescriptors = try ProcFS.descriptors(getpid()).count
+        ownThreads = try ProcFS.names(inFolder: "/proc/self/task").count
+        self.files = try ProcFS.names(inFolder: files.directory).count
+        journals = try ProcFS.names(inFolder: "\(files.directory)/state/handoffs").count
+        sockets = try ProcFS.unixSockets().filter { $0.path?.contains(files.directory) == true }.count
+        memory = try ProcFS.names(inFolder: "/dev/shm").count
+    }
+
+    /// Journals are kept up to a hundred; a pool of threads may differ by a few.
+    func isNoMore(than other: Resources) -> Bool {
+        guestDescriptors <= other.guestDescriptors && ownDescriptors <= other.ownDescriptors + 2
+            && ownThreads <= other.ownThreads + 4 && files <= other.files && journals <= 101
+            && sockets <= other.sockets && memory <= other.memory
+    }
+
+    var description: String {
+        "guest's descriptors \(guestDescriptors), ours \(ownDescriptors), threads \(ownThreads), files \(files), "
+            + "journals \(journals), sockets \(sockets), shared memory \(memory)"
+    }
+}
