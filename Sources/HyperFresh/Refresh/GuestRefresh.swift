@@ -38,8 +38,7 @@ struct GuestRefresh: Sendable {
             old: ready.old, plan: ready.plan, journal: journal, driver: driver, clock: clock,
             maximumDowntime: request.maximumDowntime)
         defer { sides.close() }
-        let deadline = driver.happens(.deadlinePassed, after: request.timeout)
-        defer { deadline.cancel() }
+        sides.giveUp(after: request.timeout)
         let outcome = await driver.run(on: sides)
         clock.end()
         report.conclude(outcome, sides: sides, timings: clock)
@@ -84,6 +83,10 @@ extension RefreshReport {
         var failure =
             state.failure
             ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
+        // What then failed was told to stop.
+        if outcome == .rolledBack(.cancelled) {
+            failure = HyperFreshError(Self.reason(outcome), remedy: "Start it again when it suits.")
+        }
         failure.evidence += state.warnings
         failure.guestState = Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
         failure.exitCode = self.outcome.exitCode

@@ -72,14 +72,6 @@ final class HandoffDriver: Sendable {
         }
     }
 
-    /// Reports an event once the duration has passed; cancel the task to take it back.
-    func happens(_ event: HandoffEvent, after duration: Duration) -> Task<Void, Never> {
-        Task { [self] in
-            guard (try? await Task.sleep(for: duration)) != nil else { return }
-            happened(event)
-        }
-    }
-
     private func answer(_ event: HandoffEvent) {
         core.withLock { core in
             core.actionInProgress = nil

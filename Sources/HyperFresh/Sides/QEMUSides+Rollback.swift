@@ -26,11 +26,18 @@ extension QEMUSides {
         return .newRemoved
     }
 
+    /// Older QEMUs (7.2) forget that a guest was paused when they fail to hand it over.
+    private static let postmigrateNote = """
+        The guest was paused and still is, but QEMU calls it `postmigrate` now, and hands such a guest over only once it \
+        has run (`cont`).
+        """
+
     /// The new side's process is gone: nobody else can run the guest.
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { clock.end() }
         do {
             try await OldSide.restore(old.client, settings: state.withLock { $0.oldSettings }, resume: resume)
+            if try await old.client.execute(QueryStatus()).state == .postmigrate { warn(Self.postmigrateNote) }
             return .oldRestored
         } catch {
             fail(

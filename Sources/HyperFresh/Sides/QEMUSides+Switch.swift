@@ -77,7 +77,8 @@ extension QEMUSides {
     }
 
     private func oldSays(_ message: Result<QMPEvent, QMPError>) {
-        guard case .success(let event) = message else { return oldIsSilent() }
+        // A monitor that falls silent says nothing about the guest: the end of the process does, or a deadline.
+        guard case .success(let event) = message else { return }
         switch (event.name, event.data["status"]?.string) {
         case ("STOP", _): oldStopped(event)
         case ("MIGRATION", "completed"):
@@ -92,15 +93,6 @@ extension QEMUSides {
         }
     }
 
-    /// The connection of a process that ends is closed a moment before the process is gone, and the difference matters: a
-    /// dead old side cannot run again, so that a loaded new side may.
-    private func oldIsSilent() {
-        watch { [self] in
-            let isGone = await old.handle.waitForExit(within: .milliseconds(200))
-            driver.happened(isGone ? .oldExited : .oldFailed)
-        }
-    }
-
     private func oldStopped(_ event: QMPEvent) {
         let isOurs = state.withLock { state in
             // A pause before the switch is somebody else's; one after it is the switch's own.
@@ -110,17 +102,30 @@ extension QEMUSides {
             return true
         }
         guard isOurs else { return }
-        let timer = driver.happens(.deadlinePassed, after: maximumDowntime)
-        state.withLock { $0.watchers.append(timer) }
+        watch { [self] in
+            guard (try? await Task.sleep(for: maximumDowntime)) != nil else { return }
+            stoppedForTooLong()
+        }
     }
 
     /// The timer of the maximum downtime may be late on a busy host; nothing is committed that it would have stopped.
+    /// Once the old side is dead there is nothing to go back to, and late is better than never.
     private func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
         let stopSeen = state.withLock { state in
             state.marks.completed(side, at: event)
             return state.marks.stopSeen
         }
-        if let stopSeen, .now - stopSeen > maximumDowntime { driver.happened(.deadlinePassed) }
+        guard let stopSeen, .now - stopSeen > maximumDowntime, !old.handle.hasExited else { return }
+        stoppedForTooLong()
+    }
+
+    private func stoppedForTooLong() {
+        guard !driver.state.isCommitted else { return }
+        fail(
+            HyperFreshError(
+                "the guest was stopped for longer than \(maximumDowntime)",
+                remedy: "Allow more with --max-downtime, or try again when the host is less busy."))
+        driver.happened(.deadlinePassed)
     }
 
     private func newSays(_ message: Result<QMPEvent, QMPError>) {

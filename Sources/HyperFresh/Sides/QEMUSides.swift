@@ -109,6 +109,18 @@ final class QEMUSides: HandoffSides {
         clock.note(text)
     }
 
+    /// Rolls back what is not committed in time.
+    func giveUp(after timeout: Duration) {
+        watch { [self] in
+            guard (try? await Task.sleep(for: timeout)) != nil, !driver.state.isCommitted else { return }
+            fail(
+                HyperFreshError(
+                    "the handoff was not committed within \(timeout)",
+                    remedy: "See which of the two QEMUs does not answer, or allow more with --timeout."))
+            driver.happened(.deadlinePassed)
+        }
+    }
+
     func watch(_ work: @escaping @Sendable () async -> Void) {
         let task = Task { await work() }
         state.withLock { $0.watchers.append(task) }
