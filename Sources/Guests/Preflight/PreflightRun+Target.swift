@@ -19,7 +19,8 @@ extension PreflightRun {
         }
         do throws(QEMUProbeError) {
             let types = Set(machine.devices.map(\.type))
-            let probe = try await QEMUProbe.ask(name, credentials: try credentials(for: name), propertiesOf: types)
+            let probe = try await QEMUProbe.ask(
+                name, credentials: try credentials(for: name), environment: inheritedModules, propertiesOf: types)
             result.target = probe.binary
             result.targetPath = probe.binary.path
             result.targetVersion = probe.version
@@ -111,6 +112,16 @@ extension PreflightRun {
             ProgramTrust.isOurs(String(folder))
         else { return [:] }
         return ["QEMU_MODULE_DIR": String(folder)]
+    }
+
+    /// What of that the new QEMU inherits: the environment goes along, but not the modules of an unpacked old QEMU.
+    private var inheritedModules: [String: String] {
+        let modules = oldModules
+        guard let folder = modules["QEMU_MODULE_DIR"], let executable = guest.executable?.path,
+            let tree = FirmwareSearch.tree(of: executable), folder.hasPrefix(tree + "/"),
+            result.targetPath != executable
+        else { return modules }
+        return [:]
     }
 
     private func modules(of probe: QEMUProbe) -> [String: String] {

@@ -14,7 +14,11 @@ struct MemoryTreeTests {
         GuestMemoryRange(backend: backend, address: address, offset: offset, size: size)
     }
 
-    @Test("RAM below and above 4 GiB", arguments: ["7.2-q35-running", "7.2-q35-waiting", "7.2-q35-4.0"])
+    @Test(
+        "RAM below and above 4 GiB",
+        arguments: [
+            "7.2-q35-running", "7.2-q35-waiting", "7.2-q35-4.0", "10.0-q35-running", "10.0-q35-waiting", "10.0-q35-4.0",
+        ])
     func q35(fixture: String) throws {
         let half = 2 * Self.gigabyte
         #expect(
@@ -30,11 +34,11 @@ struct MemoryTreeTests {
         #expect(MemoryTree(running).layout(of: ["r0"]) == MemoryTree(waiting).layout(of: ["r0"]))
     }
 
-    @Test("Two NUMA nodes and a DIMM: the nodes are parts of one container")
-    func numa() throws {
+    @Test("Two NUMA nodes and a DIMM: the nodes are parts of one container", arguments: ["7.2", "10.0"])
+    func numa(version: String) throws {
         let half = 2 * Self.gigabyte
         #expect(
-            try layout("7.2-pc-numa-dimm", ["r0", "r1", "m1"])
+            try layout("\(version)-pc-numa-dimm", ["r0", "r1", "m1"])
                 == [
                     range("r0", at: 0, from: 0, half), range("r1", at: half, from: 0, Self.gigabyte),
                     range("r1", at: 4 * Self.gigabyte, from: Self.gigabyte, Self.gigabyte),
@@ -42,10 +46,10 @@ struct MemoryTreeTests {
                 ])
     }
 
-    @Test("A machine without PCI")
-    func microvm() throws {
+    @Test("A machine without PCI", arguments: ["7.2", "10.0"])
+    func microvm(version: String) throws {
         #expect(
-            try layout("7.2-microvm", ["r0"])
+            try layout("\(version)-microvm", ["r0"])
                 == [
                     range("r0", at: 0, from: 0, 3 * Self.gigabyte),
                     range("r0", at: 4 * Self.gigabyte, from: 3 * Self.gigabyte, Self.gigabyte),
