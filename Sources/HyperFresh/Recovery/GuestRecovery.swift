@@ -76,8 +76,10 @@ struct GuestRecovery {
         } else if entry.oldSettings != nil {
             return Conclusion(
                 outcome: .rolledBack,
-                summary: "rolled back: the guest is on the old QEMU (pid \(facts.old.pid)), which does not answer and keeps "
-                    + "the migration settings of a refresh",
+                summary: """
+                    rolled back: the guest is on the old QEMU (pid \(facts.old.pid)), which does not answer and keeps the \
+                    migration settings of a refresh
+                    """,
                 remedy: "Let go of its monitor (\(facts.oldQMP)) and run `hyperfresh recover` again.")
         }
         return Conclusion(

@@ -109,6 +109,7 @@ extension QEMUSides {
     }
 
     /// The timer of the maximum downtime may be late on a busy host; nothing is committed that it would have stopped.
+    ///
     /// Once the old side is dead there is nothing to go back to, and late is better than never.
     private func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
         let stopSeen = state.withLock { state in
