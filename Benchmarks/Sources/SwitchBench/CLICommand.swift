@@ -23,6 +23,9 @@ struct CLICommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where every sample goes.", valueName: "file"))
     var output: String?
 
+    /// The name of the call for which the program is read from disk.
+    static let uncached = "--version, not in the page cache"
+
     func run() async throws {
         try await Scratch.use { try await run(in: $0) }
     }
@@ -33,7 +36,7 @@ struct CLICommand: AsyncParsableCommand {
         let bench = CLIBench(executable: places.hyperfresh, scratch: scratch, rounds: rounds)
         var calls = [
             try bench.measure("--version", ["--version"]),
-            try bench.measure("--version, not in the page cache", ["--version"], evicting: true),
+            try bench.measure(Self.uncached, ["--version"], evicting: true),
             try bench.measure("list", ["list", "--json"]),
         ]
         let herd = try await Herd(count: qemus, qemu: places.qemu, scratch: scratch)

@@ -14,8 +14,11 @@ struct SwitchCommand: AsyncParsableCommand {
 
     @OptionGroup var tools: ToolOptions
 
-    @Option(help: "Handovers by each method on each kind of guest.")
+    @Option(help: "Handovers by each method on each idle guest.")
     var rounds = 50
+
+    @Option(help: "Handovers by each method on each dirtying guest.")
+    var dirtyingRounds = 20
 
     @Option(help: "Pre-copy takes part in one of so many rounds.")
     var precopyEvery = 5
@@ -50,7 +53,8 @@ struct SwitchCommand: AsyncParsableCommand {
             shapes: loads.flatMap { load in
                 (quick ? [256, 1024] : sizes).map { GuestShape(memoryMiB: $0, load: load) }
             },
-            methods: methods, rounds: quick ? 5 : rounds, precopyEvery: precopyEvery, tools: places, scratch: scratch)
+            methods: methods, rounds: quick ? [.idle: 5, .dirtying: 5] : [.idle: rounds, .dirtying: dirtyingRounds],
+            precopyEvery: precopyEvery, tools: places, scratch: scratch)
         try await run.run(into: &results)
         results.minutes = Double(Clock.monotonic() - begin) / 60e9
         Progress.clear()
@@ -102,7 +106,7 @@ struct ToolOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Both sides of a pre-copy migration. That of QEMU 7.2 loses pages of emulated guests that dirty memory.",
+            "Both sides of a pre-copy migration. After one on QEMU 7.2 the dirtying canary hangs or restarts.",
             valueName: "path"))
     var precopyQemu = "\(Self.cache)/qemu-10.0/qemu-system-x86_64"
 

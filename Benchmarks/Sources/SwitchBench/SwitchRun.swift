@@ -6,8 +6,8 @@ import Glibc
 struct SwitchRun {
     let shapes: [GuestShape]
     let methods: [Method]
-    /// Handovers by each method on each kind of guest.
-    let rounds: Int
+    /// Handovers by each method on each guest of a load.
+    let rounds: [GuestShape.Load: Int]
     /// Pre-copy, which takes seconds, has its turn in one of so many rounds.
     let precopyEvery: Int
     let tools: Tools
@@ -34,6 +34,7 @@ struct SwitchRun {
     private func measure(
         _ shape: GuestShape, _ guests: [BenchGuest.Memory: BenchGuest], into results: inout SwitchResults
     ) async throws -> [BenchGuest.Memory: Int] {
+        let rounds = rounds[shape.load] ?? 0
         var counts: [BenchGuest.Memory: Int] = [:]
         var active: BenchGuest.Memory?
         // Both have run until here.
