@@ -58,6 +58,12 @@ extension GuestPreparation {
             PreflightRequest(
                 process: process, target: request.target, stateDirectory: host.stateDirectory, handoffID: handoffID))
         var findings = result.report.findings + (await supervisorFindings(process))
+        // A controller at work holds the monitor, too, and is the reason that helps.
+        if findings.contains(where: { $0.id == .monitorBusy && $0.severity == .fail }),
+            let file = lockedMemory(of: process)
+        {
+            findings.insert(busy(file), at: 0)
+        }
         var ready: Ready?
         if !findings.contains(where: { $0.severity == .fail }) {
             switch makeReady(process, result, handoffID: handoffID) {
@@ -91,10 +97,7 @@ extension GuestPreparation {
         do throws(SystemError) {
             let handle = try ProcessHandle(process.identity)
             guard let lock = try GuestLock(memoryFile: memoryFile) else {
-                let busy = Finding(
-                    .refreshInProgress, .fail, "another refresh of this guest is under way", evidence: [memoryFile],
-                    remedy: "Wait for it; `hyperfresh status` shows it.")
-                return .failure(Obstacle(finding: busy))
+                return .failure(Obstacle(finding: busy(memoryFile)))
             }
             let old = OldQEMU(process: process, handle: handle, client: client, description: description)
             return .success(
@@ -106,6 +109,27 @@ extension GuestPreparation {
                 .guestState, .fail, "the guest's QEMU cannot be held", evidence: ["\(error)"],
                 remedy: "It may have ended meanwhile: `hyperfresh list` shows the guests of this host.")
             return .failure(Obstacle(finding: gone))
+        }
+    }
+
+    private static func busy(_ memoryFile: String) -> Finding {
+        Finding(
+            .refreshInProgress, .fail, "another refresh of this guest is under way", evidence: [memoryFile],
+            remedy: "Wait for it; `hyperfresh status` shows it.")
+    }
+
+    /// The file among those that the process shares that a controller has locked.
+    private static func lockedMemory(of process: GuestProcess) -> String? {
+        let mappings = (try? ProcFS.mappings(process.identity.pid)) ?? []
+        let shared = Set(mappings.filter { $0.isShared && !$0.isDeleted }.map(\.path))
+        return shared.first { path in
+            do throws(SystemError) {
+                let lock = try GuestLock(memoryFile: path)
+                lock?.release()
+                return lock == nil
+            } catch {
+                return false
+            }
         }
     }
 
