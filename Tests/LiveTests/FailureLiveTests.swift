@@ -19,12 +19,12 @@ extension Live {
         @Test(arguments: [false, true])
         func aNewQEMUThatDiesLeavesTheGuestOnTheOldOne(isPaused: Bool) async throws {
             try await LiveGuest.run("new-dies", options: .withDisk) { guest in
-                if isPaused { try await guest.ask(Stop()) }
                 for state in Self.beforeCommit {
+                    if isPaused { try await guest.ask(Stop()) }
                     let report = try await guest.refresh(until: "record:\(state)") { kill($0.new, SIGKILL) }
                     try await expectRolledBack(guest, report, "\(state)", isPaused: isPaused)
+                    if isPaused { try await guest.ask(Cont()) }
                 }
-                if isPaused { try await guest.ask(Cont()) }
                 try await guest.expectSoundOnOneSide()
             }
         }
@@ -80,6 +80,7 @@ extension Live {
                 }
                 #expect(report["outcome"] == "timed-out", "\(report)")
                 #expect(report["exit_code"] == 4)
+                #expect(report["error"]?["message"]?.string?.contains("stopped for longer") == true, "\(report)")
                 expectClear(report, "pid \(guest.canary.pid ?? 0)")
                 #expect(try await guest.isRunning)
                 try await guest.expectSoundOnOneSide()
@@ -93,6 +94,7 @@ extension Live {
                 }
                 #expect(report["outcome"] == "timed-out", "\(report)")
                 #expect(report["exit_code"] == 4)
+                #expect(report["error"]?["message"]?.string?.contains("not committed within") == true, "\(report)")
                 try await guest.expectSoundOnOneSide()
             }
         }
@@ -130,6 +132,7 @@ extension Live {
                         sides.controller.signal(signal)
                     }
                     try await expectRolledBack(guest, report, "signal \(signal) at \(state)", isPaused: false)
+                    #expect(report["error"]?["message"]?.string?.contains("cancelled") == true, "\(report)")
                 }
                 let report = try await guest.refresh(until: "record:committed") { $0.controller.signal(signal) }
                 #expect(report["outcome"] == "refreshed", "\(report)")
@@ -143,6 +146,49 @@ extension Live {
                 while controller.outputSoFar.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
                 controller.signal(SIGINT)
                 try await expectRolledBack(guest, controller.result().report, "preflight", isPaused: false)
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        // MARK: - Two controllers
+
+        @Test func aSecondControllerLeavesTheGuestToTheFirst() async throws {
+            try await LiveGuest.run("two") { guest in
+                let first = try guest.startRefresh(fault: "stop-after-record:linked")
+                try await first.waitUntilStopped()
+                for arguments in [[], ["--dry-run"]] {
+                    let second = try await guest.start(
+                        ["refresh", "guest", guest.canary.files.qmp, "--json"] + arguments
+                    ).result()
+                    let report = try second.report
+                    #expect(report["exit_code"] == 3, "\(report)")
+                    #expect(report["outcome"] == "blocked")
+                    let findings = report["findings"]?.array ?? []
+                    #expect(findings.contains { $0["id"] == "refresh-in-progress" }, "\(report)")
+                    expectClear(report, "Nothing was touched")
+                }
+                // Nor does a recovery meddle with it.
+                let recovery = try await guest.command("recover", "--json")
+                #expect(recovery.ending == .exited(6), "\(recovery)")
+                first.signal(SIGCONT)
+                #expect(try await first.result().report["outcome"] == "refreshed")
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func ofControllersThatStartTogetherOneWins() async throws {
+            try await LiveGuest.run("race") { guest in
+                for _ in 1...5 {
+                    let controllers = try (1...3).map { _ in try guest.startRefresh() }
+                    var statuses: [Int32] = []
+                    for controller in controllers {
+                        let report = try await controller.result().report
+                        statuses.append(report["exit_code"]?.int.map(Int32.init) ?? -1)
+                        #expect([0, 3].contains(report["exit_code"]?.int), "\(report)")
+                    }
+                    #expect(statuses.contains(0))
+                    try guest.expectNothingLeft()
+                }
                 try await guest.expectSoundOnOneSide()
             }
         }
