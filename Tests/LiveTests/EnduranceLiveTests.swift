@@ -70,7 +70,7 @@ private struct Resources: CustomStringConvertible {
         self.files = try ProcFS.names(inFolder: files.directory).count
         journals = try ProcFS.names(inFolder: "\(files.directory)/state/handoffs").count
         sockets = try ProcFS.unixSockets().filter { $0.path?.contains(files.directory) == true }.count
-        memory = try ProcFS.names(inFolder: "/dev/shm").count
+        memory = try ProcFS.names(inFolder: "/dev/shm").filter { $0.contains(files.unique) }.count
     }
 
     /// Journals are kept up to a hundred; a pool of threads may differ by a few.

@@ -95,6 +95,9 @@ final class HandoffDriver: Sendable {
             case .finish(let outcome):
                 core.finished?.resume(returning: outcome)
                 core.finished = nil
+                // The sides report to this driver and so hold it; now they may go, and their descriptors with them.
+                core.sides = nil
+                return
             default:
                 core.actionInProgress = Task { [self] in
                     let event = await sides.perform(action)
