@@ -14,7 +14,6 @@ struct BlockGraph: Sendable, Hashable {
         var file: String
         var isReadOnly: Bool
         var isDirect: Bool
-        var isWriteback: Bool
         var ignoresFlush: Bool
         var detectsZeroes: String
         var isEncrypted: Bool
@@ -22,8 +21,6 @@ struct BlockGraph: Sendable, Hashable {
         var virtualSize: Int64
         /// Whether the image's header names a backing file.
         var namesBackingFile: Bool
-        /// The limits that are not zero, by their names in a drive's options.
-        var throttling: [String: Int64]
 
         var hasOwnName: Bool { !name.hasPrefix("#") }
     }
@@ -36,7 +33,10 @@ struct BlockGraph: Sendable, Hashable {
         var device: String?
         /// The topmost node; nil for an empty drive.
         var root: String?
-        var isRemovable: Bool
+        /// Whether a write is complete for the guest before it is on the disk.
+        var isWriteback: Bool
+        /// The limits that are not zero, by their names in a drive's options.
+        var throttling: [String: Int64]
     }
 
     var nodes: [String: Node] = [:]
@@ -54,7 +54,9 @@ struct BlockGraph: Sendable, Hashable {
         self.drives = (drives.array ?? []).map { drive in
             Drive(
                 name: drive["device"]?.string ?? "", device: drive["qdev"]?.string,
-                root: drive["inserted"]?["node-name"]?.string, isRemovable: drive["removable"]?.bool ?? false)
+                root: drive["inserted"]?["node-name"]?.string,
+                isWriteback: drive["inserted"]?["cache"]?["writeback"]?.bool ?? true,
+                throttling: Self.throttling(drive["inserted"] ?? .null))
         }
         children = Self.children(graph)
     }
@@ -78,10 +80,10 @@ struct BlockGraph: Sendable, Hashable {
         return Node(
             name: name, driver: driver, filename: image?["filename"]?.string ?? "", file: value["file"]?.string ?? "",
             isReadOnly: value["ro"]?.bool ?? false, isDirect: cache?["direct"]?.bool ?? false,
-            isWriteback: cache?["writeback"]?.bool ?? true, ignoresFlush: cache?["no-flush"]?.bool ?? false,
+            ignoresFlush: cache?["no-flush"]?.bool ?? false,
             detectsZeroes: value["detect_zeroes"]?.string ?? "off", isEncrypted: value["encrypted"]?.bool ?? false,
             virtualSize: image?["virtual-size"]?.integer ?? 0,
-            namesBackingFile: image?["backing-filename"]?.string != nil, throttling: throttling(value))
+            namesBackingFile: image?["backing-filename"]?.string != nil)
     }
 
     /// The limits under their names in `-drive`.

@@ -16,6 +16,10 @@ extension ConfigurationReader {
             seen.insert(drive.name)
             follow(drive, option, at: index)
         }
+        for drive in machine.blocks.drives where drive.name.isEmpty && !drive.throttling.isEmpty {
+            result.assumptions.append(
+                "device \(drive.device ?? "?"): the limits set at run time are lost (block_set_io_throttle)")
+        }
         for drive in machine.blocks.drives where !drive.name.isEmpty && !seen.contains(drive.name) {
             if !DriveNames.isMadeByQEMU(drive.name) { addDrive(drive) }
         }
@@ -26,18 +30,19 @@ extension ConfigurationReader {
         let given = DriveNames.file(of: option)
         guard let root = drive.root.flatMap({ machine.blocks.nodes[$0] }) else {
             guard given != nil else { return }
-            replace(option, at: index) { properties in
+            replace(at: index) { properties in
                 let kept = Self.emptyDriveKeys.compactMap { key in properties[key].map { (key: key, value: $0) } }
                 properties = OptionProperties(kept)
             }
             result.changes.append("drive \(drive.name) is empty")
             return
         }
+        followLimits(drive, option, at: index)
         guard !Self.isSame(given, root.file) else { return }
         guard !root.file.hasPrefix("json:"), root.driver != "file" else {
             return refuse("drive \(drive.name)", "its image was exchanged for “\(root.file)”")
         }
-        replace(option, at: index) { properties in
+        replace(at: index) { properties in
             properties.remove("driver")
             properties.set("file", root.file)
             properties.set("format", root.driver)
@@ -45,9 +50,22 @@ extension ConfigurationReader {
         result.changes.append("drive \(drive.name) uses \(root.file) (\(root.driver))")
     }
 
+    /// Limits that were set at run time; those that were given may stand in several spellings and are left alone.
+    private mutating func followLimits(_ drive: BlockGraph.Drive, _ option: CommandLineOption, at index: Int) {
+        let text = option.value ?? ""
+        let isLimited = ["iops", "bps", "throttling."].contains { text.contains($0) }
+        guard !drive.throttling.isEmpty, !isLimited else { return }
+        replace(at: index) { properties in
+            for (key, limit) in drive.throttling.sorted(by: { $0.key < $1.key }) { properties.set(key, "\(limit)") }
+        }
+        result.changes.append("drive \(drive.name) is limited")
+    }
+
     private mutating func replace(
-        _ option: CommandLineOption, at index: Int, _ change: (inout OptionProperties) -> Void
+        at index: Int, _ change: (inout OptionProperties) -> Void
     ) {
+        // It may have been changed already.
+        let option = result.commandLine.options[index]
         var properties = option.name == "drive" ? option.properties ?? OptionProperties() : DriveNames.longForm(option)
         change(&properties)
         result.commandLine.options[index] = CommandLineOption("drive", properties: properties)
@@ -78,9 +96,9 @@ extension ConfigurationReader {
             if root.isReadOnly { pairs.append(("readonly", "on")) }
             if root.isDirect { pairs.append(("cache.direct", "on")) }
             if root.ignoresFlush { pairs.append(("cache.no-flush", "on")) }
-            if !root.isWriteback { pairs.append(("cache.writeback", "off")) }
+            if !drive.isWriteback { pairs.append(("cache.writeback", "off")) }
             if root.detectsZeroes != "off" { pairs.append(("detect-zeroes", root.detectsZeroes)) }
-            pairs += root.throttling.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
+            pairs += drive.throttling.sorted { $0.key < $1.key }.map { ($0.key, "\($0.value)") }
         }
         add("drive", pairs)
         result.assumptions.append("drive \(drive.name): discard, aio, rerror and werror cannot be read back")
