@@ -96,7 +96,8 @@ extension GuestProcess {
     }
 
     private mutating func take(_ survey: CommandLineSurvey, view: ProcessView) {
-        name = survey.name ?? survey.uuid ?? name
+        // A guest's owner chooses the name; it must not steer the terminal of whoever lists it.
+        name = (survey.name ?? survey.uuid).map { String($0.map { $0.isControl ? "?" : $0 }) } ?? name
         uuid = survey.uuid
         memoryBackends = survey.memoryBackends
         accelerators = survey.accelerators
@@ -111,6 +112,12 @@ extension GuestProcess {
     func withVersions() async -> GuestProcess {
         var guest = self
         let pid = identity.pid
+        // Anything can call itself QEMU in its first argument; only what is called so as a file is executed as root.
+        if ourUserID == 0, userID != 0,
+            !QEMURecognition.isEmulatorName(QEMURecognition.baseName(executable?.path ?? ""))
+        {
+            return guest
+        }
         let owner = FileFacts.at("/proc/\(pid)").map { HelperProgram.User(uid: $0.owner, gid: $0.group) }
         guest.runningVersion = await VersionQuery.shared.version(of: "/proc/\(pid)/exe", owner: owner)
         // In another mount namespace the path leads to another file here, if to any.
@@ -118,5 +125,12 @@ extension GuestProcess {
             guest.installedVersion = await VersionQuery.shared.version(of: executable.path, owner: owner)
         }
         return guest
+    }
+}
+
+extension Character {
+    /// Whether a terminal would take it for a command: C0, DEL and C1.
+    fileprivate var isControl: Bool {
+        unicodeScalars.contains { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }
     }
 }

@@ -14,6 +14,8 @@ struct MemoryChecks {
     let backends: [MemoryBackend]
     /// The files behind them, by backend.
     let files: [String: File]
+    /// Whether the process's mappings could be read at all.
+    var knowsMappings = true
 
     /// The findings, one at least for each check.
     var findings: [Finding] {
@@ -51,6 +53,7 @@ struct MemoryChecks {
                 return "\(backend.id) is a \(backend.type): it has no name in the file system"
             }
             guard let mapping = backend.mapping else {
+                guard knowsMappings else { return nil }
                 return "\(backend.id): no file \(backend.path ?? "") of \(backend.size) bytes is mapped"
             }
             guard !mapping.isDeleted else {

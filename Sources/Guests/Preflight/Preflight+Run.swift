@@ -38,7 +38,8 @@ struct PreflightRun {
             return conclude()
         }
         guard let (client, monitor) = await MonitorConnection.open(guest) else {
-            findings.append(await MonitorConnection.refusal(of: guest))
+            let refusal = await MonitorConnection.refusal(of: guest)
+            if refusal.id != .notPermitted || !failed(.notPermitted) { findings.append(refusal) }
             // What the command line says about memory is better than nothing.
             findings += Preflight.glance(at: guest).filter { !reported($0.id) }
             return conclude()

@@ -17,7 +17,8 @@ extension PreflightRun {
         findings +=
             MemoryChecks(
                 name: guest.name, stack: ManagementStack(arguments: guest.arguments), backends: description.memory,
-                files: files
+                files: files,
+                knowsMappings: (try? ProcFS.mappings(guest.identity.pid)) != nil
             ).findings
         result.memoryFile = paths.first
         let lacks = PermissionChecks.memoryFiles(paths)

@@ -17,6 +17,16 @@ extension PreflightRun {
             findings.append(Finding(id, .pass, "the new QEMU is the binary that runs (\(running))", evidence: [name]))
             return nil
         }
+        guard request.target != nil || !name.isEmpty else { return nil }  // The process may not be read: not-permitted says so.
+        guard ProcessView(pid: guest.identity.pid).sharesOurFiles else {
+            findings.append(
+                Finding(
+                    id, .fail,
+                    "the guest lives in a container of its own, where another binary cannot be judged from here",
+                    evidence: ["\(name) is not the file that runs, in the guest's view"],
+                    remedy: "Refresh it with the binary that runs (without --to), or run hyperfresh in its container."))
+            return nil
+        }
         do throws(QEMUProbeError) {
             let types = Set(machine.devices.map(\.type))
             let probe = try await QEMUProbe.ask(
@@ -42,7 +52,9 @@ extension PreflightRun {
 
     /// Whether the path leads to the very file that runs.
     private func isRunningFile(_ name: String) -> Bool {
-        guard let path = try? QEMUProbe.find(name), let file = FileFacts.at(path) else { return false }
+        let view = ProcessView(pid: guest.identity.pid)
+        let path = view.sharesOurFiles ? try? QEMUProbe.find(name) : view.reachable(name)
+        guard let path, let file = FileFacts.at(path) else { return false }
         return FileFacts.at("/proc/\(guest.identity.pid)/exe")?.key == file.key
     }
 

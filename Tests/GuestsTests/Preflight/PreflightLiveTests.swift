@@ -301,4 +301,51 @@ struct PreflightLiveTests {
         #expect(guest.installedVersion?.major == 7)
         #expect(try await qemu.preflight().verdict(on: .binaryUnusable) == .pass)
     }
+
+    @Test("What a guest's owner writes into a command line neither holds up nor steers whoever looks")
+    func hostileProcess() async throws {
+        let folder = try RealFolder()
+        mkfifo(folder.file("pipe"), 0o600)
+        let name = "a\u{1B}[2Jb"
+        let qemu = try RealQEMU(RealQEMU.memory(in: folder) + ["-name", name], in: folder)
+        #expect(try await qemu.guest().name == "a?[2Jb")
+        // It waits for a writer of its configuration for ever.
+        var request = SpawnRequest(
+            executable: RealPrograms.qemu,
+            arguments: [RealPrograms.qemu, "-m", "16M", "-readconfig", folder.file("pipe")])
+        request.workingDirectory = folder.path
+        let waiting = try ProcessHandle(try spawn(request))
+        defer { try? waiting.signal(SIGKILL) }
+        let guest = try #require(await GuestDiscovery.process(waiting.identity))
+        #expect(guest.commandLine == nil)
+        #expect(Preflight.glance(at: guest).map(\.id) == [.commandLineUnreadable])
+    }
+
+    @Test(
+        "Another user is told which rights are missing",
+        .enabled(if: geteuid() == 0 && RealPrograms.command != nil, "needs root, setpriv(1) and a built hyperfresh"))
+    func otherUser() async throws {
+        let folder = try RealFolder()
+        let qemu = try RealQEMU(RealQEMU.memory(in: folder), in: folder)
+        try await qemu.ask { _ in }
+        let command = try #require(RealPrograms.command)
+        let report = folder.file("report")
+        let output = try Descriptor.open(report, flags: O_WRONLY | O_CREAT)
+        var request = SpawnRequest(
+            executable: "/usr/bin/setpriv",
+            arguments: [
+                "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", command, "plan", "guest", "\(qemu.pid)",
+                "--json",
+            ],
+            environment: ["HYPERFRESH_STATE_DIR=/tmp/hyperfresh-nobody"])
+        request.descriptors = [.init(source: output.number, number: 1)]
+        let process = try ProcessHandle(try spawn(request))
+        #expect(await process.waitForExit(within: .seconds(30)))
+        let plan = try JSONValue(parsing: try Files.readAll(report))
+        let finding = try #require(plan["findings"]?.array?.first { $0["id"]?.string == "not-permitted" })
+        #expect(finding["severity"]?.string == "fail")
+        let evidence = finding["evidence"]?.array?.compactMap(\.string).joined() ?? ""
+        for right in ["ptrace", "monitor", "become user 0"] { #expect(evidence.contains(right)) }
+        #expect(try await qemu.preflight().verdict(on: .notPermitted) == .pass)
+    }
 }

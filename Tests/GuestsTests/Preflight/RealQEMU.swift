@@ -20,6 +20,12 @@ enum RealPrograms {
         "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
     }
 
+    /// The command, where it was built beside the tests and another user can run it.
+    static var command: String? {
+        let path = "\(packageRoot)/.build/debug/hyperfresh"
+        return access(path, X_OK) == 0 && access("/usr/bin/setpriv", X_OK) == 0 ? path : nil
+    }
+
     static var isReady: Bool { access(qemu, X_OK) == 0 && access(image, X_OK) == 0 }
     static var hasOther: Bool { isReady && access(otherQEMU, X_OK) == 0 }
     static var hasTap: Bool { access("/dev/net/tun", R_OK | W_OK) == 0 && access("/usr/sbin/ip", X_OK) == 0 }
