@@ -17,7 +17,8 @@ extension PreflightRun {
             findings.append(Finding(id, .pass, "the new QEMU is the binary that runs (\(running))", evidence: [name]))
             return nil
         }
-        guard request.target != nil || !name.isEmpty else { return nil }  // The process may not be read: not-permitted says so.
+        // A path that may not be read: not-permitted says so.
+        guard request.target != nil || !name.isEmpty else { return nil }
         guard ProcessView(pid: guest.identity.pid).sharesOurFiles else {
             findings.append(
                 Finding(
