@@ -46,9 +46,6 @@ public struct Host: Sendable {
     ///   - target: The new binary; `nil` for the installed successor of the running one.
     /// - Returns: What was found.
     /// - Throws: If there is no such guest, or more than one.
-    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
-    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
-    /// Checks whether a guest can be refreshed, and how its new QEMU would be started.
     public func plan(guest: String, target: String? = nil) async throws(HyperFreshError) -> GuestPlan {
         let preparation = try await GuestPreparation.prepare(RefreshRequest(guest: guest, target: target), host: self)
         preparation.close()
@@ -67,9 +64,6 @@ public struct Host: Sendable {
     ///
     /// - Returns: One report for each handoff that was unfinished.
     /// - Throws: If the state folder cannot be read.
-    /// Brings every unfinished handoff to its one right end.
-    /// Brings every unfinished handoff to its one right end.
-    /// Brings every unfinished handoff to its one right end.
     public func recover() async throws(HyperFreshError) -> [RecoveryReport] {
         var reports: [RecoveryReport] = []
         for entry in try HandoffEntry.unfinished(in: stateDirectory) {
