@@ -42,6 +42,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries and shims.
@@ -61,12 +62,13 @@ let package = Package(
         room("Handoff"),
         room("Journal", ["Handoff", "JSON", "Linux"]),
         room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
+        room("Hypervisors", ["QMP", "JSON", "Linux", .product(name: "Yams", package: "Yams")]),
 
         // What the product does.
         room(
             "HyperFresh",
             [
-                "Guests", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
+                "Guests", "Hypervisors", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -87,6 +89,7 @@ let package = Package(
         tests("HandoffTests", ["Handoff"]),
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
+        tests("HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "HyperFresh", "JSON"]),
         tests("ArchitectureTests", []),
         tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "JSON", "Linux"]),

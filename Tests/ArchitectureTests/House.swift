@@ -25,9 +25,11 @@ enum House {
         Room(name: "Handoff", isPure: true),
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
         Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Subprocess", "SystemPackage"]),
+        Room(name: "Hypervisors", uses: ["QMP", "JSON", "Linux"], packages: ["Yams"]),
 
         Room(
-            name: "HyperFresh", uses: ["Guests", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
+            name: "HyperFresh",
+            uses: ["Guests", "Hypervisors", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
             packages: ["Logging"]
         ),
         Room(
