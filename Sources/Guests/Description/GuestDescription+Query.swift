@@ -9,12 +9,12 @@ extension GuestDescription {
     ///
     /// - Parameters:
     ///   - client: the QEMU's monitor.
-    ///   - identity: the QEMU's process; its mappings say which files are its memory. Where they may not be read the
-    ///     backends come without mapping.
+    ///   - identity: the QEMU's process; its mappings say which files are its memory. Where they may not be read, and
+    ///     where the process is not of this kernel (nil), the backends come without mapping.
     /// - Returns: the description.
     /// - Throws: `QMPError` when a question stays without an answer that every QEMU since 4.0 has.
     public static func describe(
-        _ client: QMPClient, identity: ProcessIdentity
+        _ client: QMPClient, identity: ProcessIdentity?
     ) async throws(QMPError) -> GuestDescription {
         do {
             return try await ask(client, identity: identity)
@@ -25,12 +25,12 @@ extension GuestDescription {
         }
     }
 
-    private static func ask(_ client: QMPClient, identity: ProcessIdentity) async throws -> GuestDescription {
+    private static func ask(_ client: QMPClient, identity: ProcessIdentity?) async throws -> GuestDescription {
         async let status = client.execute(QueryStatus())
         async let type = client.execute(QOMGet(path: "/machine", property: "type"))
         async let name = client.execute(QueryName())
         async let uuid = client.execute(QueryUUID())
-        async let memory = memory(client, pid: identity.pid)
+        async let memory = memory(client, pid: identity?.pid)
         async let tree = client.ifKnown(HumanMonitorCommand("info mtree"))
         async let kvm = client.execute(QueryKVM())
         async let slots = client.ifKnown(QueryHotpluggableCPUs())
@@ -62,13 +62,13 @@ extension GuestDescription {
             memoryDevices: try await devices ?? [], vnc: try await vnc, spice: try await spice, fdSets: try await sets)
     }
 
-    private static func memory(_ client: QMPClient, pid: Int32) async throws(QMPError) -> [MemoryBackend] {
+    private static func memory(_ client: QMPClient, pid: Int32?) async throws(QMPError) -> [MemoryBackend] {
         let types = Dictionary(
             try await client.execute(QOMList(path: "/objects")).compactMap { object in
                 object.childType.map { (object.name, $0) }
             },
             uniquingKeysWith: { first, _ in first })
-        let files = MappedFile.all(in: (try? ProcFS.mappings(pid)) ?? [])
+        let files = MappedFile.all(in: pid.flatMap { try? ProcFS.mappings($0) } ?? [])
         var backends: [MemoryBackend] = []
         for backend in try await client.execute(QueryMemdev()) {
             // Only a backend made by QEMU itself, for a device, comes without an id.
@@ -76,11 +76,10 @@ extension GuestDescription {
             let type = types[id] ?? "memory-backend"
             let path = await property("mem-path", of: id, client).flatMap(\.string)
             let discards = await property("discard-data", of: id, client).flatMap(\.bool)
-            backends.append(
-                MemoryBackend(
-                    id: id, type: type, size: backend.size, isShared: backend.isShared,
-                    isPreallocated: backend.isPreallocated, discardsData: discards ?? false, path: path
-                ).mapped(in: pid, files: files))
+            let found = MemoryBackend(
+                id: id, type: type, size: backend.size, isShared: backend.isShared,
+                isPreallocated: backend.isPreallocated, discardsData: discards ?? false, path: path)
+            backends.append(pid.map { found.mapped(in: $0, files: files) } ?? found)
         }
         return backends
     }

@@ -10,17 +10,13 @@ import Synchronization
 final class HandoffJournal: Sendable {
     let id: String
     let stateDirectory: String
-    let facts: HandoffFacts
     private let writer: JournalWriter
     /// Held to the end of the handoff: no other controller comes near this guest.
     private let lock: GuestLock
 
-    private init(
-        id: String, stateDirectory: String, facts: HandoffFacts, writer: JournalWriter, lock: GuestLock
-    ) {
+    private init(id: String, stateDirectory: String, writer: JournalWriter, lock: GuestLock) {
         self.id = id
         self.stateDirectory = stateDirectory
-        self.facts = facts
         self.writer = writer
         self.lock = lock
     }
@@ -32,16 +28,13 @@ final class HandoffJournal: Sendable {
     ///
     /// Nothing else has happened yet.
     static func begin(
-        _ ready: GuestPreparation.Ready, host: Host, isRehearsal: Bool
+        id: String, facts: [String: JSONValue], lock: GuestLock, host: Host
     ) throws(HyperFreshError) -> HandoffJournal {
-        let facts = HandoffFacts(ready, isRehearsal: isRehearsal)
         do {
             let directory = try JournalDirectory(host.stateDirectory)
             _ = try directory.prune(keep: kept)
-            let writer = try directory.create(id: ready.handoffID, facts: facts.json)
-            return HandoffJournal(
-                id: ready.handoffID, stateDirectory: host.stateDirectory, facts: facts, writer: writer, lock: ready.lock
-            )
+            let writer = try directory.create(id: id, facts: facts)
+            return HandoffJournal(id: id, stateDirectory: host.stateDirectory, writer: writer, lock: lock)
         } catch {
             throw HyperFreshError(
                 "the handoff cannot be recorded in \(host.stateDirectory)", because: error,
@@ -56,9 +49,9 @@ final class HandoffJournal: Sendable {
     }
 
     /// Adds what the refresh came to, for `history`, and lets go of the guest.
-    func close(with report: RefreshReport, state: HandoffState) {
+    func close(with result: JSONValue, state: HandoffState) {
         // The guest is where it is, whether or not the figures can be remembered.
-        try? writer.append(state: state.rawValue, facts: ["result": report.json])
+        try? writer.append(state: state.rawValue, facts: ["result": result])
         writer.close()
         lock.release()
     }

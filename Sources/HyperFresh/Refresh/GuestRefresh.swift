@@ -30,19 +30,20 @@ struct GuestRefresh: Sendable {
         let preparation = try await GuestPreparation.prepare(request, host: host)
         report.take(preparation)
         guard let ready = preparation.ready else { return report.block(preparation) }
-        let journal = try HandoffJournal.begin(ready, host: host, isRehearsal: request.isRehearsal)
+        let facts = HandoffFacts(ready, isRehearsal: request.isRehearsal)
+        let journal = try HandoffJournal.begin(id: ready.handoffID, facts: facts.json, lock: ready.lock, host: host)
         report.id = journal.id
         clock.end()
 
-        let sides = QEMUSides(
-            old: ready.old, plan: ready.plan, journal: journal, driver: driver, clock: clock,
-            maximumDowntime: request.maximumDowntime)
+        let scene = HandoffScene(
+            journal: journal, driver: driver, clock: clock, maximumDowntime: request.maximumDowntime)
+        let sides = QEMUSides(old: ready.old, plan: ready.plan, facts: facts, scene: scene)
         defer { sides.close() }
-        sides.giveUp(after: request.timeout)
+        scene.giveUp(after: request.timeout)
         let outcome = await driver.run(on: sides)
         clock.end()
         report.conclude(outcome, sides: sides, timings: clock)
-        journal.close(with: report, state: driver.state)
+        journal.close(with: report.json, state: driver.state)
     }
 }
 
@@ -73,7 +74,7 @@ extension RefreshReport {
         self.outcome = RefreshOutcome(outcome)
         phases = timings.timings
         totalMilliseconds = timings.totalMilliseconds
-        if outcome == .refreshed || outcome == .incomplete { timing = state.marks.timing }
+        if outcome == .refreshed || outcome == .incomplete { timing = state.transfer?.marks.timing }
         new = state.newIdentity.map {
             SideReport(
                 pid: $0.pid, version: state.new?.client.greeting.version.description, binary: sides.plan.executable,
@@ -81,13 +82,13 @@ extension RefreshReport {
         }
         guard outcome != .refreshed, outcome != .rehearsed else { return }
         var failure =
-            state.failure
+            sides.scene.failure
             ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
         // What then failed was told to stop.
         if outcome == .rolledBack(.cancelled) {
             failure = HyperFreshError(Self.reason(outcome), remedy: "Start it again when it suits.")
         }
-        failure.evidence += state.warnings
+        failure.evidence += sides.scene.warnings
         failure.guestState = Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
         failure.exitCode = self.outcome.exitCode
         if outcome == .incomplete || outcome == .unknown {

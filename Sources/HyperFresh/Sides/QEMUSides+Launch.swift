@@ -11,23 +11,24 @@ extension QEMUSides {
 
     /// Starts the new QEMU and waits for its monitor.
     func launch() async -> HandoffEvent {
-        clock.begin(.launch)
-        defer { clock.end() }
+        scene.clock.begin(.launch)
+        defer { scene.clock.end() }
         do {
             let errorOutput = try ErrorOutput(
-                plan: plan, old: old, handoff: journal.id, stateDirectory: journal.stateDirectory)
+                plan: plan, old: old, handoff: scene.journal.id, stateDirectory: scene.journal.stateDirectory)
             state.withLock { $0.errorOutput = errorOutput }
             let handle = try start(errorOutput: errorOutput)
             try await ControlGroup.adopt(
-                handle.identity, guest: journal.facts.guest, like: old.process.identity)
+                handle.identity, guest: facts.guest, like: old.process.identity)
             let client = try await connect(to: handle)
             state.withLock { $0.new = NewQEMU(handle: handle, client: client) }
             watchNewProcess(handle)
             return .launched
         } catch let failure as HyperFreshError {
-            fail(failure)
+            scene.fail(failure)
         } catch {
-            fail(HyperFreshError("the new QEMU could not be started", because: error).adding(evidence: errorLines()))
+            scene.fail(
+                HyperFreshError("the new QEMU could not be started", because: error).adding(evidence: errorLines()))
         }
         return .launchFailed
     }
@@ -39,7 +40,7 @@ extension QEMUSides {
         state.withLock { $0.tapKeeper = keeper }
         let identity = try spawn(process.request()) { identity in
             state.withLock { $0.newIdentity = identity }
-            return (try? journal.append(.planned, facts: ["new": identity.json])) != nil
+            return (try? scene.journal.append(.planned, facts: ["new": identity.json])) != nil
         }
         let handle = try ProcessHandle(identity)
         state.withLock { $0.newHandle = handle }
@@ -74,12 +75,12 @@ extension QEMUSides {
     }
 
     private func watchNewProcess(_ handle: ProcessHandle) {
-        watch { [self] in
+        scene.watch { [self] in
             if await handle.waitForExit(within: .seconds(86_400)) {
-                fail(
+                scene.fail(
                     HyperFreshError(
                         "the new QEMU exited", remedy: "Its own words above say why.", evidence: errorLines()))
-                driver.happened(.newExited)
+                scene.driver.happened(.newExited)
             }
         }
     }

@@ -7,24 +7,37 @@ import Synchronization
 extension QEMUSides {
     /// Agrees on capabilities, proves that both map the same memory, and gives each its end of the channel.
     func link() async -> HandoffEvent {
-        clock.begin(.link)
-        defer { clock.end() }
+        scene.clock.begin(.link)
+        defer { scene.clock.end() }
         guard let new = state.withLock({ $0.new }) else { return .linkFailed }
         do {
             try await proveSameGuest(new)
             try await agree(with: new)
             try Task.checkCancellation()
             try await MigrationLink.connect(old: old.client, new: new.client)
-            watchEvents(of: new)
+            prepareSwitch(to: new)
             let guestRuns = try await old.client.execute(QueryStatus()).isRunning
             state.withLock { $0.guestRuns = guestRuns }
             return .linked(guestRuns: guestRuns)
         } catch let failure as HyperFreshError {
-            fail(failure.adding(evidence: errorLines()))
+            scene.fail(failure.adding(evidence: errorLines()))
         } catch {
-            fail(HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: errorLines()))
+            scene.fail(
+                HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: errorLines()))
         }
         return .linkFailed
+    }
+
+    /// Listens to both sides, from before the switch to the end.
+    private func prepareSwitch(to new: NewQEMU) {
+        let transfer = GuestSwitch(
+            scene: scene, old: old.client, new: new.client, uri: "fd:\(MigrationLink.channel)",
+            oldHasExited: { [old] in old.handle.hasExited }, lastWords: { [weak self] in self?.errorLines() ?? [] })
+        transfer.listen()
+        state.withLock { $0.transfer = transfer }
+        scene.watch { [self] in
+            if await old.handle.waitForExit(within: .seconds(86_400)) { scene.driver.happened(.oldExited) }
+        }
     }
 
     /// Whoever recovers has to know what was set before: a QEMU that keeps `x-ignore-shared` would lose its guest's memory
@@ -32,7 +45,7 @@ extension QEMUSides {
     private func agree(with new: NewQEMU) async throws {
         let oldSettings = try await MigrationLink.inspect(old.client)
         let newSettings = try await MigrationLink.inspect(new.client)
-        try journal.append(.launched, facts: ["restore_old": oldSettings.json, "restore_new": newSettings.json])
+        try scene.journal.append(.launched, facts: ["restore_old": oldSettings.json, "restore_new": newSettings.json])
         state.withLock { ($0.oldSettings, $0.newSettings) = (oldSettings, newSettings) }
         try await MigrationLink.prepare(old.client, changing: oldSettings)
         try await MigrationLink.prepare(new.client, changing: newSettings)
@@ -46,7 +59,7 @@ extension QEMUSides {
         let description = try await GuestDescription.describe(new.client, identity: new.handle.identity)
         let identity = try MemoryIdentity.prove(
             old: old.process.identity, old.description, new: new.handle.identity, description)
-        clock.note("memory proven the same: \(identity)")
+        scene.clock.note("memory proven the same: \(identity)")
         let differences = GuestComparison.differences(old: old.description, new: description)
         guard differences.isEmpty else {
             throw HyperFreshError(

@@ -12,32 +12,32 @@ extension QEMUSides {
     /// Ends the old QEMU by SIGKILL: it cannot refuse, runs no down-script, and unlinks nothing
     /// (docs/decisions/0001-retire-by-sigkill.md).
     func retire() async -> HandoffEvent {
-        clock.begin(.retire)
-        defer { clock.end() }
+        scene.clock.begin(.retire)
+        defer { scene.clock.end() }
         await takeListeners()
         // Refused only when it is gone already, which the wait finds.
         try? old.handle.signal(SIGKILL)
         guard await old.handle.waitForExit(within: Self.exitDeadline) else {
-            warn("the old QEMU (pid \(old.process.identity.pid)) did not end within \(Self.exitDeadline)")
+            scene.warn("the old QEMU (pid \(old.process.identity.pid)) did not end within \(Self.exitDeadline)")
             return .oldSurvived
         }
         return .oldRetired
     }
 
     func settle() async -> HandoffEvent {
-        clock.begin(.settle)
-        defer { clock.end() }
+        scene.clock.begin(.settle)
+        defer { scene.clock.end() }
         guard let new = state.withLock({ $0.new }) else { return .settleFailed }
         var isComplete = true
         do {
             try EndpointFiles.settle(plan.endpoints)
         } catch {
-            warn("an endpoint could not be put in its place: \(error)")
+            scene.warn("an endpoint could not be put in its place: \(error)")
             isComplete = false
         }
         for followUp in plan.followUps where !followUp.needsOldProcess {
             do { try await followUp.perform(on: new.client) } catch {
-                warn("\(followUp) failed: \(error)")
+                scene.warn("\(followUp) failed: \(error)")
                 isComplete = false
             }
         }
@@ -50,7 +50,7 @@ extension QEMUSides {
         guard let new = state.withLock({ $0.new }) else { return }
         for followUp in plan.followUps where followUp.needsOldProcess {
             do { try await followUp.perform(on: new.client, old: old.handle) } catch {
-                warn("\(followUp) failed: \(error)")
+                scene.warn("\(followUp) failed: \(error)")
             }
         }
     }
@@ -62,7 +62,7 @@ extension QEMUSides {
             if let settings { try await MigrationLink.restore(settings, on: new.client) }
             _ = try await new.client.execute(AnnounceSelf())
         } catch {
-            warn("the new QEMU keeps some migration settings: \(error)")
+            scene.warn("the new QEMU keeps some migration settings: \(error)")
         }
     }
 }

@@ -8,13 +8,13 @@ import Synchronization
 /// Before commit, and only then: the new side goes, the old one is as it was.
 extension QEMUSides {
     func removeNew() async -> HandoffEvent {
-        clock.begin(.rollback)
+        scene.clock.begin(.rollback)
         let (handle, errorOutput) = state.withLock { ($0.newHandle, $0.errorOutput) }
         if let handle {
             // An error here means that it is gone already, which the wait finds.
             try? handle.signal(SIGKILL)
             guard await handle.waitForExit(within: .seconds(10)) else {
-                fail(
+                scene.fail(
                     HyperFreshError(
                         "the new QEMU (pid \(handle.identity.pid)) cannot be ended",
                         remedy: "End it, then run `hyperfresh recover`."))
@@ -34,18 +34,18 @@ extension QEMUSides {
 
     /// The new side's process is gone: nobody else can run the guest.
     func restoreOld(resume: Bool) async -> HandoffEvent {
-        defer { clock.end() }
+        defer { scene.clock.end() }
         do {
             try await OldSide.restore(old.client, settings: state.withLock { $0.oldSettings }, resume: resume)
-            if try await old.client.execute(QueryStatus()).state == .postmigrate { warn(Self.postmigrateNote) }
+            if try await old.client.execute(QueryStatus()).state == .postmigrate { scene.warn(Self.postmigrateNote) }
             return .oldRestored
         } catch {
-            fail(
+            scene.fail(
                 HyperFreshError(
                     "the old QEMU could not be restored", because: error,
                     remedy: "Look at it (`hyperfresh qmp`), then run `hyperfresh recover`."))
             // What cannot answer because it is dead is no riddle.
-            if await old.handle.waitForExit(within: .milliseconds(200)) { driver.happened(.oldExited) }
+            if await old.handle.waitForExit(within: .milliseconds(200)) { scene.driver.happened(.oldExited) }
             return .restoreFailed
         }
     }

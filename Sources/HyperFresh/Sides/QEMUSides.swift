@@ -22,14 +22,12 @@ struct NewQEMU: Sendable {
 
 /// Two QEMU processes on one host as the sides of a handoff.
 ///
-/// Each action is a file of its own: +Launch, +Link, +Switch, +Retire, +Rollback.
+/// Each action is a file of its own: +Launch, +Link, +Retire, +Rollback; the switch is ``GuestSwitch``'s.
 final class QEMUSides: HandoffSides {
     let old: OldQEMU
     let plan: LaunchPlan
-    let journal: HandoffJournal
-    let driver: HandoffDriver
-    let clock: PhaseClock
-    let maximumDowntime: Duration
+    let facts: HandoffFacts
+    let scene: HandoffScene
     let state = Mutex(State())
 
     struct State {
@@ -43,25 +41,14 @@ final class QEMUSides: HandoffSides {
         var oldSettings: MigrationLink.Settings?
         var newSettings: MigrationLink.Settings?
         var guestRuns = false
-        var switchHasBegun = false
-        var marks = SwitchMarks()
-        /// The first thing that went wrong; what follows from it is not worth telling.
-        var failure: HyperFreshError?
-        var warnings: [String] = []
-        var watchers: [Task<Void, Never>] = []
-        var taps: [QMPTap] = []
+        var transfer: GuestSwitch?
     }
 
-    init(
-        old: OldQEMU, plan: LaunchPlan, journal: HandoffJournal, driver: HandoffDriver, clock: PhaseClock,
-        maximumDowntime: Duration
-    ) {
+    init(old: OldQEMU, plan: LaunchPlan, facts: HandoffFacts, scene: HandoffScene) {
         self.old = old
         self.plan = plan
-        self.journal = journal
-        self.driver = driver
-        self.clock = clock
-        self.maximumDowntime = maximumDowntime
+        self.facts = facts
+        self.scene = scene
     }
 
     func perform(_ action: HandoffAction) async -> HandoffEvent {
@@ -78,18 +65,11 @@ final class QEMUSides: HandoffSides {
     }
 
     func record(_ handoffState: HandoffState) -> HandoffEvent {
-        do {
-            try journal.append(handoffState, facts: facts(for: handoffState))
-            return .recorded(handoffState)
-        } catch {
-            fail(
-                HyperFreshError(
-                    "the journal could not be written", because: error, remedy: "Make room in the state folder."))
-            return .recordFailed(handoffState)
-        }
+        scene.record(handoffState, facts: news(with: handoffState))
     }
 
-    private func facts(for handoffState: HandoffState) -> [String: JSONValue] {
+    /// What a state has to tell to whoever recovers.
+    private func news(with handoffState: HandoffState) -> [String: JSONValue] {
         state.withLock { state in
             switch handoffState {
             case .launched: state.newIdentity.map { ["new": $0.json] } ?? [:]
@@ -99,46 +79,35 @@ final class QEMUSides: HandoffSides {
         }
     }
 
-    /// Keeps the first failure.
-    func fail(_ failure: HyperFreshError) {
-        state.withLock { if $0.failure == nil { $0.failure = failure } }
-    }
-
-    func warn(_ text: String) {
-        state.withLock { $0.warnings.append(text) }
-        clock.note(text)
-    }
-
-    /// Rolls back what is not committed in time.
-    func giveUp(after timeout: Duration) {
-        watch { [self] in
-            guard (try? await Task.sleep(for: timeout)) != nil, !driver.state.isCommitted else { return }
-            fail(
-                HyperFreshError(
-                    "the handoff was not committed within \(timeout)",
-                    remedy: "See which of the two QEMUs does not answer, or allow more with --timeout."))
-            driver.happened(.deadlinePassed)
+    func beginSwitch() -> HandoffEvent? {
+        scene.clock.begin(.handover)
+        let transfer = state.withLock { state in
+            // From here on the taps are the new side's to set.
+            state.tapKeeper?.stop()
+            return state.transfer
         }
+        guard let transfer else { return .switchRefused }
+        return transfer.begin()
     }
 
-    func watch(_ work: @escaping @Sendable () async -> Void) {
-        let task = Task { await work() }
-        state.withLock { $0.watchers.append(task) }
+    func resumeNew() -> HandoffEvent? {
+        guard let transfer = state.withLock({ $0.transfer }) else { return .resumeRefused }
+        return transfer.resumeNew()
     }
 
     /// Where the guest's monitor answers on the new side, or would.
     func qmpPath(after outcome: HandoffOutcome) -> String {
-        outcome == .refreshed || outcome == .incomplete ? journal.facts.lastingQMP : plan.qmpSocket
+        outcome == .refreshed || outcome == .incomplete ? facts.lastingQMP : plan.qmpSocket
     }
 
     /// Ends what watches and closes what was opened; neither QEMU notices.
     func close() {
-        let (watchers, new) = state.withLock { state in
-            defer { state.taps = [] }
+        scene.close()
+        let (new, transfer) = state.withLock { state in
             state.tapKeeper?.stop()
-            return (state.watchers, state.new)
+            return (state.new, state.transfer)
         }
-        for watcher in watchers { watcher.cancel() }
+        transfer?.stopListening()
         new?.client.close()
         old.client.close()
     }

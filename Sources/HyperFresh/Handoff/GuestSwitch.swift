@@ -1,0 +1,192 @@
+import Handoff
+import JSON
+import QMP
+import Synchronization
+
+/// From `migrate` to RESUME, on two QEMUs wherever they run.
+///
+/// Everything here reacts to QEMU's own events, in the thread that reads them.
+final class GuestSwitch: Sendable {
+    private struct State {
+        var hasBegun = false
+        var marks = SwitchMarks()
+        var taps: [QMPTap] = []
+    }
+
+    private let scene: HandoffScene
+    private let old: QMPClient
+    private let new: QMPClient
+    /// Where the old side sends the guest's state, in the words of `migrate`.
+    private let uri: String
+    /// Whether the old side is known to be dead.
+    private let oldHasExited: @Sendable () -> Bool
+    /// The new QEMU's last words, which often are the only place where a reason stands.
+    private let lastWords: @Sendable () -> [String]
+    private let state = Mutex(State())
+
+    /// How long QEMU may take to refuse a command that it has received.
+    private static let replyDeadline = Duration.seconds(10)
+
+    init(
+        scene: HandoffScene, old: QMPClient, new: QMPClient, uri: String,
+        oldHasExited: @escaping @Sendable () -> Bool, lastWords: @escaping @Sendable () -> [String]
+    ) {
+        self.scene = scene
+        self.old = old
+        self.new = new
+        self.uri = uri
+        self.oldHasExited = oldHasExited
+        self.lastWords = lastWords
+    }
+
+    var marks: SwitchMarks { state.withLock { $0.marks } }
+
+    /// Listens to both sides, from before the switch to the end.
+    func listen() {
+        let taps = [
+            old.tap(named: ["STOP", "MIGRATION"]) { [weak self] in
+                self?.oldSays($0)
+            },
+            new.tap(named: ["RESUME", "MIGRATION"]) { [weak self] in
+                self?.newSays($0)
+            },
+        ]
+        state.withLock { $0.taps = taps }
+    }
+
+    func stopListening() { state.withLock { $0.taps = [] } }
+
+    /// Tells the old side to hand over.
+    ///
+    /// - Returns: An event if it failed at once.
+    func begin() -> HandoffEvent? {
+        state.withLock { $0.hasBegun = true }
+        do throws(QMPError) {
+            let reply = try old.post("migrate", arguments: ["uri": .string(uri)], deadline: Self.replyDeadline)
+            scene.watch { [self] in
+                do throws(QMPError) {
+                    _ = try await reply.value()
+                } catch {
+                    // A connection that breaks is no refusal: the old side may be handing over all the same.
+                    if error.code == .refused { refused(.switchRefused, error) }
+                }
+            }
+            return nil
+        } catch {
+            scene.fail(HyperFreshError("the old QEMU could not be told to hand the guest over", because: error))
+            return .switchRefused
+        }
+    }
+
+    /// Lets the new side run.
+    ///
+    /// - Returns: An event if it failed at once.
+    func resumeNew() -> HandoffEvent? {
+        do throws(QMPError) {
+            let reply = try new.post("cont", deadline: Self.replyDeadline)
+            state.withLock { $0.marks.resumeWritten = .now }
+            scene.watch { [self] in
+                do {
+                    _ = try await reply.value()
+                    scene.driver.happened(.newResumed)
+                } catch { refused(.resumeRefused, error) }
+            }
+            return nil
+        } catch {
+            scene.warn("the new QEMU could not be told to run the guest: \(error)")
+            return .resumeRefused
+        }
+    }
+
+    private func refused(_ event: HandoffEvent, _ error: any Error) {
+        let side =
+            event == .resumeRefused
+            ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"
+        scene.fail(HyperFreshError(side, because: error).adding(evidence: lastWords()))
+        scene.driver.happened(event)
+    }
+}
+
+// MARK: - What the two say
+
+extension GuestSwitch {
+    private func oldSays(_ message: Result<QMPEvent, QMPError>) {
+        // A monitor that falls silent says nothing about the guest: the end of the process does, or a deadline.
+        guard case .success(let event) = message else { return }
+        switch (event.name, event.data["status"]?.string) {
+        case ("STOP", _): oldStopped(event)
+        case ("MIGRATION", "completed"):
+            completed(\.oldCompleted, at: event)
+            scene.driver.happened(.oldCompleted)
+        case ("MIGRATION", "failed"), ("MIGRATION", "cancelled"):
+            scene.fail(
+                HyperFreshError(
+                    "the old QEMU could not hand the guest over", remedy: Self.transferRemedy, evidence: lastWords()))
+            scene.driver.happened(.oldFailed)
+        default: break
+        }
+    }
+
+    private func oldStopped(_ event: QMPEvent) {
+        let isOurs = state.withLock { state in
+            // A pause before the switch is somebody else's; one after it is the switch's own.
+            guard state.hasBegun, state.marks.stop == nil else { return false }
+            state.marks.stop = event.timestamp.microsecondsSinceEpoch
+            state.marks.stopSeen = .now
+            return true
+        }
+        guard isOurs else { return }
+        scene.watch { [self] in
+            guard (try? await Task.sleep(for: scene.maximumDowntime)) != nil else { return }
+            stoppedForTooLong()
+        }
+    }
+
+    /// The timer of the maximum downtime may be late on a busy host; nothing is committed that it would have stopped.
+    ///
+    /// Once the old side is dead there is nothing to go back to, and late is better than never.
+    private func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
+        let stopSeen = state.withLock { state in
+            state.marks.completed(side, at: event)
+            return state.marks.stopSeen
+        }
+        guard let stopSeen, .now - stopSeen > scene.maximumDowntime, !oldHasExited() else { return }
+        stoppedForTooLong()
+    }
+
+    private func stoppedForTooLong() {
+        guard !scene.driver.state.isCommitted else { return }
+        scene.fail(
+            HyperFreshError(
+                "the guest was stopped for longer than \(scene.maximumDowntime)",
+                remedy: "Allow more with --max-downtime, or try again when the host is less busy."))
+        scene.driver.happened(.deadlinePassed)
+    }
+
+    private func newSays(_ message: Result<QMPEvent, QMPError>) {
+        guard case .success(let event) = message else { return }
+        switch (event.name, event.data["status"]?.string) {
+        case ("RESUME", _):
+            state.withLock { state in
+                state.marks.resume = event.timestamp.microsecondsSinceEpoch
+                state.marks.resumeSeen = .now
+            }
+            scene.driver.happened(.newResumed)
+        case ("MIGRATION", "completed"):
+            completed(\.newCompleted, at: event)
+            scene.driver.happened(.newCompleted)
+        case ("MIGRATION", "failed"):
+            scene.fail(
+                HyperFreshError(
+                    "the new QEMU could not load the guest's state", remedy: Self.transferRemedy,
+                    evidence: lastWords()))
+            scene.driver.happened(.newFailed)
+        default: break
+        }
+    }
+
+    private static let transferRemedy = """
+        The devices of the two QEMUs may differ: `hyperfresh plan guest` compares them, and the new QEMU's words above \
+        name the device.
+        """
+}

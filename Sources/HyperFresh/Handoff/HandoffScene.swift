@@ -1,0 +1,77 @@
+import Handoff
+import JSON
+import Journal
+import Synchronization
+
+/// What every handoff has, whatever its sides are: its record, its driver, its clock, its bounds, and what went wrong.
+final class HandoffScene: Sendable {
+    private struct State {
+        /// The first thing that went wrong; what follows from it is not worth telling.
+        var failure: HyperFreshError?
+        var warnings: [String] = []
+        var watchers: [Task<Void, Never>] = []
+    }
+
+    let journal: HandoffJournal
+    let driver: HandoffDriver
+    let clock: PhaseClock
+    /// How long the guest may be stopped before everything is rolled back.
+    let maximumDowntime: Duration
+    private let state = Mutex(State())
+
+    init(journal: HandoffJournal, driver: HandoffDriver, clock: PhaseClock, maximumDowntime: Duration) {
+        self.journal = journal
+        self.driver = driver
+        self.clock = clock
+        self.maximumDowntime = maximumDowntime
+    }
+
+    var failure: HyperFreshError? { state.withLock { $0.failure } }
+    var warnings: [String] { state.withLock { $0.warnings } }
+
+    /// Appends a state to the journal: one write, no waiting.
+    func record(_ handoffState: HandoffState, facts: [String: JSONValue]) -> HandoffEvent {
+        do throws(JournalError) {
+            try journal.append(handoffState, facts: facts)
+            return .recorded(handoffState)
+        } catch {
+            fail(
+                HyperFreshError(
+                    "the journal could not be written", because: error, remedy: "Make room in the state folder."))
+            return .recordFailed(handoffState)
+        }
+    }
+
+    /// Keeps the first failure.
+    func fail(_ failure: HyperFreshError) {
+        state.withLock { if $0.failure == nil { $0.failure = failure } }
+    }
+
+    func warn(_ text: String) {
+        state.withLock { $0.warnings.append(text) }
+        clock.note(text)
+    }
+
+    /// Rolls back what is not committed in time.
+    func giveUp(after timeout: Duration) {
+        watch { [self] in
+            guard (try? await Task.sleep(for: timeout)) != nil, !driver.state.isCommitted else { return }
+            fail(
+                HyperFreshError(
+                    "the handoff was not committed within \(timeout)",
+                    remedy: "See which of the two QEMUs does not answer, or allow more with --timeout."))
+            driver.happened(.deadlinePassed)
+        }
+    }
+
+    /// Does something beside the handoff, until it is over.
+    func watch(_ work: @escaping @Sendable () async -> Void) {
+        let task = Task { await work() }
+        state.withLock { $0.watchers.append(task) }
+    }
+
+    /// Ends what watches.
+    func close() {
+        for watcher in state.withLock({ $0.watchers }) { watcher.cancel() }
+    }
+}
