@@ -21,13 +21,16 @@ let strictCSettings: [CSetting] = [
 /// One room of the house.
 ///
 /// Its arrows point down only; Tests/ArchitectureTests holds the imports to them.
-func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strictSettings)
+func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Resource] = []) -> Target {
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
 }
+
+/// A hypervisor's machine, a part of the program: the file is that of qemu-configs/.
+let machineDefinitions: [Resource] = [.embedInCode("Machine/hypervisor.cfg")]
 
 let package = Package(
     name: "hyperfresh",
@@ -62,7 +65,9 @@ let package = Package(
         room("Handoff"),
         room("Journal", ["Handoff", "JSON", "Linux"]),
         room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
-        room("Hypervisors", ["QMP", "JSON", "Linux", .product(name: "Yams", package: "Yams")]),
+        room(
+            "Hypervisors", ["QMP", "JSON", "Linux", .product(name: "Yams", package: "Yams")],
+            resources: machineDefinitions),
 
         // What the product does.
         room(

@@ -1,1 +1,4 @@
-import Hypervisors
+import Testing
+
+/// Tests of what a stack is made of.
+@Suite struct HypervisorsTests {}

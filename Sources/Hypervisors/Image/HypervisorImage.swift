@@ -1,0 +1,77 @@
+internal import JSON
+internal import Linux
+
+/// What a hypervisor boots: a folder that `scripts/build-hypervisor-image` makes.
+public struct HypervisorImage: Sendable, Hashable {
+    /// Its name.
+    public var name: String
+    /// The folder.
+    public var directory: String
+    /// The kernel's release, as `uname -r` says it there.
+    public var kernelRelease: String
+    /// The version of the QEMU that runs guests there.
+    public var qemuVersion: String
+    /// The kernel's file.
+    public var kernel: String
+    /// The initramfs's file.
+    public var initramfs: String
+    /// The read-only root, which many hypervisors share.
+    public var root: String
+    /// Words for the kernel.
+    public var kernelArguments: String
+
+    /// Reads the manifest of an image, its `image.json`.
+    ///
+    /// - Parameter directory: The image's folder.
+    /// - Returns: The image; its files are there.
+    /// - Throws: ``HypervisorImageError``.
+    public static func read(_ directory: String) throws(HypervisorImageError) -> HypervisorImage {
+        let path = "\(directory)/image.json"
+        let remedy = "Build it: scripts/build-hypervisor-image"
+        let manifest: JSONValue
+        do {
+            manifest = try JSONValue(parsing: try Files.readAll(path, limit: 1 << 20))
+        } catch {
+            throw HypervisorImageError("\(path): \(error)", remedy: remedy)
+        }
+        guard manifest["version"]?.integer == 1 else {
+            throw HypervisorImageError(
+                "\(path) is of version \(manifest["version"] ?? nil), not 1",
+                remedy: "Build the image with this version of hyperfresh.")
+        }
+        func text(_ value: JSONValue?, _ key: String) throws(HypervisorImageError) -> String {
+            guard let text = value?.string else {
+                throw HypervisorImageError("\(path) has no text `\(key)`", remedy: remedy)
+            }
+            return text
+        }
+        func file(_ key: String) throws(HypervisorImageError) -> String {
+            let file = "\(directory)/\(try text(manifest["files"]?[key], "files.\(key)"))"
+            guard (try? Files.status(file).kind) == .regular else {
+                throw HypervisorImageError("\(file), which \(path) names, is not there", remedy: remedy)
+            }
+            return file
+        }
+        return HypervisorImage(
+            name: try text(manifest["name"], "name"), directory: directory,
+            kernelRelease: try text(manifest["kernel"], "kernel"), qemuVersion: try text(manifest["qemu"], "qemu"),
+            kernel: try file("kernel"), initramfs: try file("initramfs"), root: try file("root"),
+            kernelArguments: try text(manifest["append"], "append"))
+    }
+}
+
+/// Why a hypervisor image cannot be used.
+public struct HypervisorImageError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What is wrong.
+    public let message: String
+    /// What to do about it.
+    public let remedy: String
+
+    /// Both.
+    public var description: String { "\(message). \(remedy)" }
+
+    init(_ message: String, remedy: String) {
+        self.message = message
+        self.remedy = remedy
+    }
+}

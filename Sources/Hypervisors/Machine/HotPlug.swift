@@ -1,0 +1,113 @@
+public import QMP
+internal import JSON
+
+/// What a hypervisor is given for one guest, at its start or while it runs: memory, disks, a way to the guest's monitor.
+///
+/// Each is told to the monitor of the QEMU that runs the hypervisor, in the order of its properties.
+public enum HotPlug {
+    /// A guest's memory as an NVDIMM.
+    ///
+    /// It cannot be unplugged: QEMU has no such thing for NVDIMMs. It goes with the hypervisor.
+    public struct Memory: Sendable {
+        /// The memory file.
+        public let backend: ObjectAdd
+        /// The NVDIMM with it.
+        public let device: DeviceAdd
+
+        /// Makes the messages.
+        ///
+        /// - Parameters:
+        ///   - guest: The guest's name.
+        ///   - path: Its memory file.
+        ///   - shape: The file's shape.
+        public init(guest: String, path: String, shape: MemoryFileShape) {
+            // prealloc would write to the memory of a guest that runs, discard-data would empty it.
+            backend = ObjectAdd([
+                "qom-type": "memory-backend-file", "id": "file-\(guest)", "mem-path": .string(path),
+                "size": JSONValue(shape.fileSize), "align": JSONValue(MemoryFileShape.alignment), "share": true,
+                "prealloc": false, "discard-data": false,
+            ])
+            device = DeviceAdd([
+                "driver": "nvdimm", "id": "mem-\(guest)", "memdev": "file-\(guest)", "unarmed": false,
+            ])
+        }
+    }
+
+    /// A disk of a guest, as a SCSI disk of the hypervisor.
+    public struct Disk: Sendable {
+        /// The file or block device.
+        public let node: BlockdevAdd
+        /// The SCSI disk with it.
+        public let device: DeviceAdd
+        /// Asks the hypervisor to give the disk up; `DEVICE_DELETED` tells when it has.
+        public let unplug: DeviceDel
+        /// Closes the file, after that.
+        public let close: BlockdevDel
+
+        /// Makes the messages.
+        ///
+        /// - Parameters:
+        ///   - disk: The disk.
+        ///   - guest: The guest's name.
+        ///   - isBlockDevice: Whether its path leads to a block device.
+        ///   - bypassesCache: Whether its file system knows O_DIRECT; a tmpfs does not.
+        public init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
+            let serial = InnerGuestFiles(guest: guest).serial(disk.name)
+            // locking=off, share-rw: during a refresh both hypervisors have the file open, and the one that is to write it
+            // is decided by the guests' QEMUs within them: the old one has given the disk up before the new one takes it.
+            node = BlockdevAdd([
+                "driver": "raw", "node-name": "disk-\(serial)", "read-only": .bool(disk.isReadOnly),
+                "discard": "unmap", "cache": ["direct": .bool(bypassesCache), "no-flush": false],
+                "file": [
+                    "driver": isBlockDevice ? "host_device" : "file", "filename": .string(disk.path),
+                    "locking": "off", "discard": "unmap", "read-only": .bool(disk.isReadOnly),
+                    "cache": ["direct": .bool(bypassesCache), "no-flush": false],
+                ],
+            ])
+            device = DeviceAdd([
+                "driver": "scsi-hd", "id": "scsi-\(serial)", "bus": "disks.0", "drive": "disk-\(serial)",
+                "serial": .string(serial), "share-rw": true,
+            ])
+            unplug = DeviceDel(id: "scsi-\(serial)")
+            close = BlockdevDel(nodeName: "disk-\(serial)")
+        }
+    }
+
+    /// The way to a guest's monitor: a virtio-serial port of the hypervisor, a socket on this host.
+    public struct Relay: Sendable {
+        /// The socket.
+        public let chardev: ChardevAdd
+        /// The port.
+        public let device: DeviceAdd
+        /// Takes the port away.
+        public let unplug: DeviceDel
+        /// Takes the socket away, after that.
+        public let remove: ChardevRemove
+        /// The socket as text for a command line.
+        let chardevText: String
+
+        /// Makes the messages.
+        ///
+        /// - Parameters:
+        ///   - guest: The guest's name.
+        ///   - socket: The socket's path on this host.
+        public init(guest: String, socket: String) {
+            chardev = ChardevAdd(
+                id: "relay-\(guest)",
+                backend: [
+                    "type": "socket",
+                    "data": [
+                        "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": true, "wait": false,
+                    ],
+                ])
+            chardevText = OptionText.make(
+                "socket", [("id", "relay-\(guest)"), ("path", socket), ("server", "on"), ("wait", "off")])
+            device = DeviceAdd([
+                "driver": "virtserialport", "id": "port-\(guest)", "bus": "ports.0", "chardev": "relay-\(guest)",
+                "name": .string(InnerGuestFiles(guest: guest).relayPort),
+            ])
+            unplug = DeviceDel(id: "port-\(guest)")
+            remove = ChardevRemove(id: "relay-\(guest)")
+        }
+    }
+}

@@ -1,0 +1,61 @@
+/// One run of a hypervisor on this host: during a refresh there are two, the old one and the new one.
+public struct HypervisorInstance: Sendable, Hashable {
+    /// What tells it from every other on this host, such as `alpha-2`.
+    public var id: String
+    /// Its folder, 0700: sockets, the console's log, the machine definition.
+    public var directory: String
+    /// The machine's SMBIOS UUID: another for each run, because management stacks refuse "the same host".
+    public var uuid: String
+    /// The name of the host that its system has.
+    public var hostname: String
+    /// The tap interface for each network on a bridge, made beforehand.
+    public var taps: [String: String]
+
+    /// Makes the description of a run.
+    ///
+    /// - Parameters:
+    ///   - id: What tells it from every other on this host.
+    ///   - directory: Its folder, absolute.
+    ///   - uuid: The machine's SMBIOS UUID.
+    ///   - hostname: The name of the host that its system has.
+    ///   - networks: The networks that it joins; those on a bridge get a tap with ``tapName(instance:network:)``.
+    public init(id: String, directory: String, uuid: String, hostname: String, networks: [NetworkSpec]) {
+        self.id = id
+        self.directory = directory
+        self.uuid = uuid
+        self.hostname = hostname
+        taps = [:]
+        for network in networks {
+            guard case .bridge = network.kind else { continue }
+            taps[network.name] = Self.tapName(instance: id, network: network.name)
+        }
+    }
+
+    /// Where its monitor listens.
+    public var qmpSocket: String { "\(directory)/qmp.sock" }
+    /// Where its guest agent is reached.
+    public var agentSocket: String { "\(directory)/agent.sock" }
+    /// What its kernel and systemd say.
+    public var consoleLog: String { "\(directory)/console.log" }
+    /// The machine definition that its QEMU reads, see ``OuterCommandLine/machineDefinition``.
+    public var machineFile: String { "\(directory)/hypervisor.cfg" }
+    /// Its QEMU's pid.
+    public var pidFile: String { "\(directory)/pid" }
+
+    /// Where the monitor of a guest in it is reached.
+    ///
+    /// - Parameter guest: The guest's name.
+    /// - Returns: The socket's path.
+    public func relaySocket(_ guest: String) -> String { "\(directory)/\(guest).sock" }
+
+    /// The tap interface of a network's card: `hf-` and twelve digits that depend on both names only.
+    ///
+    /// - Parameters:
+    ///   - instance: The run's id.
+    ///   - network: The network's name.
+    /// - Returns: A name of 15 characters, as many as Linux allows.
+    public static func tapName(instance: String, network: String) -> String {
+        let digits = String(StableHash.value(of: "tap/\(instance)/\(network)") >> 16, radix: 16)
+        return "hf-" + String(repeating: "0", count: 12 - digits.count) + digits
+    }
+}

@@ -1,0 +1,93 @@
+internal import JSON
+
+/// The command line of the QEMU that runs a guest within a hypervisor.
+///
+/// It is the same in each hypervisor that the guest meets, but for the DAX device's number and for what makes the new side
+/// wait.
+public struct InnerCommandLine: Sendable, Hashable {
+    /// The program.
+    public var executable: String
+    /// Its arguments, without the program itself.
+    public var arguments: [String]
+
+    /// Makes the command line.
+    ///
+    /// - Parameters:
+    ///   - guest: The guest.
+    ///   - dax: The DAX device with its memory, such as `/dev/dax0.0`.
+    ///   - isIncoming: Whether it waits for the guest's state from another hypervisor instead of booting the guest.
+    ///   - executable: The program.
+    public init(
+        _ guest: InnerGuestSpec, dax: String, isIncoming: Bool, executable: String = "/usr/bin/qemu-system-x86_64"
+    ) {
+        let files = InnerGuestFiles(guest: guest.name)
+        self.executable = executable
+        arguments = Self.machine(guest, dax: dax, files: files)
+        arguments += Self.boot(guest, files: files)
+        for (index, disk) in guest.disks.enumerated() {
+            let bootIndex = guest.boot == .disk && index == 0 ? 1 : nil
+            arguments += Self.disk(disk, bootIndex: bootIndex, files: files)
+        }
+        for (index, card) in guest.networks.enumerated() { arguments += Self.card(card, index: index, files: files) }
+        arguments += guest.extraArguments
+        // -S: the guest may not run before the commit, whatever its state says.
+        if isIncoming { arguments += ["-S", "-incoming", "defer"] }
+    }
+
+    private static func machine(_ guest: InnerGuestSpec, dax: String, files: InnerGuestFiles) -> [String] {
+        let ram: [String: JSONValue] = [
+            "qom-type": "memory-backend-file", "id": "ram0", "size": JSONValue(guest.memory), "mem-path": .string(dax),
+            "share": true, "align": JSONValue(MemoryFileShape.alignment),
+        ]
+        return [
+            "-name", OptionText.make(nil, [("guest", guest.name), ("debug-threads", "on")]),
+            "-no-user-config", "-nodefaults", "-display", "none",
+            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
+            "-accel", "kvm",
+            "-machine", "\(guest.machine),memory-backend=ram0",
+            "-cpu", guest.cpuModel, "-smp", "\(guest.cpus)", "-m", "\(guest.memory >> 20)M",
+            "-object", OptionText.make(kind: "qom-type", ram),
+            "-qmp", OptionText.make("unix:\(files.qmp)", [("server", "on"), ("wait", "off")]),
+            "-chardev", OptionText.make("file", [("id", "console"), ("path", files.console), ("append", "on")]),
+            "-device", "isa-serial,chardev=console",
+        ]
+    }
+
+    private static func boot(_ guest: InnerGuestSpec, files: InnerGuestFiles) -> [String] {
+        guard case .kernel(_, let initramfs, let words) = guest.boot else { return [] }
+        return ["-kernel", files.kernel] + (initramfs == nil ? [] : ["-initrd", files.initramfs])
+            + (words.isEmpty ? [] : ["-append", words])
+    }
+
+    private static func disk(_ disk: DiskSpec, bootIndex: Int?, files: InnerGuestFiles) -> [String] {
+        // cache.direct: what this kernel would cache, the other hypervisor's would not know.
+        let node: [String: JSONValue] = [
+            "driver": .string(disk.format.rawValue), "node-name": .string("disk-\(disk.name)"),
+            "read-only": .bool(disk.isReadOnly), "discard": "unmap", "cache": ["direct": true, "no-flush": false],
+            "file": [
+                "driver": "host_device", "filename": .string(files.device(disk.name)), "discard": "unmap",
+                "cache": ["direct": true, "no-flush": false],
+            ],
+        ]
+        var device: [String: JSONValue] = [
+            "driver": "virtio-blk-pci", "id": .string("disk-\(disk.name)-card"),
+            "drive": .string("disk-\(disk.name)"), "serial": .string(disk.name),
+        ]
+        device["bootindex"] = bootIndex.map { .integer(Int64($0)) }
+        return [
+            "-blockdev", OptionText.make(kind: "driver", node),
+            "-device", OptionText.make(kind: "driver", device),
+        ]
+    }
+
+    private static func card(_ card: CardSpec, index: Int, files: InnerGuestFiles) -> [String] {
+        [
+            "-netdev",
+            OptionText.make(
+                "tap", [("id", "net\(index)"), ("ifname", files.tap(index)), ("script", "no"), ("downscript", "no")]),
+            "-device",
+            OptionText.make(
+                "virtio-net-pci", [("id", "card\(index)"), ("netdev", "net\(index)"), ("mac", card.mac)]),
+        ]
+    }
+}

@@ -1,0 +1,160 @@
+internal import JSON
+internal import QMP
+
+/// The command line of the QEMU that runs a hypervisor on this host.
+///
+/// What every hypervisor has is in ``machineDefinition``; the command line adds what tells one from another.
+public struct OuterCommandLine: Sendable, Hashable {
+    /// What the command line is made for.
+    public struct Host: Sendable, Hashable {
+        /// Whether KVM runs the hypervisor; else TCG emulates it.
+        public var usesKVM: Bool
+        /// The disks of guests that are block devices.
+        public var blockDevices: Set<String>
+        /// The disks of guests that know no O_DIRECT, such as files on a tmpfs.
+        public var cachedDisks: Set<String>
+
+        /// Makes the description of a host.
+        ///
+        /// - Parameters:
+        ///   - usesKVM: Whether KVM runs the hypervisor; else TCG emulates it.
+        ///   - blockDevices: The paths of guests' disks that are block devices.
+        ///   - cachedDisks: The paths of guests' disks that know no O_DIRECT.
+        public init(usesKVM: Bool, blockDevices: Set<String> = [], cachedDisks: Set<String> = []) {
+            self.usesKVM = usesKVM
+            self.blockDevices = blockDevices
+            self.cachedDisks = cachedDisks
+        }
+    }
+
+    /// The program.
+    public var executable: String
+    /// Its arguments, without the program itself.
+    public var arguments: [String]
+
+    /// The machine that every hypervisor has, in QEMU's `-readconfig` format; to be written to
+    /// ``HypervisorInstance/machineFile`` before QEMU starts.
+    public static var machineDefinition: [UInt8] { PackageResources.hypervisor_cfg }
+
+    /// Makes the command line.
+    ///
+    /// - Parameters:
+    ///   - hypervisor: The hypervisor.
+    ///   - stack: The stack that it belongs to.
+    ///   - image: What it boots.
+    ///   - instance: This run of it.
+    ///   - host: What has to be known of this host.
+    ///   - attached: The names of the guests whose memory, disks and relays it has from the start; `nil` for all of its
+    ///     guests. The others are plugged in later with ``HotPlug``.
+    public init(
+        _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host,
+        attached: Set<String>? = nil
+    ) {
+        executable = stack.hyperplexor.qemu
+        arguments = Self.machine(hypervisor, instance: instance, host: host)
+        arguments += Self.boot(hypervisor, image: image, instance: instance)
+        arguments += Self.endpoints(instance)
+        for network in stack.networks(of: hypervisor) { arguments += Self.card(network, instance: instance) }
+        for guest in hypervisor.guests where attached?.contains(guest.name) ?? true {
+            arguments += Self.attachments(guest, stack: stack, instance: instance, host: host)
+        }
+        for (index, function) in hypervisor.functions.enumerated() {
+            arguments += ["-device", OptionText.make("vfio-pci", [("id", "function\(index)"), ("host", function)])]
+        }
+        arguments += hypervisor.extraArguments
+    }
+
+    private static func machine(
+        _ hypervisor: HypervisorSpec, instance: HypervisorInstance, host: Host
+    ) -> [String] {
+        let memory = MemoryPlan(hypervisor)
+        return [
+            "-name", OptionText.make(nil, [("guest", instance.id), ("debug-threads", "on")]),
+            "-no-user-config", "-nodefaults", "-display", "none",
+            "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
+            "-readconfig", instance.machineFile,
+            "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max",
+            "-smp", "\(hypervisor.cpus)",
+            "-m", "\(memory.own >> 20)M,slots=\(memory.slots),maxmem=\(memory.most >> 20)M",
+            "-uuid", instance.uuid,
+        ] + (hypervisor.keepsCores ? ["-overcommit", "cpu-pm=on"] : [])
+    }
+
+    private static func boot(
+        _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance
+    ) -> [String] {
+        var words = [image.kernelArguments, "systemd.hostname=\(instance.hostname)"]
+        if let nanoseconds = hypervisor.haltPolling { words.append("kvm.halt_poll_ns=\(nanoseconds)") }
+        // locking=off: many hypervisors read this file, and nobody writes it.
+        let root: [String: JSONValue] = [
+            "driver": "raw", "node-name": "root", "read-only": true,
+            "file": ["driver": "file", "filename": .string(image.root), "locking": "off", "read-only": true],
+        ]
+        return [
+            "-kernel", image.kernel, "-initrd", image.initramfs, "-append", words.joined(separator: " "),
+            "-blockdev", OptionText.make(kind: "driver", root),
+            "-device", "virtio-blk-pci,id=rootdisk,drive=root,serial=hfroot",
+        ]
+    }
+
+    private static func endpoints(_ instance: HypervisorInstance) -> [String] {
+        [
+            "-qmp", OptionText.make("unix:\(instance.qmpSocket)", [("server", "on"), ("wait", "off")]),
+            "-chardev",
+            OptionText.make(
+                "socket", [("id", "agent"), ("path", instance.agentSocket), ("server", "on"), ("wait", "off")]),
+            "-chardev", OptionText.make("file", [("id", "console"), ("path", instance.consoleLog), ("append", "on")]),
+            "-pidfile", instance.pidFile,
+        ]
+    }
+
+    private static func card(_ network: NetworkSpec, instance: HypervisorInstance) -> [String] {
+        var device = [
+            ("id", "card-\(network.name)"), ("netdev", "net-\(network.name)"),
+            ("mac", HardwareAddress.derived(instance: instance.id, network: network.name)),
+        ]
+        var backend = [("id", "net-\(network.name)")]
+        switch network.kind {
+        case .bridge:
+            backend += [
+                ("ifname", instance.taps[network.name] ?? ""), ("script", "no"), ("downscript", "no"),
+                ("vhost", network.usesVhost ? "on" : "off"),
+            ]
+            if network.queues > 1 {
+                backend.append(("queues", "\(network.queues)"))
+                // One vector for each direction of each queue, one for changes, one for the control queue.
+                device += [("mq", "on"), ("vectors", "\(2 * network.queues + 2)")]
+            }
+            return ["-netdev", OptionText.make("tap", backend), "-device", OptionText.make("virtio-net-pci", device)]
+        case .segment(let group, let port):
+            backend += [("mcast", "\(group):\(port)"), ("localaddr", "127.0.0.1")]
+            return [
+                "-netdev", OptionText.make("socket", backend), "-device", OptionText.make("virtio-net-pci", device),
+            ]
+        }
+    }
+
+    private static func attachments(
+        _ guest: InnerGuestSpec, stack: Stack, instance: HypervisorInstance, host: Host
+    ) -> [String] {
+        let memory = HotPlug.Memory(
+            guest: guest.name, path: stack.memoryFile(of: guest.name), shape: MemoryFileShape(memory: guest.memory))
+        let relay = HotPlug.Relay(guest: guest.name, socket: instance.relaySocket(guest.name))
+        var arguments = [
+            "-object", OptionText.make(kind: "qom-type", memory.backend.object),
+            "-device", OptionText.make(kind: "driver", memory.device.device),
+            "-chardev", relay.chardevText,
+            "-device", OptionText.make(kind: "driver", relay.device.device),
+        ]
+        for disk in guest.disks {
+            let plug = HotPlug.Disk(
+                disk, of: guest.name, isBlockDevice: host.blockDevices.contains(disk.path),
+                bypassesCache: !host.cachedDisks.contains(disk.path))
+            arguments += [
+                "-blockdev", OptionText.make(kind: "driver", plug.node.node),
+                "-device", OptionText.make(kind: "driver", plug.device.device),
+            ]
+        }
+        return arguments
+    }
+}

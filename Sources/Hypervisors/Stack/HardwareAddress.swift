@@ -1,0 +1,47 @@
+/// Hardware addresses of network cards.
+enum HardwareAddress {
+    /// The address of a guest's card where the stack file names none: the same for the same names, on every host.
+    ///
+    /// 52:54:00 is locally administered and what QEMU's users are accustomed to.
+    static func derived(stack: String, guest: String, index: Int) -> String {
+        text(prefix: [0x52, 0x54, 0x00], of: "guest/\(stack)/\(guest)/\(index)")
+    }
+
+    /// The address of a hypervisor's own card.
+    ///
+    /// The prefix is another, so that it is never that of a guest's card that was derived.
+    static func derived(instance: String, network: String) -> String {
+        text(prefix: [0x52, 0x54, 0x01], of: "instance/\(instance)/\(network)")
+    }
+
+    /// The address in lower case with colons; `nil` when it is none that a card can have.
+    static func normalized(_ text: String) -> String? {
+        let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }
+        let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
+        // The lowest bit of the first byte makes it a group's address.
+        guard parts.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes.contains(where: { $0 != 0 }) else {
+            return nil
+        }
+        return parts.joined(separator: ":").lowercased()
+    }
+
+    private static func text(prefix: [UInt8], of name: String) -> String {
+        let hash = StableHash.value(of: name)
+        let bytes =
+            prefix + [UInt8(truncatingIfNeeded: hash >> 40), UInt8(truncatingIfNeeded: hash >> 24)]
+            + [UInt8(truncatingIfNeeded: hash >> 8)]
+        return bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined(separator: ":")
+    }
+}
+
+/// A number for a text that is the same in every run and version: FNV-1a with 64 bits, and a last mixing.
+///
+/// Swift's own hash differs from run to run. See G. Fowler, L. C. Noll, K.-P. Vo, RFC 9923.
+enum StableHash {
+    static func value(of text: String) -> UInt64 {
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        hash ^= hash >> 32
+        return hash &* 0x9e37_79b9_7f4a_7c15
+    }
+}

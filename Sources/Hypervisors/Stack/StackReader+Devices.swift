@@ -1,0 +1,78 @@
+extension StackReader {
+    /// Reads the disks of a guest.
+    func disks(_ guest: StackSection, context: GuestContext) -> [DiskSpec] {
+        var names = Unique()
+        return elements(guest, "disks").compactMap { node in
+            let keys = ["name", "file", "format", "read-only"]
+            guard let section = section(node, of: "a disk", keys: keys) else { return nil }
+            let name = name(section, limit: NameRule.diskLimit)
+            if let name, let line = names.earlierLine(of: name, now: node.line) {
+                report("disk `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one.")
+            }
+            guard required(section, "file", remedy: "Add `file: PATH`, a file or block device of this host.") != nil,
+                let path = path(section, "file"), let name
+            else { return nil }
+            let disk = DiskSpec(
+                name: name, path: path, format: choice(section, "format", default: .raw),
+                isReadOnly: flag(section, "read-only", default: false))
+            checkSharing(disk, at: section.values["file"] ?? node, context: context)
+            return disk
+        }
+    }
+
+    /// Two writers of one disk destroy it, and a reader beside a writer sees half of what was written.
+    private func checkSharing(_ disk: DiskSpec, at node: YAMLTree, context: GuestContext) {
+        if let earlier = context.seen.files[disk.path], !(earlier.isReadOnly && disk.isReadOnly) {
+            report(
+                "`\(disk.path)` is also the disk of line \(earlier.line), and one of the two may write to it", at: node,
+                remedy: "Give each its own file, or make both `read-only: true`.")
+        }
+        if context.seen.files[disk.path] == nil { context.seen.files[disk.path] = (node.line, disk.isReadOnly) }
+    }
+
+    /// Reads the network cards of a guest.
+    func cards(_ guest: StackSection, guest name: String, context: GuestContext) -> [CardSpec] {
+        elements(guest, "networks").enumerated().compactMap { index, node in
+            // A word alone is the network's name.
+            if case .scalar = node.content {
+                guard let network = text(node, "an element of `networks`") else { return nil }
+                return card(network, at: node, mac: nil, guest: name, index: index, context: context)
+            }
+            guard let section = section(node, of: "a guest's network", keys: ["network", "mac"]),
+                let network = required(section, "network", remedy: "Add `network: NAME`.")
+            else { return nil }
+            return card(
+                network, at: section.values["network"] ?? node, mac: section.values["mac"], guest: name, index: index,
+                context: context)
+        }
+    }
+
+    private func card(
+        _ network: String, at node: YAMLTree, mac: YAMLTree?, guest: String, index: Int, context: GuestContext
+    ) -> CardSpec? {
+        if !context.networks.contains(network), context.areNetworksKnown {
+            let known = context.networks.sorted()
+            let nearest = Spelling.nearest(to: network, among: known)
+            report(
+                "there is no network `\(network.prefix(60))`", at: node,
+                remedy: nearest.map { "Did you mean `\($0)`?" }
+                    ?? (known.isEmpty ? "Add it below `networks:`." : "Networks: \(list(known))."))
+        }
+        var address = HardwareAddress.derived(stack: context.stack, guest: guest, index: index)
+        if let mac {
+            guard let text = text(mac, "`mac`"), let given = HardwareAddress.normalized(text) else {
+                report(
+                    "`mac` is the hardware address of one card; here is \(mac.kind)", at: mac,
+                    remedy: "Write such as \(address), in quotes, or remove it: this one is the default.")
+                return nil
+            }
+            address = given
+        }
+        if let line = context.seen.addresses.earlierLine(of: address, now: (mac ?? node).line) {
+            report(
+                "hardware address \(address) is also that of the card of line \(line)", at: mac ?? node,
+                remedy: "Write another `mac`.")
+        }
+        return CardSpec(network: network, mac: address)
+    }
+}

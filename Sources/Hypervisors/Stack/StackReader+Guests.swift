@@ -1,0 +1,115 @@
+/// What a guest's description is checked against.
+struct GuestContext {
+    /// The stack's name.
+    let stack: String
+    /// The networks that there are.
+    let networks: Set<String>
+    /// Whether the networks could be read, so that an unknown one is a mistake of its own.
+    let areNetworksKnown: Bool
+    /// What may be there once in the whole stack.
+    let seen = Seen()
+
+    /// Names, addresses and disks of the guests that were read before.
+    final class Seen {
+        var names = Unique()
+        var addresses = Unique()
+        var files: [String: (line: Int, isReadOnly: Bool)] = [:]
+    }
+}
+
+extension StackReader {
+    /// The least memory of a guest: 16 MiB, below which no kernel starts.
+    private static let leastGuestMemory: UInt64 = 16 << 20
+
+    /// Reads the guests of a hypervisor.
+    func guests(
+        _ hypervisor: StackSection, context: GuestContext, hugePages: HyperplexorSpec.HugePages
+    ) -> [InnerGuestSpec] {
+        elements(hypervisor, "guests").compactMap { node in
+            let keys = [
+                "name", "memory", "cpus", "machine", "cpu-model", "boot", "disks", "networks", "extra-arguments",
+            ]
+            guard let section = section(node, of: "a guest", keys: keys) else { return nil }
+            let name = name(section)
+            if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
+                report(
+                    "guest `\(name)` is given twice; first in line \(line)", at: node,
+                    remedy: "Rename one: a guest's name is unique within the stack.")
+            }
+            let disks = disks(section, context: context)
+            let spec = InnerGuestSpec(
+                name: name ?? "", memory: guestMemory(section, hugePages: hugePages),
+                cpus: integer(section, "cpus", default: 1, in: 1...255), machine: machine(section),
+                cpuModel: cpuModel(section), boot: boot(section, hasDisks: section.values["disks"] != nil),
+                disks: disks,
+                networks: cards(section, guest: name ?? "", context: context),
+                extraArguments: arguments(section, owned: OwnedOptions.ofGuest))
+            return name == nil ? nil : spec
+        }
+    }
+
+    private func guestMemory(_ section: StackSection, hugePages: HyperplexorSpec.HugePages) -> UInt64 {
+        let memory = memory(section, least: Self.leastGuestMemory, default: 512 << 20)
+        let page = hugePages.size
+        let file = MemoryFileShape(memory: memory).fileSize
+        if file % page != 0 {
+            let below = (file / page * page).subtractingReportingOverflow(file - memory).partialValue
+            let above = (file / page + 1) * page - (file - memory)
+            report(
+                "a memory file of \(Self.text(file)) is no multiple of `huge-pages: \(hugePages.rawValue)`",
+                at: section.values["memory"] ?? section.node,
+                remedy: "The file is \(Self.text(file - memory)) larger than the guest's memory: write "
+                    + (file > page ? "\(Self.text(below)) or " : "") + "\(Self.text(above)), or `huge-pages: 2M`.")
+        }
+        return memory
+    }
+
+    /// An alias such as `q35` is another machine to another QEMU, and the old one's state would not fit it.
+    private func machine(_ section: StackSection) -> String {
+        let standard = "pc-q35-7.2"
+        guard let machine = optional(section, "machine"), let node = section.values["machine"] else { return standard }
+        for family in ["pc-q35-", "pc-i440fx-"] where machine.hasPrefix(family) {
+            let version = machine.dropFirst(family.count).split(separator: ".", omittingEmptySubsequences: false)
+            if (2...3).contains(version.count), version.allSatisfy({ UInt8($0) != nil }) { return machine }
+        }
+        report(
+            "`machine: \(machine.prefix(60))` is no machine type with a version", at: node,
+            remedy: "Write such as \(standard): the oldest QEMU that the guest may meet has to know it.")
+        return standard
+    }
+
+    private func cpuModel(_ section: StackSection) -> String {
+        optional(section, "cpu-model") ?? "qemu64"
+    }
+
+    private func boot(_ section: StackSection, hasDisks: Bool) -> InnerGuestSpec.Boot {
+        let node = section.values["boot"]
+        if let node, case .mapping = node.content { return kernel(node) ?? .disk }
+        let isDisk = if case .scalar("disk", _) = node?.content { true } else { node == nil }
+        if !isDisk {
+            report(
+                "`boot` is `disk`, or keys with values for a kernel; here is \(node?.kind ?? "nothing")",
+                at: node ?? section.node, remedy: "Write `boot: disk`, or `boot:` with `kernel: FILE` below it.")
+        } else if !hasDisks {
+            report(
+                "a guest that boots from its disk needs `disks`", at: node ?? section.node,
+                remedy: "Add `disks:` with the one that it boots from, or `boot:` with `kernel: FILE`.")
+        }
+        return .disk
+    }
+
+    private func kernel(_ node: YAMLTree) -> InnerGuestSpec.Boot? {
+        guard let section = section(node, of: "a kernel", keys: ["kernel", "initramfs", "arguments"]) else {
+            return nil
+        }
+        let arguments = optional(section, "arguments") ?? ""
+        // What the kernel's own buffer holds (COMMAND_LINE_SIZE of x86).
+        if arguments.utf8.count > 2047, let node = section.values["arguments"] {
+            report("a kernel takes no more than 2047 bytes of arguments", at: node, remedy: "Shorten them.")
+        }
+        let initramfs = path(section, "initramfs")
+        guard required(section, "kernel", remedy: "Add `kernel: FILE`.") != nil, let kernel = path(section, "kernel")
+        else { return nil }
+        return .kernel(path: kernel, initramfs: initramfs, arguments: arguments)
+    }
+}

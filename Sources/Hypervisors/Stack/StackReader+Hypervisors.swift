@@ -1,0 +1,164 @@
+extension StackReader {
+    /// The least memory of a hypervisor: 256 MiB, what its own Debian needs.
+    static let leastHypervisorMemory: UInt64 = 256 << 20
+    /// The most guests of a hypervisor, spare ones included: each has a port on one virtio-serial device, which has 31.
+    static let guestLimit = 28
+
+    /// Reads the hypervisors.
+    func hypervisors(_ stack: StackSection, context: GuestContext, hyperplexor: HyperplexorSpec) -> [HypervisorSpec] {
+        var names = Unique()
+        var functions = Unique()
+        return elements(stack, "hypervisors").compactMap { node in
+            guard let hypervisor = hypervisor(node, context: context, hyperplexor: hyperplexor) else { return nil }
+            if let line = names.earlierLine(of: hypervisor.name, now: node.line) {
+                report(
+                    "hypervisor `\(hypervisor.name)` is given twice; first in line \(line)", at: node,
+                    remedy: "Rename one.")
+            }
+            for function in hypervisor.functions {
+                guard let line = functions.earlierLine(of: function, now: node.line) else { continue }
+                report(
+                    "function `\(function)` is given twice; first to the hypervisor of line \(line)", at: node,
+                    remedy: "Give each function to one hypervisor.")
+            }
+            return hypervisor
+        }
+    }
+
+    private func hypervisor(
+        _ node: YAMLTree, context: GuestContext, hyperplexor: HyperplexorSpec
+    ) -> HypervisorSpec? {
+        let keys = [
+            "name", "image", "memory", "cpus", "spare-guests", "keep-cores", "halt-polling", "functions",
+            "extra-arguments", "guests",
+        ]
+        guard let section = section(node, of: "a hypervisor", keys: keys) else { return nil }
+        let name = name(section)
+        var spec = HypervisorSpec(
+            name: name ?? "", image: image(section),
+            memory: memory(section, least: Self.leastHypervisorMemory, default: 1 << 30),
+            cpus: integer(section, "cpus", default: 2, in: 1...255), guests: [],
+            spareGuests: integer(section, "spare-guests", default: 1, in: 0...Self.guestLimit),
+            keepsCores: flag(section, "keep-cores", default: false), haltPolling: haltPolling(section),
+            functions: functions(section, accelerator: hyperplexor.accelerator),
+            extraArguments: arguments(section, owned: OwnedOptions.ofHypervisor))
+        spec.guests = guests(section, context: context, hugePages: hyperplexor.hugePages)
+        checkRoom(spec, accelerator: hyperplexor.accelerator, at: section)
+        if spec.keepsCores, hyperplexor.cores.isEmpty, let node = section.values["keep-cores"] {
+            report(
+                "`keep-cores` without `cores`: each CPU would keep some core of this host busy for good", at: node,
+                remedy: "Add `cores` to the hyperplexor, one for each CPU, or remove `keep-cores`.")
+        }
+        return name == nil ? nil : spec
+    }
+
+    private func image(_ section: StackSection) -> String {
+        guard let image = optional(section, "image"), let node = section.values["image"] else { return "standard" }
+        if image.contains("/") { return absolute(image) }
+        guard let first = image.first, first.isLetter || first.isNumber,
+            image.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) })
+        else {
+            report(
+                "`image: \(image.prefix(60))` is neither an image's name nor a folder", at: node,
+                remedy: "Names have letters, digits, dots, dashes and underscores; a folder has a slash: ./IMAGE.")
+            return "standard"
+        }
+        return image
+    }
+
+    private func haltPolling(_ section: StackSection) -> Int? {
+        guard let node = section.values["halt-polling"] else { return nil }
+        if case .scalar("default", _) = node.content { return nil }
+        if case .scalar("off", isPlain: true) = node.content { return 0 }
+        return integer(node, "`halt-polling` (nanoseconds, or off, or default)", in: 0...10_000_000)
+    }
+
+    private func functions(_ section: StackSection, accelerator: HyperplexorSpec.Accelerator) -> [String] {
+        let elements = elements(section, "functions")
+        if let first = elements.first, accelerator == .tcg {
+            report(
+                "`functions` needs KVM, but the hyperplexor's `accelerator` is tcg", at: first,
+                remedy: "Write `accelerator: kvm`, or remove `functions`.")
+        }
+        return elements.compactMap { element in
+            guard let text = text(element, "an element of `functions`") else { return nil }
+            if let address = PCIAddress.normalized(text) { return address }
+            report(
+                "`\(text.prefix(60))` is no PCI function", at: element,
+                remedy: "Write it as `lspci -D` shows it: 0000:01:00.1")
+            return nil
+        }
+    }
+
+    /// Checks that what is in a hypervisor fits into it.
+    private func checkRoom(
+        _ spec: HypervisorSpec, accelerator: HyperplexorSpec.Accelerator, at section: StackSection
+    ) {
+        let count = spec.guests.count + spec.spareGuests
+        if count > Self.guestLimit {
+            report(
+                "a hypervisor has room for \(Self.guestLimit) guests; here are \(count), spare ones included",
+                at: section.values["guests"] ?? section.node, remedy: "Spread them over several hypervisors.")
+        }
+        let inside = spec.guests.reduce(0) { $0 + $1.memory }
+        // A page's structure takes 64 bytes of the hypervisor's own memory for each 4096 bytes (map=mem).
+        let least = Self.leastHypervisorMemory + inside / 64
+        if spec.memory < least {
+            let rounded = (least + Self.sizeUnit - 1) / Self.sizeUnit * Self.sizeUnit
+            report(
+                "`memory: \(Self.text(spec.memory))` is too small: the kernel's tables for its guests' "
+                    + "\(Self.text(inside)) take \(inside / 64 >> 20)M of it",
+                at: section.values["memory"] ?? section.node, remedy: "Write \(Self.text(rounded)) or more.")
+        }
+        if accelerator == .tcg, spec.memory + inside > Self.sizeLimit / 2 {
+            report(
+                "an emulated hypervisor has room for \(Self.text(Self.sizeLimit / 2)), its guests included",
+                at: section.node, remedy: "Give its guests less memory, or use KVM.")
+        }
+    }
+
+    /// Reads further arguments of a QEMU, without those by which the product itself says what the QEMU is to do.
+    func arguments(_ section: StackSection, owned: Set<String>) -> [String] {
+        elements(section, "extra-arguments").compactMap { element in
+            guard let argument = text(element, "an element of `extra-arguments`") else { return nil }
+            let option = argument.hasPrefix("--") ? String(argument.dropFirst()) : argument
+            if owned.contains(option) {
+                report(
+                    "`\(argument)` is set by hyperfresh", at: element,
+                    remedy: "Remove it, with its value; docs/stack-file.md says which key stands for it.")
+                return nil
+            }
+            if argument.hasPrefix("-"), let space = argument.firstIndex(of: " ") {
+                report(
+                    "`\(argument.prefix(60))` is one argument", at: element,
+                    remedy: "Write two elements: \(argument[..<space]) and what follows it.")
+                return nil
+            }
+            return argument
+        }
+    }
+}
+
+/// The options of QEMU by which the product says what a QEMU is to do.
+enum OwnedOptions {
+    private static let ofBoth: Set<String> = [
+        "-S", "-accel", "-cpu", "-daemonize", "-enable-kvm", "-incoming", "-loadvm", "-M", "-m", "-machine", "-name",
+        "-no-user-config", "-nodefaults", "-pidfile", "-preconfig", "-readconfig", "-sandbox", "-smp", "-snapshot",
+    ]
+    static let ofHypervisor = ofBoth.union(["-append", "-initrd", "-kernel", "-overcommit", "-uuid"])
+    static let ofGuest = ofBoth.union(["-append", "-initrd", "-kernel", "-mem-path", "-mem-prealloc"])
+}
+
+/// Addresses of PCI functions as text.
+enum PCIAddress {
+    /// The address with its domain in lower case, such as `0000:01:00.1`; `nil` when it is none.
+    static func normalized(_ text: String) -> String? {
+        let full = text.count { $0 == ":" } == 1 ? "0000:\(text)" : text
+        let parts = full.lowercased().split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "." }
+        guard parts.count == 4, parts.map(\.count) == [4, 2, 2, 1], full.suffix(2).first == ".",
+            parts.joined().allSatisfy({ $0.isASCII && $0.isHexDigit }), let device = UInt8(parts[2], radix: 16),
+            device < 32, let function = UInt8(parts[3], radix: 16), function < 8
+        else { return nil }
+        return full.lowercased()
+    }
+}

@@ -1,0 +1,104 @@
+extension StackReader {
+    /// Reads the whole.
+    func stack(_ root: YAMLTree) -> Stack? {
+        let keys = ["version", "name", "hyperplexor", "networks", "hypervisors"]
+        guard let section = section(root, of: "a stack", keys: keys) else { return nil }
+        version(section)
+        let name = name(section)
+        let hyperplexor = hyperplexor(section, stack: name ?? "stack")
+        let networks = networks(section)
+        let context = GuestContext(
+            stack: name ?? "stack", networks: Set(networks.map(\.name)), areNetworksKnown: problems.isEmpty)
+        let hypervisors = hypervisors(section, context: context, hyperplexor: hyperplexor)
+        if section.values["hypervisors"] == nil || hypervisors.isEmpty && problems.isEmpty {
+            report(
+                "a stack needs `hypervisors`", at: section.values["hypervisors"] ?? section.node,
+                remedy: "Add `hypervisors:` with at least one `- name: …`.")
+        }
+        checkCores(hyperplexor, hypervisors: hypervisors, at: section)
+        guard let name else { return nil }
+        return Stack(
+            name: name, directory: directory, hyperplexor: hyperplexor, networks: networks, hypervisors: hypervisors)
+    }
+
+    private func version(_ section: StackSection) {
+        guard let node = section.values["version"] else {
+            report("a stack needs `version`", at: section.node, remedy: "Add `version: 1` as the first line.")
+            return
+        }
+        if case .scalar("1", isPlain: true) = node.content { return }
+        report(
+            "`version` is 1; here is \(node.kind)", at: node,
+            remedy: "Write `version: 1`; a later one needs a later hyperfresh.")
+    }
+
+    // MARK: - The hyperplexor
+
+    private func hyperplexor(_ stack: StackSection, stack name: String) -> HyperplexorSpec {
+        var spec = HyperplexorSpec(
+            memoryDirectory: "/dev/shm/hyperfresh-\(name)", hugePages: .none, cores: [], accelerator: .auto,
+            qemu: "/usr/bin/qemu-system-x86_64")
+        let keys = ["memory-directory", "huge-pages", "cores", "accelerator", "qemu"]
+        guard let node = stack.values["hyperplexor"], let section = section(node, of: "the hyperplexor", keys: keys)
+        else { return spec }
+        spec.hugePages = choice(section, "huge-pages", default: .none)
+        spec.accelerator = choice(section, "accelerator", default: .auto)
+        spec.cores = cores(section)
+        if let path = path(section, "memory-directory") {
+            spec.memoryDirectory = path
+        } else if [.twoMiB, .oneGiB].contains(spec.hugePages), section.values["memory-directory"] == nil,
+            let node = section.values["huge-pages"]
+        {
+            report(
+                "`huge-pages: \(spec.hugePages.rawValue)` needs a `memory-directory` on a hugetlbfs", at: node,
+                remedy: "Add `memory-directory: /dev/hugepages/hyperfresh-\(name)`, or wherever such a one is mounted.")
+        }
+        if let node = section.values["qemu"], let text = text(node, "`qemu`") {
+            if text.contains("/") {
+                spec.qemu = absolute(text)
+            } else {
+                report(
+                    "`qemu` is the path of a program; here is `\(text)`", at: node, remedy: "Write /usr/bin/\(text).")
+            }
+        }
+        return spec
+    }
+
+    private func cores(_ section: StackSection) -> [Int] {
+        var cores: [Int] = []
+        for element in elements(section, "cores") {
+            guard let range = range(element) else { continue }
+            for core in range where cores.contains(core) {
+                report("core \(core) is given twice", at: element, remedy: "Give each core once.")
+            }
+            cores.append(contentsOf: range.filter { !cores.contains($0) })
+        }
+        return cores
+    }
+
+    /// Reads one core or several: `4` or `4-7`.
+    private func range(_ node: YAMLTree) -> ClosedRange<Int>? {
+        if case .scalar(let text, _) = node.content {
+            let ends = text.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            if let low = ends.first ?? nil, let high = ends.last ?? nil, ends.count <= 2, low >= 0, low <= high,
+                high < 8192
+            {
+                return low...high
+            }
+        }
+        report(
+            "an element of `cores` is a core's number or a range such as 4-7; here is \(node.kind)", at: node,
+            remedy: "`lscpu -e` lists the cores of a host.")
+        return nil
+    }
+
+    /// A core that two vCPUs share would be no core given for good.
+    private func checkCores(_ hyperplexor: HyperplexorSpec, hypervisors: [HypervisorSpec], at stack: StackSection) {
+        let needed = hypervisors.reduce(0) { $0 + $1.cpus }
+        guard problems.isEmpty, !hyperplexor.cores.isEmpty, needed > hyperplexor.cores.count else { return }
+        report(
+            "the hypervisors have \(needed) CPUs together, but `cores` names \(hyperplexor.cores.count)",
+            at: stack.values["hyperplexor"] ?? stack.node,
+            remedy: "Name a core for each of them, give them fewer CPUs, or remove `cores`.")
+    }
+}
