@@ -20,11 +20,15 @@ public enum HotPlug {
         ///   - guest: The guest's name.
         ///   - path: Its memory file.
         ///   - shape: The file's shape.
-        public init(guest: String, path: String, shape: MemoryFileShape) {
+        ///   - hugePages: The pages behind it.
+        public init(
+            guest: String, path: String, shape: MemoryFileShape, hugePages: HyperplexorSpec.HugePages = .none
+        ) {
+            let alignment = max(MemoryFileShape.alignment, hugePages.pageSize)
             // prealloc would write to the memory of a guest that runs, discard-data would empty it.
             backend = ObjectAdd([
                 "qom-type": "memory-backend-file", "id": "file-\(guest)", "mem-path": .string(path),
-                "size": JSONValue(shape.fileSize), "align": JSONValue(MemoryFileShape.alignment), "share": true,
+                "size": JSONValue(shape.fileSize), "align": JSONValue(alignment), "share": true,
                 "prealloc": false, "discard-data": false,
             ])
             device = DeviceAdd([
@@ -53,10 +57,11 @@ public enum HotPlug {
         ///   - bypassesCache: Whether its file system knows O_DIRECT; a tmpfs does not.
         public init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
             let serial = InnerGuestFiles(guest: guest).serial(disk.name)
+            let name = Self.nodeName(serial)
             // locking=off, share-rw: during a refresh both hypervisors have the file open, and the one that is to write it
             // is decided by the guests' QEMUs within them: the old one has given the disk up before the new one takes it.
             node = BlockdevAdd([
-                "driver": "raw", "node-name": "disk-\(serial)", "read-only": .bool(disk.isReadOnly),
+                "driver": "raw", "node-name": .string(name), "read-only": .bool(disk.isReadOnly),
                 "discard": "unmap", "cache": ["direct": .bool(bypassesCache), "no-flush": false],
                 "file": [
                     "driver": isBlockDevice ? "host_device" : "file", "filename": .string(disk.path),
@@ -65,11 +70,17 @@ public enum HotPlug {
                 ],
             ])
             device = DeviceAdd([
-                "driver": "scsi-hd", "id": "scsi-\(serial)", "bus": "disks.0", "drive": "disk-\(serial)",
+                "driver": "scsi-hd", "id": "scsi-\(serial)", "bus": "disks.0", "drive": .string(name),
                 "serial": .string(serial), "share-rw": true,
             ])
             unplug = DeviceDel(id: "scsi-\(serial)")
-            close = BlockdevDel(nodeName: "disk-\(serial)")
+            close = BlockdevDel(nodeName: name)
+        }
+
+        /// QEMU gives the name of a node 31 characters, of which the first is a letter.
+        private static func nodeName(_ serial: String) -> String {
+            let name = "disk-\(serial)"
+            return name.utf8.count <= 31 ? name : "disk-" + String(StableHash.value(of: serial), radix: 16)
         }
     }
 

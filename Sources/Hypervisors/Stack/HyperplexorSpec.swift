@@ -20,6 +20,15 @@ public struct HyperplexorSpec: Sendable, Hashable {
         case twoMiB = "2M"
         /// The memory folder lies on a hugetlbfs of 1 GiB pages.
         case oneGiB = "1G"
+
+        /// The size of a page in bytes, of which a memory file has a whole number.
+        public var pageSize: UInt64 {
+            switch self {
+            case .none: 4096
+            case .transparent, .twoMiB: 2 << 20
+            case .oneGiB: 1 << 30
+            }
+        }
     }
 
     /// The folder where memory files lie: a tmpfs or a hugetlbfs.

@@ -50,17 +50,17 @@ extension StackReader {
 
     private func guestMemory(_ section: StackSection, hugePages: HyperplexorSpec.HugePages) -> UInt64 {
         let memory = memory(section, least: Self.leastGuestMemory, default: 512 << 20)
-        let page = hugePages.size
+        let page = hugePages.pageSize
         let file = MemoryFileShape(memory: memory).fileSize
-        if file % page != 0 {
-            let below = (file / page * page).subtractingReportingOverflow(file - memory).partialValue
-            let above = (file / page + 1) * page - (file - memory)
-            report(
-                "a memory file of \(Self.text(file)) is no multiple of `huge-pages: \(hugePages.rawValue)`",
-                at: section.values["memory"] ?? section.node,
-                remedy: "The file is \(Self.text(file - memory)) larger than the guest's memory: write "
-                    + (file > page ? "\(Self.text(below)) or " : "") + "\(Self.text(above)), or `huge-pages: 2M`.")
-        }
+        guard file % page != 0 else { return memory }
+        // The largest memory whose file fills whole pages.
+        let overhead = MemoryFileShape.infoBlockSize + MemoryFileShape.tailSize
+        let counts: [UInt64] = [file / page, file / page + 1].filter { $0 > 0 }
+        let choices: [String] = counts.map { Self.text($0 * page - overhead) }
+        report(
+            "the memory file of a guest with \(Self.text(memory)) has \(Self.text(file)), no multiple of \(Self.text(page))",
+            at: section.values["memory"] ?? section.node,
+            remedy: "Write \(choices.joined(separator: " or ")), or `huge-pages: 2M`.")
         return memory
     }
 

@@ -1,0 +1,44 @@
+import Testing
+
+@testable import Hypervisors
+
+extension HypervisorsTests {
+    /// Holds memory files to what Linux takes.
+    @Suite struct MemoryFileTests {
+        @Test(arguments: [(16, 32), (64, 80), (252, 256), (254, 272), (256, 272), (1020, 1024), (1024, 1040)])
+        func theFileHoldsMemoryAndProof(memory: UInt64, file: UInt64) {
+            let shape = MemoryFileShape(memory: memory << 20)
+            #expect(shape.fileSize == file << 20)
+            #expect(shape.memoryOffsetInFile == 2 << 20)
+            #expect(shape.proofOffsetInFile + (2 << 20) <= shape.fileSize)
+            #expect(shape.deviceSize == shape.fileSize - (2 << 20))
+            #expect(shape.proofOffsetInDevice == shape.memory)
+        }
+
+        @Test func uniqueIDsAreReadAndWritten() throws {
+            let text = "0b7d4ae2-9c1f-4a53-8e6d-2f1b5c3a7e90"
+            let id = try #require(UniqueID(text.uppercased()))
+            #expect(id.description == text)
+            #expect(id.bytes.count == 16)
+            #expect(UniqueID() != UniqueID())
+            #expect(UniqueID(UniqueID().description) != nil)
+            for bad in ["", "0b7d4ae2", text + "0", text.replacing("0", with: "g"), text.replacing("-", with: "")] {
+                #expect(UniqueID(bad) == nil)
+            }
+        }
+
+        /// The same as `ndctl create-namespace -m devdax -M mem` of ndctl 76 writes for a file of 80 MiB.
+        @Test func theInfoBlockIsThatOfNdctl() throws {
+            let id = try #require(UniqueID("00112233-4455-6677-8899-aabbccddeeff"))
+            let block = DAXInfoBlock(MemoryFileShape(memory: 64 << 20), identity: id)
+            #expect(block.bytes.count == DAXInfoBlock.size)
+            let words = stride(from: 0, to: 4096, by: 16).map { offset in
+                block.bytes[offset..<offset + 16].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+            }
+            let shown = words.enumerated().filter { $0.element.contains { $0 != "0" } }.map {
+                "\($0.offset * 16): \($0.element)"
+            }
+            try GoldenFile("dax-info-block.txt").expect(shown)
+        }
+    }
+}
