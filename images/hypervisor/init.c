@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #define ROOT_SERIAL "hfroot"
+#define AGENT_PORT "org.qemu.guest_agent.0"
 #define ROOT_DEADLINE_MS 30000
 #define PORTS_DEADLINE_MS 2000
 
@@ -167,24 +168,26 @@ static void mount_root(void) {
     must_mount("root", "/root", "overlay", 0, "lowerdir=/image,upperdir=/layer/upper,workdir=/layer/work");
 }
 
-/* Names the virtio ports as udev will later, so that the guest agent need not wait for it. */
-static void name_ports(void) {
+/*
+ * Names the guest agent's port as udev will later. systemd starts the agent when the name is there (see
+ * qemu-guest-agent.path), so it is given last: an agent that answers belongs to a hypervisor that can do its work.
+ */
+static void name_agent_port(void) {
     mkdir("/dev/virtio-ports", 0755);
-    bool found = false;
-    for (int waited = 0; !found && waited < PORTS_DEADLINE_MS; waited += 2) {
+    for (int waited = 0; waited < PORTS_DEADLINE_MS; waited += 2, pause_ms(2)) {
         DIR *ports = opendir("/sys/class/virtio-ports");
         for (struct dirent *entry; ports && (entry = readdir(ports));) {
-            char path[300], name[128], link[160], target[300];
+            char path[300], name[128], target[300];
             snprintf(path, sizeof path, "/sys/class/virtio-ports/%s/name", entry->d_name);
-            if (entry->d_name[0] == '.' || !read_text(path, name, sizeof name) || !name[0]) continue;
-            snprintf(link, sizeof link, "/dev/virtio-ports/%s", name);
+            if (!read_text(path, name, sizeof name) || strcmp(name, AGENT_PORT) != 0) continue;
             snprintf(target, sizeof target, "../%s", entry->d_name);
-            if (symlink(target, link) == 0 && strcmp(name, "org.qemu.guest_agent.0") == 0) found = true;
+            symlink(target, "/dev/virtio-ports/" AGENT_PORT);
+            closedir(ports);
+            return;
         }
         if (ports) closedir(ports);
-        if (!found) pause_ms(2);
     }
-    if (!found) say("there is no virtio port org.qemu.guest_agent.0: nobody can reach into this hypervisor");
+    say("error: there is no virtio port " AGENT_PORT ": nobody can reach into this hypervisor");
 }
 
 int main(void) {
@@ -197,7 +200,6 @@ int main(void) {
 
     load_modules("/modules/order");
     mount_root();
-    name_ports();
 
     must_mount("/dev", "/root/dev", NULL, MS_MOVE, NULL);
     must_mount("/proc", "/root/proc", NULL, MS_MOVE, NULL);
@@ -208,6 +210,7 @@ int main(void) {
     // The other modules come from the root, beside systemd's start; the child then belongs to systemd, which reaps it.
     if (fork() == 0) {
         load_modules("/usr/lib/hyperfresh/modules");
+        name_agent_port();
         _exit(0);
     }
     execl("/lib/systemd/systemd", "/lib/systemd/systemd", (char *)NULL);
