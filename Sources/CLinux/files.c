@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 const int hf_o_path = O_PATH;
+const int hf_o_direct = O_DIRECT;
 
 int hf_namespace_flag(const char *name) {
     static const struct {

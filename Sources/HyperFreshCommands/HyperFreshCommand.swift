@@ -11,7 +11,7 @@ public enum CommandLineTool {
 struct HyperFreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hyperfresh",
-        abstract: "Replace the QEMU beneath running guests, in milliseconds and without their noticing.",
+        abstract: "Replace the QEMU or the whole hypervisor beneath running guests, without their noticing.",
         discussion: """
             At most one QEMU ever runs a guest: before the commit the old one, after it the new one. Whatever fails \
             before the commit leaves the guest where it was.
@@ -22,8 +22,8 @@ struct HyperFreshCommand: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            ListCommand.self, PlanCommand.self, RefreshCommand.self, RecoverCommand.self, StatusCommand.self,
-            HistoryCommand.self, DoctorCommand.self, QMPShellCommand.self,
+            ListCommand.self, PlanCommand.self, RefreshCommand.self, UpCommand.self, PsCommand.self, DownCommand.self,
+            RecoverCommand.self, StatusCommand.self, HistoryCommand.self, DoctorCommand.self, QMPShellCommand.self,
         ]
     )
 }

@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 extension Files {
@@ -38,6 +39,19 @@ extension Files {
     /// - Throws: `SystemError` from `stat`.
     public static func identity(_ path: String) throws(SystemError) -> FileIdentity {
         try status(path).identity
+    }
+
+    /// Whether a file's data can be read and written without the kernel's cache (open(2), O_DIRECT).
+    ///
+    /// - Parameter path: of the file; it is opened for reading.
+    /// - Returns: false also when it cannot be opened.
+    public static func bypassesCache(_ path: String) -> Bool {
+        do throws(SystemError) {
+            _ = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK | hf_o_direct)
+            return true
+        } catch {
+            return false
+        }
     }
 
     /// How many bytes an unprivileged user can still write on the file system that holds `path`.

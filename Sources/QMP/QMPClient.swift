@@ -39,6 +39,7 @@ public final class QMPClient: Sendable {
     ///   - greetingDeadline: The longest wait for the connection, for the greeting, and for the end of the negotiation each.
     ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
     ///   - limits: What a message may take at most.
+    ///   - opening: Called once connected, for a way to the monitor that somebody else opens only then.
     /// - Returns: The client, ready for commands.
     /// - Throws: `busy` when another client holds the monitor; `notQMP`, `disconnected`, `timeout`; `system` when the socket
     ///   cannot be reached.
@@ -47,9 +48,11 @@ public final class QMPClient: Sendable {
         appearingWithin appearance: Duration = .zero,
         greetingDeadline: Duration = .seconds(2),
         allowsOutOfBand: Bool = true,
-        limits: JSONLimits = .standard
+        limits: JSONLimits = .standard,
+        opening: () async -> Void = {}
     ) async throws(QMPError) -> QMPClient {
         let stream = try await Dialing.connect(path, within: greetingDeadline, appearingWithin: appearance)
+        await opening()
         let connection = QMPConnection(stream, endpoint: path, limits: limits)
         return try await negotiate(connection, within: greetingDeadline, allowsOutOfBand: allowsOutOfBand)
     }

@@ -68,3 +68,4 @@ uint64_t hf_make_device(uint32_t major, uint32_t minor);
 
 /// The flags of open(2) that Swift does not see.
 extern const int hf_o_path;
+extern const int hf_o_direct;

@@ -3,27 +3,27 @@ internal import Subprocess
 internal import SystemPackage
 
 /// A program that is asked something and exits, such as `qemu-system-x86_64 --version`.
-struct HelperProgram {
+package struct HelperProgram {
     /// What it said.
-    struct Output {
+    package struct Output {
         /// Its exit code; nil when a signal ended it.
-        let exitCode: Int32?
+        package let exitCode: Int32?
         /// The signal that ended it.
-        let signal: Int32?
-        let standardOutput: String
-        let standardError: String
+        package let signal: Int32?
+        package let standardOutput: String
+        package let standardError: String
 
-        var succeeded: Bool { exitCode == 0 }
+        package var succeeded: Bool { exitCode == 0 }
     }
 
     /// Why it said nothing.
-    enum Failure: Error, CustomStringConvertible {
+    package enum Failure: Error, CustomStringConvertible {
         /// It was killed because it had not ended in time.
         case deadline(Duration)
         /// It could not be started, with the system's reason.
         case notStarted(String)
 
-        var description: String {
+        package var description: String {
             switch self {
             case .deadline(let duration): "it did not end within \(duration) and was killed"
             case .notStarted(let reason): reason
@@ -47,8 +47,20 @@ struct HelperProgram {
     /// The most that is read of each of its streams, in bytes.
     private static let outputLimit = 4 << 20
 
+    /// A program run as ourselves.
+    package init(path: String, arguments: [String]) {
+        self.init(path: path, arguments: arguments, environment: [:])
+    }
+
+    init(path: String, arguments: [String], environment: [String: String] = [:], user: User? = nil) {
+        self.path = path
+        self.arguments = arguments
+        self.environment = environment
+        self.user = user
+    }
+
     /// Runs the program in a session of its own, its standard input empty, and waits for its end.
-    func run(deadline: Duration) async throws(Failure) -> Output {
+    package func run(deadline: Duration) async throws(Failure) -> Output {
         let program = self
         let outcome = await withTaskGroup(of: Result<Output, Failure>?.self) { group in
             group.addTask { await program.finish() }

@@ -9,15 +9,15 @@ final class PhaseClock: Sendable {
 
     private let started = ContinuousClock.now
     private let state = Mutex(State())
-    private let progress: AsyncStream<RefreshProgress>.Continuation
+    private let tell: @Sendable (RefreshProgress) -> Void
 
-    init(progress: AsyncStream<RefreshProgress>.Continuation) { self.progress = progress }
+    init(tell: @escaping @Sendable (RefreshProgress) -> Void) { self.tell = tell }
 
     /// Ends the phase that goes on, if any, and begins another.
     func begin(_ phase: RefreshPhase) {
         end()
         state.withLock { $0.current = (phase, .now) }
-        progress.yield(.began(phase))
+        tell(.began(phase))
     }
 
     /// Ends the phase that goes on.
@@ -29,10 +29,10 @@ final class PhaseClock: Sendable {
             state.timings.append(timing)
             return timing
         }
-        if let timing { progress.yield(.ended(timing)) }
+        if let timing { tell(.ended(timing)) }
     }
 
-    func note(_ text: String) { progress.yield(.note(text)) }
+    func note(_ text: String) { tell(.note(text)) }
 
     var timings: [PhaseTiming] { state.withLock { $0.timings } }
 

@@ -21,7 +21,7 @@ public struct HandoffStatus: Sendable, Hashable, JSONRepresentable {
 
     init(_ entry: HandoffEntry) {
         id = entry.id
-        guest = entry.facts?.guest ?? "?"
+        guest = entry.guest ?? "?"
         state = entry.state?.rawValue ?? "?"
         oldPID = entry.facts?.old.pid
         newPID = entry.newIdentity?.pid
@@ -62,7 +62,7 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
 
     init(_ entry: HandoffEntry) {
         id = entry.id
-        guest = entry.facts?.guest ?? "?"
+        guest = entry.guest ?? "?"
         time = WallClock.rfc3339(entry.began)
         result = entry.result
         outcome = entry.result?["outcome"]?.string ?? entry.state?.rawValue ?? "?"

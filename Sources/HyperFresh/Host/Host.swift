@@ -69,6 +69,9 @@ public struct Host: Sendable {
         for entry in try HandoffEntry.unfinished(in: stateDirectory) {
             reports.append(await RecoveryReport.recover(entry))
         }
+        for line in try await IdleInstances(store: StackStore(stateDirectory: stateDirectory)).end() {
+            logger.notice("\(line)")
+        }
         return reports
     }
 
@@ -127,7 +130,7 @@ public struct Refresh: Sendable {
         self.progress = progress
         self.driver = driver
         let refresh = GuestRefresh(
-            request: request, host: host, driver: driver, clock: PhaseClock(progress: continuation))
+            request: request, host: host, driver: driver, clock: PhaseClock { continuation.yield($0) })
         Task {
             continuation.yield(.finished(await refresh.run()))
             continuation.finish()

@@ -8,9 +8,13 @@ import Linux
 struct HandoffEntry: Sendable {
     let id: String
     let directory: JournalDirectory
+    let stateDirectory: String
     /// The last state on record; `nil` when this program does not know it.
     let state: HandoffState?
+    /// What was handed over between two QEMUs of this host; `nil` for another kind of handoff.
     let facts: HandoffFacts?
+    /// What was handed over between two hypervisors; `nil` for another kind of handoff.
+    let innerFacts: InnerFacts?
     /// Microseconds since the epoch.
     let began: Int64
     let newIdentity: ProcessIdentity?
@@ -25,13 +29,15 @@ struct HandoffEntry: Sendable {
     /// Whether its controller is at work.
     let isGoingOn: Bool
 
-    init(_ summary: JournalSummary, in directory: JournalDirectory) {
+    init(_ summary: JournalSummary, in directory: JournalDirectory, stateDirectory: String) {
         let records = summary.reading.records
         let merged = records.reduce(into: [String: JSONValue]()) { $0.merge($1.facts) { $1 } }
         id = summary.id
         self.directory = directory
+        self.stateDirectory = stateDirectory
         state = summary.state.flatMap(HandoffState.init(rawValue:))
         facts = HandoffFacts(json: merged)
+        innerFacts = InnerFacts(json: merged)
         began = summary.began ?? 0
         newIdentity = merged["new"].flatMap(ProcessIdentity.init(json:))
         guestRan = merged["guest_ran"]?.bool ?? false
@@ -42,6 +48,9 @@ struct HandoffEntry: Sendable {
         damage = summary.reading.damage
     }
 
+    /// The guest's name.
+    var guest: String? { facts?.guest ?? innerFacts?.guest }
+
     /// Whether something is left to do for it.
     var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
 
@@ -49,7 +58,9 @@ struct HandoffEntry: Sendable {
     static func all(in stateDirectory: String) throws(HyperFreshError) -> [HandoffEntry] {
         do throws(JournalError) {
             guard let directory = try JournalDirectory.existing(stateDirectory) else { return [] }
-            return try directory.entries().map { HandoffEntry($0, in: directory) }.sorted { $0.began < $1.began }
+            return try directory.entries()
+                .map { HandoffEntry($0, in: directory, stateDirectory: stateDirectory) }
+                .sorted { $0.began < $1.began }
         } catch {
             throw HyperFreshError(
                 "the handoffs on record in \(stateDirectory) cannot be read", because: error,
@@ -77,21 +88,28 @@ extension HandoffEntry {
             )
         }
         defer { journal.close() }
-        guard let facts, let state else {
-            return GuestRecovery.Conclusion(
-                outcome: .unknown, summary: "its record was made by another version of hyperfresh",
-                remedy: "Recover with that version, or look which QEMU runs the guest, and end the other.")
+        guard let memoryFile = facts?.memoryFile ?? innerFacts?.memoryFile, let state else {
+            return .foreign
         }
         // The memory file of a guest that is gone may be gone too; then there is nothing to fight over.
-        let lock = try? GuestLock(memoryFile: facts.memoryFile)
-        if lock == nil, Files.exists(facts.memoryFile) {
+        let lock = try? HeldLock(memoryFile)
+        if lock == nil, Files.exists(memoryFile) {
             return GuestRecovery.Conclusion(
                 outcome: .unknown, summary: "a controller is at work on this guest",
                 remedy: "Wait for it, then run `hyperfresh recover` again.")
         }
         defer { lock?.release() }
-        let conclusion = await GuestRecovery(entry: self, state: state, facts: facts, journal: journal).run()
+        guard let recovery = await recovery(from: state, journal) else { return .foreign }
+        let conclusion = await recovery.run()
         return conclusion.final.map { record($0, in: journal, conclusion) } ?? conclusion
+    }
+
+    private func recovery(from state: HandoffState, _ journal: JournalWriter) async -> GuestRecovery? {
+        if let facts { return await .ofProcesses(self, state: state, facts: facts, journal: journal) }
+        guard let innerFacts else { return nil }
+        return await .ofHypervisors(
+            self, state: state, facts: innerFacts, journal: journal,
+            store: StackStore(stateDirectory: stateDirectory))
     }
 
     private func record(

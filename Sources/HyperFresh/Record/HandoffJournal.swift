@@ -12,9 +12,9 @@ final class HandoffJournal: Sendable {
     let stateDirectory: String
     private let writer: JournalWriter
     /// Held to the end of the handoff: no other controller comes near this guest.
-    private let lock: GuestLock
+    private let lock: HeldLock
 
-    private init(id: String, stateDirectory: String, writer: JournalWriter, lock: GuestLock) {
+    private init(id: String, stateDirectory: String, writer: JournalWriter, lock: HeldLock) {
         self.id = id
         self.stateDirectory = stateDirectory
         self.writer = writer
@@ -28,7 +28,7 @@ final class HandoffJournal: Sendable {
     ///
     /// Nothing else has happened yet.
     static func begin(
-        id: String, facts: [String: JSONValue], lock: GuestLock, host: Host
+        id: String, facts: [String: JSONValue], lock: HeldLock, host: Host
     ) throws(HyperFreshError) -> HandoffJournal {
         do {
             let directory = try JournalDirectory(host.stateDirectory)
@@ -55,19 +55,6 @@ final class HandoffJournal: Sendable {
         writer.close()
         lock.release()
     }
-}
-
-/// A guest that no other controller may touch: a lock on the first of its memory files.
-final class GuestLock: Sendable {
-    private let lock: Mutex<FileLock?>
-
-    /// Locks; `nil` when another controller has it.
-    init?(memoryFile: String) throws(SystemError) {
-        guard let lock = try FileLock.tryAcquire(memoryFile) else { return nil }
-        self.lock = Mutex(lock)
-    }
-
-    func release() { lock.withLock { $0 = nil } }
 }
 
 extension HandoffFacts {

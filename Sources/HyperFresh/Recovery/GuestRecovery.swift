@@ -1,10 +1,32 @@
-import Glibc
-import Guests
 import Handoff
-import JSON
 import Journal
-import Linux
 import QMP
+
+/// One side as recovery finds it, and how it is ended.
+protocol RecoverableSide: Sendable {
+    /// Where it is, for messages: `pid 4711`.
+    var name: String { get }
+    /// Where its monitor answers, for messages.
+    var endpoint: String { get }
+    /// Its monitor; `nil` when it is gone or silent.
+    var client: QMPClient? { get }
+    var observation: SideObservation { get }
+
+    /// Ends it for good; nothing to do when it is gone.
+    func end() async throws(HyperFreshError)
+    /// Lets go of it.
+    func close()
+}
+
+/// What a kind of handoff has to put in its place, beside the two sides.
+protocol RecoveryPlaces: Sendable {
+    /// Takes out of the old side what ends with it, before it is ended.
+    func rescue(into new: QMPClient) async
+    /// Puts everything where it belongs once the guest is the new side's.
+    func settle(on new: QMPClient?) async throws
+    /// Removes what a new side that is gone has left.
+    func discard()
+}
 
 /// Brings one unfinished handoff to its end: observes both sides, asks the recovery table, does what it says.
 ///
@@ -12,8 +34,10 @@ import QMP
 struct GuestRecovery {
     let entry: HandoffEntry
     let state: HandoffState
-    let facts: HandoffFacts
     let journal: JournalWriter
+    let old: any RecoverableSide
+    let new: any RecoverableSide
+    let places: any RecoveryPlaces
 
     /// What was found and done.
     struct Conclusion {
@@ -22,20 +46,22 @@ struct GuestRecovery {
         var remedy: String?
         /// The state to record; `nil` leaves the handoff unfinished.
         var final: HandoffState?
+
+        /// For a record that this program does not understand.
+        static let foreign = Conclusion(
+            outcome: .unknown, summary: "its record was made by another version of hyperfresh",
+            remedy: "Recover with that version, or look which QEMU runs the guest, and end the other.")
     }
 
     func run() async -> Conclusion {
-        let newIdentity = entry.newIdentity ?? Self.process(startedBy: entry.id)
-        let old = await Side.observe(facts.old, at: facts.oldQMP)
-        let new = await Side.observe(newIdentity, at: newQMP)
         let decision = Recovery.decide(
             recorded: state, guestRan: entry.guestRan, old: old.observation, new: new.observation)
         defer {
-            old.client?.close()
-            new.client?.close()
+            old.close()
+            new.close()
         }
         do {
-            return try await carryOut(decision, old: old, new: new)
+            return try await carryOut(decision)
         } catch {
             return Conclusion(
                 outcome: .unknown, summary: "recovery did not come to its end: \(error)",
@@ -43,124 +69,65 @@ struct GuestRecovery {
         }
     }
 
-    /// A QEMU that was started but not recorded: the handoff's id is in the temporary names on its command line.
-    private static func process(startedBy id: String) -> ProcessIdentity? {
-        let pids = (try? ProcFS.processes()) ?? []
-        let pid = pids.first { (try? ProcFS.commandLine($0))?.contains { $0.contains(".hf-\(id)") } == true }
-        return pid.flatMap(ProcessIdentity.current(of:))
-    }
-
-    /// Once settled, the lasting name is the new side's.
-    private var newQMP: String { Files.exists(facts.newQMP) ? facts.newQMP : facts.lastingQMP }
-
-    private func carryOut(_ decision: RecoveryDecision, old: Side, new: Side) async throws -> Conclusion {
+    private func carryOut(_ decision: RecoveryDecision) async throws -> Conclusion {
         switch decision {
         case .finished: return Conclusion(outcome: .refreshed, summary: "had ended", final: nil)
-        case .keepOld(let resume): return try await keepOld(old, new: new, resume: resume)
-        case .keepNew(let resume): return try await keepNew(new, old: old, resume: resume)
-        case .lost: return try await clearAway(old: old, new: new)
+        case .keepOld(let resume): return try await keepOld(resume: resume)
+        case .keepNew(let resume): return try await keepNew(resume: resume)
+        case .lost: return try await clearAway()
         case .mustLook(let reason):
             return Conclusion(
                 outcome: .unknown, summary: "an operator must look: \(reason)",
-                remedy:
-                    "Old QEMU: pid \(facts.old.pid), \(facts.oldQMP). New QEMU: \(new.identity.map { "pid \($0.pid), \(newQMP)" } ?? "none"). Decide which one is right, end the other, and run `hyperfresh recover` again."
-            )
+                remedy: """
+                    Old QEMU: \(old.name), \(old.endpoint). New QEMU: \(new.name), \(new.endpoint). Decide which one is \
+                    right, end the other, and run `hyperfresh recover` again.
+                    """)
         }
     }
 
-    private func keepOld(_ old: Side, new: Side, resume: Bool) async throws -> Conclusion {
+    private func keepOld(resume: Bool) async throws -> Conclusion {
         try await new.end()
-        EndpointFiles.discard(facts.endpoints)
+        places.discard()
         if let client = old.client {
             try await OldSide.restore(client, settings: entry.oldSettings, resume: resume)
         } else if entry.oldSettings != nil {
             return Conclusion(
                 outcome: .rolledBack,
                 summary: """
-                    rolled back: the guest is on the old QEMU (pid \(facts.old.pid)), which does not answer and keeps the \
+                    rolled back: the guest is on the old QEMU (\(old.name)), which does not answer and keeps the \
                     migration settings of a refresh
                     """,
-                remedy: "Let go of its monitor (\(facts.oldQMP)) and run `hyperfresh recover` again.")
+                remedy: "Let go of its monitor (\(old.endpoint)) and run `hyperfresh recover` again.")
         }
         return Conclusion(
-            outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (pid \(facts.old.pid))",
-            final: .rolledBack)
+            outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (\(old.name))", final: .rolledBack)
     }
 
-    private func keepNew(_ new: Side, old: Side, resume: Bool) async throws -> Conclusion {
-        for followUp in facts.followUps where followUp.needsOldProcess {
-            guard let client = new.client, let handle = try? ProcessHandle(facts.old) else { break }
-            try? await followUp.perform(on: client, old: handle)
-        }
+    private func keepNew(resume: Bool) async throws -> Conclusion {
+        if let client = new.client { await places.rescue(into: client) }
         // First the old side, then `cont`: with nobody waiting for milliseconds, certainty comes first.
         try await old.end()
         if !state.isCommitted { try journal.append(state: HandoffState.committed.rawValue) }
         if let client = new.client {
             if resume { _ = try await client.execute(Cont()) }
-            for followUp in facts.followUps where !followUp.needsOldProcess { try? await followUp.perform(on: client) }
             if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
             _ = try? await client.execute(AnnounceSelf())
         }
-        try EndpointFiles.settle(facts.endpoints)
+        try await places.settle(on: new.client)
         return Conclusion(
-            outcome: .refreshed,
-            summary: "finished: the guest is on the new QEMU (pid \(new.identity.map { "\($0.pid)" } ?? "?"))",
-            final: .retired)
+            outcome: .refreshed, summary: "finished: the guest is on the new QEMU (\(new.name))", final: .retired)
     }
 
-    private func clearAway(old: Side, new: Side) async throws -> Conclusion {
+    private func clearAway() async throws -> Conclusion {
         try await new.end()
         if state.isCommitted { try await old.end() }
-        EndpointFiles.discard(facts.endpoints)
+        places.discard()
         return Conclusion(
             outcome: .lost,
             summary: state.isCommitted
-                ? "the guest's QEMU (the new one) is gone, and the guest with it"
-                : "the guest's QEMU (the old one, pid \(facts.old.pid)) is gone, and the guest with it",
+                ? "the guest's QEMU (the new one, \(new.name)) is gone, and the guest with it"
+                : "the guest's QEMU (the old one, \(old.name)) is gone, and the guest with it",
             remedy: "Start the guest anew. Its disks are as it left them.", final: .lost)
     }
 }
 
-/// One side as recovery finds it.
-struct Side {
-    let identity: ProcessIdentity?
-    let client: QMPClient?
-    let observation: SideObservation
-
-    static func observe(_ identity: ProcessIdentity?, at path: String) async -> Side {
-        guard let identity, identity.isAlive else { return Side(identity: identity, client: nil, observation: .gone) }
-        guard let client = try? await QMPClient.connect(path: path, greetingDeadline: .seconds(3)) else {
-            return Side(identity: identity, client: nil, observation: .silent)
-        }
-        // A path may lead to the other side by now.
-        guard client.peer?.pid == identity.pid, let status = try? await client.execute(QueryStatus()) else {
-            client.close()
-            return Side(identity: identity, client: nil, observation: .silent)
-        }
-        return Side(identity: identity, client: client, observation: SideObservation(status))
-    }
-
-    /// Ends the process for good; nothing to do when it is gone.
-    func end() async throws(HyperFreshError) {
-        guard let identity, identity.isAlive, let handle = try? ProcessHandle(identity) else { return }
-        try? handle.signal(SIGKILL)
-        guard await handle.waitForExit(within: .seconds(10)) else {
-            throw HyperFreshError(
-                "pid \(identity.pid) cannot be ended", remedy: "End it and run `hyperfresh recover` again.")
-        }
-    }
-}
-
-extension SideObservation {
-    init(_ status: QueryStatus.Reply) {
-        self =
-            switch status.state {
-            case .running: .running
-            case .inmigrate: .waiting
-            case .finishMigrate: .handingOver
-            case .postmigrate: .handedOver
-            case .shutdown, .internalError, .guestPanicked: .ended
-            default: .paused
-            }
-    }
-}

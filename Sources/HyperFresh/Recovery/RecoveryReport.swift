@@ -24,7 +24,7 @@ public struct RecoveryReport: Sendable, JSONRepresentable {
     static func recover(_ entry: HandoffEntry) async -> RecoveryReport {
         let conclusion = await entry.recover()
         return RecoveryReport(
-            id: entry.id, guest: entry.facts?.guest ?? "?", recorded: entry.state?.rawValue ?? "?",
+            id: entry.id, guest: entry.guest ?? "?", recorded: entry.state?.rawValue ?? "?",
             outcome: conclusion.outcome,
             summary: conclusion.summary, remedy: conclusion.remedy, isSettled: conclusion.final != nil)
     }

@@ -13,7 +13,7 @@ struct GuestPreparation: Sendable {
         let memoryFile: String
         let targetVersion: QEMUVersion?
         /// Excludes every other controller until it is released.
-        let lock: GuestLock
+        let lock: HeldLock
     }
 
     let process: GuestProcess
@@ -96,7 +96,7 @@ extension GuestPreparation {
         }
         do throws(SystemError) {
             let handle = try ProcessHandle(process.identity)
-            guard let lock = try GuestLock(memoryFile: memoryFile) else {
+            guard let lock = try HeldLock(memoryFile) else {
                 return .failure(Obstacle(finding: busy(memoryFile)))
             }
             let old = OldQEMU(process: process, handle: handle, client: client, description: description)
@@ -124,7 +124,7 @@ extension GuestPreparation {
         let shared = Set(mappings.filter { $0.isShared && !$0.isDeleted }.map(\.path))
         return shared.first { path in
             do throws(SystemError) {
-                let lock = try GuestLock(memoryFile: path)
+                let lock = try HeldLock(path)
                 lock?.release()
                 return lock == nil
             } catch {
@@ -144,7 +144,7 @@ extension GuestPreparation {
     }
 
     /// Eight hexadecimal digits.
-    private static func makeID() -> String {
+    static func makeID() -> String {
         let digits = String(UInt32.random(in: .min ... .max), radix: 16)
         return String(repeating: "0", count: 8 - digits.count) + digits
     }

@@ -102,7 +102,7 @@ extension RefreshReport {
         self.failure = failure
     }
 
-    private static func reason(_ outcome: HandoffOutcome) -> String {
+    static func reason(_ outcome: HandoffOutcome) -> String {
         switch outcome {
         case .rolledBack(.deadline): "a deadline passed"
         case .rolledBack(.cancelled): "the refresh was cancelled"

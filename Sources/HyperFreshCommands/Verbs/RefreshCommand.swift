@@ -5,8 +5,8 @@ import HyperFresh
 struct RefreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh",
-        abstract: "Put a fresh QEMU beneath a running guest.",
-        subcommands: [RefreshGuestCommand.self]
+        abstract: "Put something fresh beneath running guests.",
+        subcommands: [RefreshGuestCommand.self, RefreshHypervisorCommand.self]
     )
 }
 

@@ -24,31 +24,31 @@ public struct HypervisorImage: Sendable, Hashable {
     ///
     /// - Parameter directory: The image's folder.
     /// - Returns: The image; its files are there.
-    /// - Throws: ``HypervisorImageError``.
-    public static func read(_ directory: String) throws(HypervisorImageError) -> HypervisorImage {
+    /// - Throws: ``HypervisorError``.
+    public static func read(_ directory: String) throws(HypervisorError) -> HypervisorImage {
         let path = "\(directory)/image.json"
         let remedy = "Build it: scripts/build-hypervisor-image"
         let manifest: JSONValue
         do {
             manifest = try JSONValue(parsing: try Files.readAll(path, limit: 1 << 20))
         } catch {
-            throw HypervisorImageError("\(path): \(error)", remedy: remedy)
+            throw HypervisorError("\(path): \(error)", remedy: remedy)
         }
         guard manifest["version"]?.integer == 1 else {
-            throw HypervisorImageError(
+            throw HypervisorError(
                 "\(path) is of version \(manifest["version"] ?? nil), not 1",
                 remedy: "Build the image with this version of hyperfresh.")
         }
-        func text(_ value: JSONValue?, _ key: String) throws(HypervisorImageError) -> String {
+        func text(_ value: JSONValue?, _ key: String) throws(HypervisorError) -> String {
             guard let text = value?.string else {
-                throw HypervisorImageError("\(path) has no text `\(key)`", remedy: remedy)
+                throw HypervisorError("\(path) has no text `\(key)`", remedy: remedy)
             }
             return text
         }
-        func file(_ key: String) throws(HypervisorImageError) -> String {
+        func file(_ key: String) throws(HypervisorError) -> String {
             let file = "\(directory)/\(try text(manifest["files"]?[key], "files.\(key)"))"
             guard (try? Files.status(file).kind) == .regular else {
-                throw HypervisorImageError("\(file), which \(path) names, is not there", remedy: remedy)
+                throw HypervisorError("\(file), which \(path) names, is not there", remedy: remedy)
             }
             return file
         }
@@ -57,21 +57,5 @@ public struct HypervisorImage: Sendable, Hashable {
             kernelRelease: try text(manifest["kernel"], "kernel"), qemuVersion: try text(manifest["qemu"], "qemu"),
             kernel: try file("kernel"), initramfs: try file("initramfs"), root: try file("root"),
             kernelArguments: try text(manifest["append"], "append"))
-    }
-}
-
-/// Why a hypervisor image cannot be used.
-public struct HypervisorImageError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What is wrong.
-    public let message: String
-    /// What to do about it.
-    public let remedy: String
-
-    /// Both.
-    public var description: String { "\(message). \(remedy)" }
-
-    init(_ message: String, remedy: String) {
-        self.message = message
-        self.remedy = remedy
     }
 }

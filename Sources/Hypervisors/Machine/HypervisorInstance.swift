@@ -2,8 +2,8 @@
 public struct HypervisorInstance: Sendable, Hashable {
     /// What tells it from every other on this host, such as `alpha-2`.
     public var id: String
-    /// Its folder, 0700: sockets, the console's log, the machine definition.
-    public var directory: String
+    /// Its sockets, the console's log, the machine definition.
+    public var folder: InstanceFolder
     /// The machine's SMBIOS UUID: another for each run, because management stacks refuse "the same host".
     public var uuid: String
     /// The name of the host that its system has.
@@ -15,13 +15,13 @@ public struct HypervisorInstance: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - id: What tells it from every other on this host.
-    ///   - directory: Its folder, absolute.
+    ///   - folder: Its folder.
     ///   - uuid: The machine's SMBIOS UUID.
     ///   - hostname: The name of the host that its system has.
     ///   - networks: The networks that it joins; those on a bridge get a tap with ``tapName(instance:network:)``.
-    public init(id: String, directory: String, uuid: String, hostname: String, networks: [NetworkSpec]) {
+    public init(id: String, folder: InstanceFolder, uuid: String, hostname: String, networks: [NetworkSpec]) {
         self.id = id
-        self.directory = directory
+        self.folder = folder
         self.uuid = uuid
         self.hostname = hostname
         taps = [:]
@@ -30,23 +30,6 @@ public struct HypervisorInstance: Sendable, Hashable {
             taps[network.name] = Self.tapName(instance: id, network: network.name)
         }
     }
-
-    /// Where its monitor listens.
-    public var qmpSocket: String { "\(directory)/qmp.sock" }
-    /// Where its guest agent is reached.
-    public var agentSocket: String { "\(directory)/agent.sock" }
-    /// What its kernel and systemd say.
-    public var consoleLog: String { "\(directory)/console.log" }
-    /// The machine definition that its QEMU reads, see ``OuterCommandLine/machineDefinition``.
-    public var machineFile: String { "\(directory)/hypervisor.cfg" }
-    /// Its QEMU's pid.
-    public var pidFile: String { "\(directory)/pid" }
-
-    /// Where the monitor of a guest in it is reached.
-    ///
-    /// - Parameter guest: The guest's name.
-    /// - Returns: The socket's path.
-    public func relaySocket(_ guest: String) -> String { "\(directory)/\(guest).sock" }
 
     /// The tap interface of a network's card: `hf-` and twelve digits that depend on both names only.
     ///

@@ -33,7 +33,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     public var arguments: [String]
 
     /// The machine that every hypervisor has, in QEMU's `-readconfig` format; to be written to
-    /// ``HypervisorInstance/machineFile`` before QEMU starts.
+    /// ``InstanceFolder/machineFile`` before QEMU starts.
     public static var machineDefinition: [UInt8] { PackageResources.hypervisor_cfg }
 
     /// Makes the command line.
@@ -72,8 +72,8 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-name", OptionText.make(nil, [("guest", instance.id), ("debug-threads", "on")]),
             "-no-user-config", "-nodefaults", "-display", "none",
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
-            "-readconfig", instance.machineFile,
-            "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max",
+            "-readconfig", instance.folder.machineFile,
+            "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max,cx16=off",
             "-smp", "\(hypervisor.cpus)",
             "-m", "\(memory.own >> 20)M,slots=\(memory.slots),maxmem=\(memory.most >> 20)M",
             "-uuid", instance.uuid,
@@ -99,12 +99,12 @@ public struct OuterCommandLine: Sendable, Hashable {
 
     private static func endpoints(_ instance: HypervisorInstance) -> [String] {
         [
-            "-qmp", OptionText.make("unix:\(instance.qmpSocket)", [("server", "on"), ("wait", "off")]),
+            "-qmp", OptionText.make("unix:\(instance.folder.qmpSocket)", [("server", "on"), ("wait", "off")]),
             "-chardev",
             OptionText.make(
-                "socket", [("id", "agent"), ("path", instance.agentSocket), ("server", "on"), ("wait", "off")]),
-            "-chardev", OptionText.make("file", [("id", "console"), ("path", instance.consoleLog), ("append", "on")]),
-            "-pidfile", instance.pidFile,
+                "socket", [("id", "agent"), ("path", instance.folder.agentSocket), ("server", "on"), ("wait", "off")]),
+            "-chardev", OptionText.make("file", [("id", "console"), ("path", instance.folder.consoleLog), ("append", "on")]),
+            "-pidfile", instance.folder.pidFile,
         ]
     }
 
@@ -139,7 +139,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     ) -> [String] {
         let memory = HotPlug.Memory(
             guest: guest.name, path: stack.memoryFile(of: guest.name), shape: MemoryFileShape(memory: guest.memory))
-        let relay = HotPlug.Relay(guest: guest.name, socket: instance.relaySocket(guest.name))
+        let relay = HotPlug.Relay(guest: guest.name, socket: instance.folder.relaySocket(guest.name))
         var arguments = [
             "-object", OptionText.make(kind: "qom-type", memory.backend.object),
             "-device", OptionText.make(kind: "driver", memory.device.device),

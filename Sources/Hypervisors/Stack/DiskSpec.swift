@@ -16,4 +16,18 @@ public struct DiskSpec: Sendable, Hashable {
     public var format: Format
     /// Whether the guest may only read it.
     public var isReadOnly: Bool
+
+    /// Describes a disk.
+    ///
+    /// - Parameters:
+    ///   - name: Unique within its guest.
+    ///   - path: The file or block device on this host.
+    ///   - format: How the data is laid out.
+    ///   - isReadOnly: Whether the guest may only read it.
+    public init(name: String, path: String, format: Format, isReadOnly: Bool) {
+        self.name = name
+        self.path = path
+        self.format = format
+        self.isReadOnly = isReadOnly
+    }
 }

@@ -1,0 +1,99 @@
+import Hypervisors
+import Linux
+
+extension Host {
+    /// Brings a stack up: what is not there is made, what is there is left alone.
+    ///
+    /// - Parameters:
+    ///   - file: The stack file (docs/stack-file.md).
+    ///   - tell: Takes what goes on.
+    /// - Throws: With everything that is wrong with the file; or why a hypervisor or guest could not be started: what was
+    ///   made for it is gone then.
+    public func up(
+        file: String, tell: @escaping @Sendable (StackProgress) -> Void = { _ in }
+    ) async throws(HyperFreshError) {
+        let (stack, text) = try readStack(file)
+        try await StackUp(stack: stack, text: text, store: store, tell: tell).run()
+    }
+
+    /// Takes a stack down: shuts its guests down, ends its hypervisors, and leaves nothing.
+    ///
+    /// - Parameters:
+    ///   - stack: Its name, or its file.
+    ///   - grace: How long guests may take to shut themselves down; zero ends them at once.
+    ///   - tell: Takes what goes on.
+    /// - Throws: If there is no such stack, or a hypervisor does not end.
+    public func down(
+        stack: String, grace: Duration = .seconds(30), tell: @escaping @Sendable (StackProgress) -> Void = { _ in }
+    ) async throws(HyperFreshError) {
+        var name = stack
+        if !store.stackNames().contains(stack), stack.contains("/") || stack.contains(".") {
+            name = try readStack(stack).0.name
+        }
+        guard store.stackNames().contains(name) else {
+            throw HyperFreshError(
+                "no stack \(name) is up", remedy: "`hyperfresh ps` shows what is.", exitCode: HyperFreshError.usage)
+        }
+        try await StackDown(name: name, store: store, grace: grace, tell: tell).run()
+    }
+
+    /// Every hypervisor of this host with its guests.
+    ///
+    /// - Returns: By stack, in their files' order.
+    /// - Throws: If the state folder cannot be read.
+    public func hypervisors() async throws(HyperFreshError) -> [HypervisorStatus] {
+        try await HypervisorListing(store: store).all()
+    }
+
+    /// Begins to put a fresh hypervisor beneath all guests of one; it goes on in a task of its own, whether or not anybody
+    /// watches.
+    ///
+    /// - Parameter request: What to refresh, and within which bounds.
+    /// - Returns: The refresh, to watch and to cancel.
+    public func refresh(_ request: HypervisorRefreshRequest) -> HypervisorRefreshing {
+        HypervisorRefreshing(request, on: self)
+    }
+
+    private var store: StackStore { StackStore(stateDirectory: stateDirectory) }
+
+    private func readStack(_ file: String) throws(HyperFreshError) -> (Stack, [UInt8]) {
+        do throws(StackError) {
+            let stack = try StackFile.read(path: file)
+            // What was parsed a moment ago can be read; if not, nothing is remembered, which `up` says.
+            return (stack, (try? Files.readAll(file, limit: StackFile.sizeLimit)) ?? [])
+        } catch {
+            throw HyperFreshError(
+                "\(file) describes no stack", remedy: "docs/stack-file.md describes the format.",
+                evidence: "\(error)".split(whereSeparator: \.isNewline).map(String.init), exitCode: HyperFreshError.usage)
+        }
+    }
+}
+
+/// The refresh of a hypervisor that goes on.
+public struct HypervisorRefreshing: Sendable {
+    /// What happens, as it happens; ends after ``HypervisorProgress/finished(_:)``.
+    public let progress: AsyncStream<HypervisorProgress>
+    private let refresh: HypervisorRefresh
+
+    init(_ request: HypervisorRefreshRequest, on host: Host) {
+        let (progress, continuation) = AsyncStream.makeStream(of: HypervisorProgress.self, bufferingPolicy: .unbounded)
+        let refresh = HypervisorRefresh(request, host: host) { continuation.yield($0) }
+        self.progress = progress
+        self.refresh = refresh
+        Task {
+            continuation.yield(.finished(await refresh.run()))
+            continuation.finish()
+        }
+    }
+
+    /// Rolls back what is not committed; what is goes on to its end.
+    public func cancel() { refresh.cancel() }
+
+    /// Waits for the end.
+    ///
+    /// - Returns: The report.
+    public func report() async -> HypervisorReport? {
+        for await case .finished(let report) in progress { return report }
+        return nil
+    }
+}

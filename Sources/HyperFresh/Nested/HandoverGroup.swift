@@ -1,0 +1,99 @@
+import Synchronization
+
+/// The guests of one hypervisor that are handed over together.
+///
+/// Nobody is stopped before everybody is ready; then at most so many at once, each with its own commit.
+final class HandoverGroup: Sendable {
+    private struct State {
+        /// Guests that are not ready yet.
+        var preparing: Set<String>
+        /// Guests that are ready and wait to be admitted, in order.
+        var waiting: [(guest: String, admission: CheckedContinuation<Bool, Never>)] = []
+        /// Guests between admission and their end.
+        var moving: Set<String> = []
+        var committed: Set<String> = []
+        /// Guests that are still the old hypervisor's.
+        var onOld: Set<String>
+        var isCalledOff = false
+    }
+
+    private let state: Mutex<State>
+    private let limit: Int
+
+    /// A group.
+    ///
+    /// - Parameters:
+    ///   - guests: Their names.
+    ///   - limit: How many may be stopped at once; at least one.
+    init(_ guests: [String], limit: Int) {
+        state = Mutex(State(preparing: Set(guests), onOld: Set(guests)))
+        self.limit = max(1, limit)
+    }
+
+    /// Waits until a guest that is ready may be handed over.
+    ///
+    /// - Returns: False when another guest failed before anybody was stopped: then nobody is; and when the task is cancelled.
+    func admit(_ guest: String) async -> Bool {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { admission in
+                state.withLock { state in
+                    guard !Task.isCancelled else { return admission.resume(returning: false) }
+                    state.preparing.remove(guest)
+                    state.waiting.append((guest, admission))
+                    advance(&state)
+                }
+            }
+        } onCancel: {
+            state.withLock { state in
+                guard let index = state.waiting.firstIndex(where: { $0.guest == guest }) else { return }
+                state.waiting.remove(at: index).admission.resume(returning: false)
+            }
+        }
+    }
+
+    /// A guest's handoff has ended, well or not.
+    func ended(_ guest: String) {
+        state.withLock { state in
+            // Failed before it was ready, while nobody was stopped yet: nobody will be.
+            if state.preparing.remove(guest) != nil { state.isCalledOff = true }
+            state.moving.remove(guest)
+            advance(&state)
+        }
+    }
+
+    /// Lets nobody else be stopped.
+    func callOff() {
+        state.withLock { state in
+            state.isCalledOff = true
+            advance(&state)
+        }
+    }
+
+    /// A guest's commit is on record: it is the new hypervisor's.
+    func committed(_ guest: String) {
+        state.withLock { state in
+            state.committed.insert(guest)
+            state.onOld.remove(guest)
+        }
+    }
+
+    /// Whether the old hypervisor has no guest left but this one, which is on its way out.
+    func mayEndOld(butFor guest: String) -> Bool { state.withLock { $0.onOld.subtracting([guest]).isEmpty } }
+
+    /// Whether no guest is the new hypervisor's yet.
+    func mayEndNew() -> Bool { state.withLock { $0.committed.isEmpty } }
+
+    private func advance(_ state: inout State) {
+        if state.isCalledOff {
+            for (_, admission) in state.waiting { admission.resume(returning: false) }
+            state.waiting = []
+            return
+        }
+        guard state.preparing.isEmpty else { return }
+        while state.moving.count < limit, !state.waiting.isEmpty {
+            let (guest, admission) = state.waiting.removeFirst()
+            state.moving.insert(guest)
+            admission.resume(returning: true)
+        }
+    }
+}

@@ -1,0 +1,20 @@
+/// Which hypervisor to refresh, to what, and within which bounds.
+public struct HypervisorRefreshRequest: Sendable {
+    /// The hypervisor's name.
+    public var hypervisor: String
+    /// The image of the new one: a name in the image cache, or an image's folder; `nil` for the stack file's.
+    public var image: String?
+    /// Go as far as linked guests in a new hypervisor, remove it again, never pause a guest.
+    public var isRehearsal = false
+    /// How many guests may be stopped at once.
+    public var parallelism = 1
+    /// How long each guest may be stopped before it is rolled back.
+    public var maximumDowntime: Duration = .seconds(2)
+    /// How long the whole may take up to the last commit.
+    public var timeout: Duration = .seconds(600)
+
+    /// A request with the default bounds.
+    ///
+    /// - Parameter hypervisor: The hypervisor's name.
+    public init(hypervisor: String) { self.hypervisor = hypervisor }
+}

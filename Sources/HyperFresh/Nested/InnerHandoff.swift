@@ -1,0 +1,86 @@
+import Handoff
+import Hypervisors
+import Linux
+import QMP
+import Synchronization
+
+/// The handoff of one guest between two hypervisors, from its record to its report.
+struct InnerHandoff: Sendable {
+    let guest: HypervisorRefresh.Prepared.Guest
+    let plan: HypervisorAdmission.Plan
+    let group: HandoverGroup
+    let host: Host
+    let request: HypervisorRefreshRequest
+    let timeout: Duration
+
+    private var name: String { guest.seat.guest.name }
+
+    /// Performs it.
+    ///
+    /// - Parameters:
+    ///   - register: Gets the driver, so that the handoff can be cancelled.
+    ///   - tell: Takes what happens.
+    func run(
+        register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
+    ) async -> GuestHandover {
+        defer { group.ended(name) }
+        var report = GuestHandover(guest: name, outcome: .rolledBack)
+        let driver = HandoffDriver(isRehearsal: request.isRehearsal)
+        let clock = PhaseClock(tell: tell)
+        do throws(HyperFreshError) {
+            let scene = HandoffScene(
+                journal: try begin(), driver: driver, clock: clock, maximumDowntime: request.maximumDowntime)
+            report.id = scene.journal.id
+            let sides = InnerSides(
+                old: guest.old, newSeat: guest.seat, newDevice: guest.device, channel: guest.channel, scene: scene, refresh: group,
+                store: StackStore(stateDirectory: host.stateDirectory))
+            defer { sides.close() }
+            register(driver)
+            scene.giveUp(after: timeout)
+            let outcome = await driver.run(on: sides)
+            clock.end()
+            conclude(outcome, sides, &report)
+            await guest.channel.close()
+            report.phases = clock.timings
+            scene.journal.close(with: report.json, state: driver.state)
+        } catch {
+            guest.old.client.close()
+            await guest.channel.close()
+            report.failure = error
+        }
+        return report
+    }
+
+    private func begin() throws(HyperFreshError) -> HandoffJournal {
+        let memoryFile = guest.seat.memoryFile.path
+        let facts = InnerFacts(
+            guest: name, hypervisor: plan.spec.name, stack: plan.stack.name,
+            oldInstance: guest.old.seat.hypervisor.record.id, newInstance: guest.seat.hypervisor.record.id,
+            memoryFile: memoryFile, isRehearsal: request.isRehearsal)
+        let lock: HeldLock?
+        do throws(SystemError) { lock = try HeldLock(memoryFile) } catch {
+            throw HyperFreshError(
+                "the memory file of guest \(name) cannot be locked", because: error, remedy: "Is it there? \(memoryFile)")
+        }
+        guard let lock else {
+            throw HyperFreshError("somebody else is at work on guest \(name)", remedy: "Wait; see `hyperfresh status`.")
+        }
+        return try HandoffJournal.begin(id: GuestPreparation.makeID(), facts: facts.json, lock: lock, host: host)
+    }
+
+    private func conclude(_ outcome: HandoffOutcome, _ sides: InnerSides, _ report: inout GuestHandover) {
+        report.outcome = RefreshOutcome(outcome)
+        let transfer = sides.state.withLock { $0.transfer }
+        if outcome == .refreshed || outcome == .incomplete { report.timing = transfer?.marks.arrivalTiming }
+        guard outcome != .refreshed, outcome != .rehearsed else { return }
+        var failure =
+            sides.scene.failure
+            ?? HyperFreshError(RefreshReport.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
+        if outcome == .rolledBack(.cancelled) {
+            failure = HyperFreshError(RefreshReport.reason(outcome), remedy: "Start it again when it suits.")
+        }
+        failure.evidence += sides.scene.warnings
+        failure.exitCode = report.outcome.exitCode
+        report.failure = failure
+    }
+}

@@ -1,0 +1,152 @@
+import Hypervisors
+import Linux
+import QMP
+
+/// A guest's place in one hypervisor: what is attached for it, and what lies ready inside, up to its QEMU.
+struct GuestSeat: Sendable {
+    let stack: Stack
+    let guest: InnerGuestSpec
+    let hypervisor: Hypervisor
+
+    var unit: InnerUnit { InnerUnit(guest.name) }
+    var memoryFile: GuestMemoryFile { GuestMemoryFile(guest, in: stack) }
+
+    /// Attaches memory, disks, boot files and the monitor's channel, from outside.
+    func attach() async throws(HyperFreshError) {
+        try await refining("attach what guest \(guest.name) needs") { () throws(HypervisorError) in
+            try await hypervisor.attach(plugs())
+        }
+    }
+
+    private func plugs() -> [HotPlug.Steps] {
+        let name = guest.name
+        let shape = MemoryFileShape(memory: guest.memory)
+        let disks = guest.disks + bootFiles.map { DiskSpec(name: $0.name, path: $0.path, format: .raw, isReadOnly: true) }
+        return [
+            HotPlug.Memory(guest: name, path: memoryFile.path, shape: shape).steps,
+            HotPlug.Relay(guest: name, socket: hypervisor.folder.relaySocket(name)).steps,
+        ]
+            + disks.map { disk in
+                let storage = HostStorage.examine(disk.path)
+                return HotPlug.Disk(
+                    disk, of: name, isBlockDevice: storage.isBlockDevice, bypassesCache: storage.bypassesCache
+                ).steps
+            }
+    }
+
+    private var bootFiles: [(name: String, path: String)] {
+        guard case .kernel(let path, let initramfs, _) = guest.boot else { return [] }
+        return [("kernel", path)] + (initramfs.map { [("initramfs", $0)] } ?? [])
+    }
+
+    /// Makes everything ready inside: memory found (or formatted), boot files copied, networks bridged.
+    ///
+    /// - Parameter isFirst: Whether nobody has formatted the memory yet.
+    func prepare(isFirst: Bool = false) async throws(HyperFreshError) -> MemoryDevice {
+        try await refining("prepare guest \(guest.name)") { () throws(HypervisorError) in
+            let address = try await hypervisor.memoryAddress(of: guest.name)
+            let device =
+                if isFirst {
+                    try await CoMapping.format(at: address, by: hypervisor.agent)
+                } else {
+                    try await CoMapping.find(at: address, by: hypervisor.agent)
+                }
+            let needed = MemoryFileShape(memory: guest.memory).proofOffsetInDevice + MemoryProof.length
+            guard device.size >= needed else {
+                throw HypervisorError(
+                    "the memory of guest \(guest.name) has \(device.size) bytes in the hypervisor, but needs \(needed)",
+                    remedy: "Its memory file has another size than the stack file says: take the stack down and up again.")
+            }
+            try await copyBootFiles()
+            if !guest.networks.isEmpty {
+                try await hypervisor.agent.run(
+                    InnerNetwork.bridges(for: guest, in: hypervisor.record.runName), to: "bridge the networks of guest \(guest.name)")
+            }
+            return device
+        }
+    }
+
+    private func copyBootFiles() async throws(HypervisorError) {
+        for file in bootFiles {
+            let size = (try? Files.status(file.path).size).map { "\($0)" } ?? "0"
+            try await hypervisor.agent.run(
+                """
+                mkdir -p -m 0700 /run/hyperfresh/boot
+                tries=0
+                while ! [ -b "$1" ]; do
+                    tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "$1 did not appear" >&2; exit 1; }
+                    sleep 0.05
+                done
+                head -c "$2" "$1" >"/run/hyperfresh/boot/$3"
+                """,
+                [InnerGuestFiles(guest: guest.name).device(file.name), size, "\(guest.name).\(file.name)"],
+                to: "copy the \(file.name) of guest \(guest.name)", within: .seconds(60))
+        }
+    }
+
+    /// Starts the guest's QEMU, paused and waiting for state if `isIncoming`, and connects to its monitor.
+    func start(on device: MemoryDevice, isIncoming: Bool) async throws(HyperFreshError) -> QMPClient {
+        let command = InnerCommandLine(guest, dax: device.path, isIncoming: isIncoming)
+        return try await refining("start guest \(guest.name)") { () throws(HypervisorError) in
+            try await unit.start([command.executable] + command.arguments, by: hypervisor.agent)
+            if !guest.networks.isEmpty {
+                try await hypervisor.agent.run(
+                    InnerNetwork.taps(of: guest), to: "bridge the taps of guest \(guest.name)")
+            }
+            return try await connect()
+        }
+    }
+
+    /// Connects to the monitor of the guest's QEMU.
+    func connect() async throws(HypervisorError) -> QMPClient {
+        try await unit.connect(through: hypervisor.folder.relaySocket(guest.name), agent: hypervisor.agent)
+    }
+
+    private func refining<T>(
+        _ purpose: String, _ work: () async throws(HypervisorError) -> T
+    ) async throws(HyperFreshError) -> T {
+        do throws(HypervisorError) {
+            return try await work()
+        } catch {
+            throw HyperFreshError(error)
+        }
+    }
+}
+
+extension HyperFreshError {
+    init(_ error: HypervisorError) {
+        self.init(error.message, remedy: error.remedy, evidence: error.evidence)
+    }
+}
+
+/// The proof that two hypervisors see the same memory: a random word written by one, read by the other.
+///
+/// Names, sizes and UUIDs may agree by accident; a word that was random a moment ago does not.
+enum MemoryProof {
+    /// Bytes.
+    static let length: UInt64 = 32
+
+    static func make(
+        guest: InnerGuestSpec, old: Hypervisor, oldDevice: MemoryDevice, new: Hypervisor, newDevice: MemoryDevice
+    ) async throws(HypervisorError) {
+        let offset = MemoryFileShape(memory: guest.memory).proofOffsetInDevice
+        // Both ways: a private copy of the memory would pass one way.
+        try await check(from: (old, oldDevice), to: (new, newDevice), at: offset, guest: guest.name)
+        try await check(from: (new, newDevice), to: (old, oldDevice), at: offset, guest: guest.name)
+    }
+
+    private static func check(
+        from writer: (Hypervisor, MemoryDevice), to reader: (Hypervisor, MemoryDevice), at offset: UInt64, guest: String
+    ) async throws(HypervisorError) {
+        let digits = Array("0123456789abcdef")
+        let word = String((0..<Int(length)).map { _ in digits[Int.random(in: 0..<16)] })
+        try await CoMapping.write(word, into: writer.1, at: offset, by: writer.0.agent)
+        let found = try await CoMapping.read(length: word.utf8.count, from: reader.1, at: offset, by: reader.0.agent)
+        guard found == word else {
+            throw HypervisorError(
+                "the two hypervisors do not see the same memory for guest \(guest)",
+                remedy: "Nothing was paused. Is the memory file of this guest the one that was attached at `up`?",
+                evidence: ["written: \(word)", "read: \(found)"])
+        }
+    }
+}

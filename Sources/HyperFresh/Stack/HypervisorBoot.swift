@@ -1,0 +1,172 @@
+import Glibc
+import Guests
+import Hypervisors
+import Linux
+import QMP
+import Systemd
+
+/// Brings one hypervisor of a stack into being, as a QEMU that outlives this process.
+struct HypervisorBoot {
+    let stack: Stack
+    let spec: HypervisorSpec
+    /// The folder of the image to boot.
+    let image: HypervisorImage
+    let store: StackStore
+    let boot: Duration
+
+    /// How long a hypervisor may take until its agent answers: a minute and a half where everything is emulated.
+    static func patience(_ accelerator: HyperplexorSpec.Accelerator) -> Duration {
+        accelerator == .tcg ? .seconds(180) : .seconds(60)
+    }
+
+    /// Starts it and waits until its agent answers.
+    ///
+    /// What was made is removed again when that fails.
+    func run() async throws(HyperFreshError) -> Hypervisor {
+        let (id, folder): (String, InstanceFolder)
+        do throws(SystemError) { (id, folder) = try store.createInstance(of: spec.name) } catch {
+            throw HyperFreshError(
+                "the state of hypervisor \(spec.name) cannot be kept", because: error,
+                remedy: "Make \(store.stateDirectory) this user's own, or name another folder with --state-dir.")
+        }
+        var process: ProcessIdentity?
+        do {
+            let accelerator = Accelerators.choose(stack.hyperplexor.accelerator)
+            let instance = HypervisorInstance(
+                id: "\(spec.name)-\(id)", folder: folder, uuid: Self.makeUUID(), hostname: "\(spec.name)-\(id)",
+                networks: stack.networks(of: spec))
+            try Files.replaceAtomically(folder.machineFile, bytes: OuterCommandLine.machineDefinition)
+            let command = OuterCommandLine(
+                spec, in: stack, image: image, instance: instance, host: .init(usesKVM: accelerator == .kvm), attached: [])
+            var record = try start([command.executable] + command.arguments, id: id, folder: folder)
+            process = record.process
+            try await keepApart(record.process)
+            let hypervisor = try await reach(record, folder, until: .now + min(boot, Self.patience(accelerator)))
+            try await BridgeTaps(instance, in: stack).connect()
+            record = await describe(hypervisor)
+            try store.keep(record)
+            return try await renewed(hypervisor, record)
+        } catch {
+            let evidence = Self.words(folder)
+            if let process, let handle = try? ProcessHandle(process) {
+                try? handle.signal(SIGKILL)
+                _ = await handle.waitForExit(within: .seconds(20))
+            }
+            store.forget(spec.name, instance: id)
+            throw Self.failure(error, spec.name, evidence: evidence)
+        }
+    }
+
+    private func start(_ arguments: [String], id: String, folder: InstanceFolder) throws -> InstanceRecord {
+        let errors = try Descriptor.open(folder.errorLog, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+        var request = SpawnRequest(
+            executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+        request.workingDirectory = folder.path
+        request.descriptors = [.init(source: errors.number, number: 2)]
+        var record: InstanceRecord?
+        // On record before it is a QEMU: whoever takes the hypervisor down after we died finds it.
+        _ = try spawn(request) { identity in
+            let new = InstanceRecord(
+                id: id, hypervisor: spec.name, stack: stack.name, image: image.directory, process: identity,
+                started: WallClock.microseconds())
+            record = new
+            return (try? store.keep(new)) != nil
+        }
+        guard let record else { throw HyperFreshError("no process was started", remedy: "Report this.") }
+        return record
+    }
+
+    /// Where systemd runs: a scope of its own, so that it does not end with the unit that this process was started from.
+    private func keepApart(_ process: ProcessIdentity) async throws {
+        guard let manager = SystemdManager.own() else { return }
+        try await manager.adopt(
+            process.pid, as: SystemdManager.scopeName("hyperfresh-\(spec.name)-\(process.pid)"), like: getpid(),
+            description: "Hypervisor \(spec.name)")
+    }
+
+    private func reach(
+        _ record: InstanceRecord, _ folder: InstanceFolder, until end: ContinuousClock.Instant
+    ) async throws -> Hypervisor {
+        let handle = try ProcessHandle(record.process)
+        while !Files.exists(folder.agentSocket) || !Files.exists(folder.qmpSocket) {
+            if await handle.waitForExit(within: .milliseconds(20)) || ContinuousClock.now > end || Task.isCancelled {
+                throw HyperFreshError(
+                    "the QEMU of hypervisor \(spec.name) did not start", remedy: "Its own words say why.")
+            }
+        }
+        let hypervisor = try await Hypervisor.reach(record, in: folder)
+        let watch = Task {
+            // An agent that is waited for never says that its machine has died.
+            while !Task.isCancelled, !(await handle.waitForExit(within: .milliseconds(200))) {}
+            if !Task.isCancelled { hypervisor.agent.close() }
+        }
+        defer { watch.cancel() }
+        guard await hypervisor.agent.answers(within: end - .now) else {
+            hypervisor.close()
+            throw HyperFreshError(
+                handle.hasExited
+                    ? "hypervisor \(spec.name) died while it booted" : "the agent of hypervisor \(spec.name) never answered",
+                remedy: "The end of its console says how far it came. Is its image whole, and its memory enough?")
+        }
+        return hypervisor
+    }
+
+    /// What runs in it, by its own word.
+    private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
+        var record = hypervisor.record
+        let words = try? await hypervisor.agent.run(
+            "uname -r; qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'", to: "ask for its versions")
+        let lines = (words ?? "").split(whereSeparator: \.isNewline).map(String.init)
+        if lines.count == 2 { (record.kernel, record.qemu) = (lines[0], lines[1]) }
+        return record
+    }
+
+    private func renewed(_ hypervisor: Hypervisor, _ record: InstanceRecord) async throws -> Hypervisor {
+        hypervisor.close()
+        return try await Hypervisor.reach(record, in: hypervisor.folder)
+    }
+
+    /// A random one (RFC 4122, version 4): management stacks refuse to migrate within "the same host".
+    private static func makeUUID() -> String {
+        var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
+        bytes[6] = bytes[6] & 0x0f | 0x40
+        bytes[8] = bytes[8] & 0x3f | 0x80
+        let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        var rest = digits[...]
+        return [8, 4, 4, 4, 12].map { length in
+            defer { rest = rest.dropFirst(length) }
+            return String(rest.prefix(length))
+        }.joined(separator: "-")
+    }
+
+    private static func words(_ folder: InstanceFolder) -> [String] {
+        let errors = (try? Files.readAll(folder.errorLog)) ?? []
+        let lines = String(decoding: errors, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(6)
+        let console = Hypervisor.consoleTail(folder)
+        return lines.map { "qemu: \($0)" } + console.map { "console: \($0)" }
+    }
+
+    private static func failure(_ error: any Error, _ name: String, evidence: [String]) -> HyperFreshError {
+        if let error = error as? HyperFreshError { return error.adding(evidence: evidence) }
+        return HyperFreshError(
+            "hypervisor \(name) could not be started", because: error, remedy: "`hyperfresh doctor` looks at this host."
+        ).adding(evidence: evidence)
+    }
+}
+
+/// By what this host can run a hypervisor.
+enum Accelerators {
+    /// KVM where stock guests run and may nest, TCG elsewhere.
+    static func choose(_ wish: HyperplexorSpec.Accelerator) -> HyperplexorSpec.Accelerator {
+        guard wish == .auto else { return wish }
+        return HostChecks.kvm(isNeeded: true).severity == .pass && nests ? .kvm : .tcg
+    }
+
+    /// Whether a guest of this host's KVM may use KVM itself.
+    static var nests: Bool {
+        ["kvm_intel", "kvm_amd"].contains { module in
+            let text = (try? Files.readAll("/sys/module/\(module)/parameters/nested")) ?? []
+            return ["Y", "1"].contains(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace })
+        }
+    }
+}

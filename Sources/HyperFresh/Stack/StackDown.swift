@@ -1,0 +1,73 @@
+import Guests
+import Hypervisors
+import Linux
+import QMP
+
+/// Takes a stack down: shuts its guests down, ends its hypervisors, and leaves nothing.
+struct StackDown {
+    let name: String
+    let store: StackStore
+    /// How long a guest may take to shut itself down after the power button; then it is ended.
+    let grace: Duration
+    let tell: @Sendable (StackProgress) -> Void
+
+    func run() async throws(HyperFreshError) {
+        let stack = try store.stack(name)
+        for spec in stack.hypervisors {
+            let lock = try store.lock(spec.name)
+            defer { lock.release() }
+            try await takeDown(spec, stack)
+        }
+        GuestMemoryFile.removeFolder(of: stack)
+        store.forget(stack: stack.name)
+    }
+
+    private func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
+        let begin = ContinuousClock.now
+        tell(.step("hypervisor \(spec.name) goes down"))
+        for record in store.instances(of: spec.name) where record.process.isAlive {
+            if grace > .zero { await shutDownGuests(of: record, spec, stack) }
+            try await end(record, spec)
+        }
+        for guest in spec.guests { GuestMemoryFile(guest, in: stack).remove() }
+        store.forget(hypervisor: spec.name)
+        tell(.done("hypervisor \(spec.name) goes down", milliseconds: (.now - begin).milliseconds))
+    }
+
+    /// Best effort: what does not answer is ended with its hypervisor.
+    private func shutDownGuests(of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack) async {
+        let folder = store.folder(spec.name, record.id)
+        guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else { return }
+        defer { hypervisor.close() }
+        let placement = store.placement(of: spec.name)
+        let guests = spec.guests.filter { placement[$0.name] == record.id }
+        let end = ContinuousClock.now + grace
+        await withTaskGroup(of: Void.self) { group in
+            for guest in guests {
+                group.addTask {
+                    let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+                    guard let client = try? await seat.connect() else { return }
+                    _ = try? await client.executeRaw("system_powerdown")
+                    client.close()
+                    while ContinuousClock.now < end, (try? await seat.unit.isActive(by: hypervisor.agent)) == true {
+                        try? await Task.sleep(for: .milliseconds(200))
+                    }
+                }
+            }
+        }
+    }
+
+    private func end(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+        do throws(SystemError) {
+            let handle = try ProcessHandle(record.process)
+            try? handle.signal(9)
+            if await handle.waitForExit(within: .seconds(20)) { return }
+        } catch {
+            // It ended by itself meanwhile.
+            if !record.process.isAlive { return }
+        }
+        throw HyperFreshError(
+            "hypervisor \(spec.name) (pid \(record.process.pid)) does not end", remedy: "End it, then run the same again.",
+            exitCode: RefreshOutcome.incomplete.exitCode)
+    }
+}

@@ -1,0 +1,139 @@
+import Glibc
+import Hypervisors
+import Linux
+import QMP
+
+/// What `up` and `down` tell while they go on.
+public enum StackProgress: Sendable {
+    /// Something goes on, such as "hypervisor alpha boots".
+    case step(String)
+    /// It is done, after so many milliseconds.
+    case done(String, milliseconds: Double)
+}
+
+/// Brings a stack up: what is not there is made, what is there is left alone.
+///
+/// Run again after the file has got another guest, it adds that guest to the hypervisor that runs.
+struct StackUp {
+    let stack: Stack
+    /// The stack file's text, to be remembered.
+    let text: [UInt8]
+    let store: StackStore
+    let tell: @Sendable (StackProgress) -> Void
+
+    func run() async throws(HyperFreshError) {
+        try checkNames()
+        do throws(SystemError) { try store.keep(text, of: stack) } catch {
+            throw HyperFreshError(
+                "the stack \(stack.name) cannot be remembered", because: error,
+                remedy: "Make \(store.stateDirectory) this user's own, or name another folder with --state-dir.")
+        }
+        for spec in stack.hypervisors {
+            let lock = try store.lock(spec.name)
+            defer { lock.release() }
+            try await bringUp(spec)
+        }
+    }
+
+    /// A name that another stack uses would make its hypervisor ours.
+    private func checkNames() throws(HyperFreshError) {
+        for name in store.stackNames() where name != stack.name {
+            let taken = Set(try store.stack(name).hypervisors.map(\.name))
+            guard let clash = stack.hypervisors.first(where: { taken.contains($0.name) }) else { continue }
+            throw HyperFreshError(
+                "hypervisor \(clash.name) belongs to stack \(name)", remedy: "Give it another name.",
+                exitCode: HyperFreshError.usage)
+        }
+    }
+
+    private func bringUp(_ spec: HypervisorSpec) async throws(HyperFreshError) {
+        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        if let record = alive.last {
+            try await addGuests(to: record, spec)
+        } else {
+            try await start(spec)
+        }
+    }
+
+    private func start(_ spec: HypervisorSpec) async throws(HyperFreshError) {
+        // What an instance that died has left is nobody's.
+        for instance in store.instances(of: spec.name) { store.forget(spec.name, instance: instance.id) }
+        let image = try readImage(spec)
+        let hypervisor = try await step("hypervisor \(spec.name) boots") { () throws(HyperFreshError) in
+            try await HypervisorBoot(stack: stack, spec: spec, image: image, store: store, boot: .seconds(600)).run()
+        }
+        defer { hypervisor.close() }
+        var made: [GuestMemoryFile] = []
+        do throws(HyperFreshError) {
+            for guest in spec.guests { try await add(guest, to: hypervisor, spec, made: &made) }
+        } catch {
+            // All or nothing: a hypervisor that came up without its guests is of no use.
+            guard await hypervisor.end() else { throw error }
+            for file in made { file.remove() }
+            GuestMemoryFile.removeFolder(of: stack)
+            store.forget(hypervisor: spec.name)
+            if stack.hypervisors.allSatisfy({ store.instances(of: $0.name).isEmpty }) { store.forget(stack: stack.name) }
+            throw error
+        }
+    }
+
+    private func readImage(_ spec: HypervisorSpec) throws(HyperFreshError) -> HypervisorImage {
+        do throws(HypervisorError) {
+            return try HypervisorImage.read(ImageCache.folder(of: spec.image, stack: stack))
+        } catch {
+            throw HyperFreshError(error)
+        }
+    }
+
+    private func addGuests(to record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+        let placed = store.placement(of: spec.name)
+        let new = spec.guests.filter { placed[$0.name] == nil }
+        guard !new.isEmpty else { return tell(.done("hypervisor \(spec.name) is up", milliseconds: 0)) }
+        let hypervisor: Hypervisor
+        do throws(HypervisorError) {
+            hypervisor = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+        } catch {
+            throw HyperFreshError(error)
+        }
+        defer { hypervisor.close() }
+        var made: [GuestMemoryFile] = []
+        for guest in new {
+            let before = made.count
+            do throws(HyperFreshError) { try await add(guest, to: hypervisor, spec, made: &made) } catch {
+                try? await InnerUnit(guest.name).end(by: hypervisor.agent)
+                // The NVDIMM cannot be unplugged: the file goes with the last who maps it.
+                for file in made.dropFirst(before) { file.remove() }
+                throw error
+            }
+        }
+    }
+
+    private func add(
+        _ guest: InnerGuestSpec, to hypervisor: Hypervisor, _ spec: HypervisorSpec, made: inout [GuestMemoryFile]
+    ) async throws(HyperFreshError) {
+        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        try seat.memoryFile.create()
+        made.append(seat.memoryFile)
+        try await step("guest \(guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
+            try await seat.attach()
+            let device = try await seat.prepare(isFirst: true)
+            let client = try await seat.start(on: device, isIncoming: false)
+            client.close()
+        }
+        do throws(SystemError) { try store.place(guest.name, on: hypervisor.record.id, of: spec.name) } catch {
+            throw HyperFreshError(
+                "it could not be recorded where guest \(guest.name) is", because: error,
+                remedy: "Make room in \(store.stateDirectory).")
+        }
+    }
+
+    private func step<T>(
+        _ what: String, _ work: () async throws(HyperFreshError) -> T
+    ) async throws(HyperFreshError) -> T {
+        tell(.step(what))
+        let begin = ContinuousClock.now
+        let result = try await work()
+        tell(.done(what, milliseconds: (.now - begin).milliseconds))
+        return result
+    }
+}

@@ -1,0 +1,25 @@
+import HyperFresh
+import JSON
+
+/// What `up` and `down` do, a line a step.
+struct StackView: Sendable {
+    let style: OutputStyle
+
+    func show(_ progress: StackProgress) {
+        switch (style, progress) {
+        case (.json, .step(let text)):
+            Console.out(json: ["schema": 1, "type": "step", "event": "began", "text": .string(text)])
+        case (.json, .done(let text, let milliseconds)):
+            Console.out(
+                json: [
+                    "schema": 1, "type": "step", "event": "ended", "text": .string(text), "ms": .number(milliseconds),
+                ])
+        case (.text(let terminal), .step(let text)):
+            guard terminal.isInteractive else { return }
+            Console.write("\r\u{1B}[K  \(terminal.paint("…", .yellow)) \(text)", to: 1)
+        case (.text(let terminal), .done(let text, let milliseconds)):
+            let line = "  \(terminal.paint("✓", .green)) \(text.padded(to: 40)) \(Numbers.milliseconds(milliseconds))"
+            Console.out(terminal.isInteractive ? "\r\u{1B}[K\(line)" : line)
+        }
+    }
+}

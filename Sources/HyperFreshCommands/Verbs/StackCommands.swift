@@ -1,0 +1,92 @@
+import ArgumentParser
+import HyperFresh
+import JSON
+
+/// `hyperfresh up`.
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up",
+        abstract: "Start the hypervisors and guests of a stack file.",
+        discussion: """
+            What is not there is made, what is there is left alone: run it again after adding a guest to the file. \
+            docs/stack-file.md describes the format.
+            """
+    )
+
+    @Argument(help: "The stack file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
+    var file: String
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let view = StackView(style: common.style)
+        try await reportingFailure(as: common.style) {
+            try await common.host().up(file: file) { view.show($0) }
+        }
+    }
+}
+
+/// `hyperfresh down`.
+struct DownCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "down",
+        abstract: "Shut down the guests of a stack, end its hypervisors, and remove what they used.",
+        discussion: "Disks stay. The guests' memory is gone for good."
+    )
+
+    @Argument(help: "The stack: its name, or its file.", completion: .file(extensions: ["yaml", "yml"]))
+    var stack: String
+
+    @Option(help: "How long guests may take to shut themselves down; 0s ends them at once.")
+    var grace = DurationArgument(.seconds(30))
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let view = StackView(style: common.style)
+        try await reportingFailure(as: common.style) {
+            try await common.host().down(stack: stack, grace: grace.duration) { view.show($0) }
+        }
+    }
+}
+
+/// `hyperfresh ps`.
+struct PsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ps",
+        abstract: "Show the hypervisors of this host and the guests in them."
+    )
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let hypervisors = try await reportingFailure(as: common.style) {
+            try await common.host().hypervisors()
+        }
+        switch common.style {
+        case .json: Console.out(json: hypervisors.json(type: "hypervisors"), pretty: true)
+        case .text(let terminal):
+            guard !hypervisors.isEmpty else { return Console.error("No stack is up.") }
+            for (index, hypervisor) in hypervisors.enumerated() {
+                if index > 0 { Console.out("") }
+                show(hypervisor, on: terminal)
+            }
+        }
+    }
+
+    private func show(_ hypervisor: HypervisorStatus, on terminal: Terminal) {
+        if hypervisor.instances.isEmpty {
+            Console.out("\(terminal.paint(hypervisor.name, .bold))  does not run  (stack \(hypervisor.stack))")
+        }
+        for instance in hypervisor.instances {
+            Console.out(
+                "\(terminal.paint(hypervisor.name, .bold))  instance \(instance.id), pid \(instance.pid), "
+                    + "Linux \(instance.kernel ?? "?"), QEMU \(instance.qemu ?? "?")  (stack \(hypervisor.stack))")
+        }
+        var table = TextTable(header: ["  GUEST", "STATE", "MEMORY", "INSTANCE"])
+        for guest in hypervisor.guests {
+            table.append(["  \(guest.name)", guest.state, "\(guest.memory >> 20) MiB", guest.instance ?? "-"])
+        }
+        table.print(on: terminal)
+    }
+}

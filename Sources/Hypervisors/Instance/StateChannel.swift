@@ -1,0 +1,108 @@
+internal import JSON
+internal import QMP
+
+/// A channel by which one guest's device state travels from its old hypervisor to its new one.
+///
+/// A virtio-serial port in each, whose ends on this host are the two ends of one unix socket: nothing between the two QEMUs
+/// that run the hypervisors, no network, no address, no listening TCP port. Inside, a stock relay joins the port with the
+/// unix socket that the guest's QEMU speaks to.
+public struct StateChannel: Sendable {
+    /// The guest's name.
+    public let guest: String
+    /// The hypervisor that sends.
+    public let old: Hypervisor
+    /// The hypervisor that receives.
+    public let new: Hypervisor
+
+    /// A channel; nothing is made yet.
+    ///
+    /// - Parameters:
+    ///   - guest: The guest's name.
+    ///   - old: The hypervisor that sends.
+    ///   - new: The hypervisor that receives.
+    public init(guest: String, old: Hypervisor, new: Hypervisor) {
+        self.guest = guest
+        self.old = old
+        self.new = new
+    }
+
+    /// What the old QEMU's `migrate` is told.
+    public var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
+    /// What the new QEMU's `migrate-incoming` is told.
+    public var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
+
+    // The new instance's id makes the names new at each refresh: a port that was closed is not used again.
+    private var device: String { "link-\(guest)-\(new.record.id)" }
+    private var port: String { "hyperfresh.link.\(guest).\(new.record.id)" }
+    private var socket: String { "\(new.folder.path)/\(guest).link" }
+    private var unit: String { "hyperfresh-link-\(guest).service" }
+
+    /// Makes the channel, up to a relay in each hypervisor: in the new one after its QEMU was told `migrate-incoming`.
+    ///
+    /// - Throws: ``HypervisorError``.
+    public func open() async throws(HypervisorError) {
+        try await plug(into: old, isServer: true)
+        try await plug(into: new, isServer: false)
+        try await relay(in: old, to: "UNIX-LISTEN:\(InnerGuestFiles.directory)/\(guest).out,unlink-early")
+    }
+
+    /// Joins the new QEMU to the channel, once it listens.
+    ///
+    /// - Throws: ``HypervisorError``.
+    public func join() async throws(HypervisorError) {
+        try await relay(in: new, to: "UNIX-CONNECT:\(InnerGuestFiles.directory)/\(guest).in")
+    }
+
+    /// Takes the channel away again; what is gone already is no error.
+    public func close() async {
+        for hypervisor in [old, new] {
+            _ = try? await hypervisor.agent.run(
+                "systemctl stop \"$1\" 2>/dev/null || true; rm -f \"$2.out\" \"$2.in\"",
+                [unit, "\(InnerGuestFiles.directory)/\(guest)"], to: "close the channel of guest \(guest)",
+                within: .seconds(5))
+            _ = try? await hypervisor.monitor.execute(DeviceDel(id: device))
+            _ = try? await hypervisor.monitor.execute(ChardevRemove(id: device))
+        }
+    }
+
+    private func plug(into hypervisor: Hypervisor, isServer: Bool) async throws(HypervisorError) {
+        var data: [String: JSONValue] = [
+            "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": .bool(isServer),
+        ]
+        if isServer { data["wait"] = false }
+        do throws(QMPError) {
+            try await hypervisor.monitor.execute(
+                ChardevAdd(id: device, backend: ["type": "socket", "data": .object(data)]))
+            try await hypervisor.monitor.execute(
+                DeviceAdd([
+                    "driver": "virtserialport", "id": .string(device), "bus": "ports.0", "chardev": .string(device),
+                    "name": .string(port),
+                ]))
+        } catch {
+            throw HypervisorError(
+                "hypervisor \(hypervisor.record.hypervisor): the channel of guest \(guest) cannot be made",
+                remedy: "Nothing was paused.", evidence: [error.refusal?.text ?? "\(error)"])
+        }
+    }
+
+    private func relay(in hypervisor: Hypervisor, to end: String) async throws(HypervisorError) {
+        try await hypervisor.agent.run(
+            """
+            tries=0
+            while ! [ -c "/dev/virtio-ports/$2" ]; do
+                tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "port $2 did not appear" >&2; exit 1; }
+                sleep 0.02
+            done
+            systemctl stop "$1" 2>/dev/null || true
+            systemctl reset-failed "$1" 2>/dev/null || true
+            systemd-run --quiet --collect --unit="$1" socat -b 262144 "$3" "FILE:/dev/virtio-ports/$2"
+            case $3 in UNIX-LISTEN:*)
+                path=${3#UNIX-LISTEN:} path=${path%%,*} tries=0
+                while ! [ -S "$path" ]; do
+                    tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "the relay did not start" >&2; exit 1; }
+                    sleep 0.02
+                done ;;
+            esac
+            """, [unit, port, end], to: "open the channel of guest \(guest)")
+    }
+}

@@ -1,0 +1,53 @@
+public import JSON
+internal import QMP
+
+extension HotPlug {
+    /// What is told to a hypervisor's QEMU to plug one thing in.
+    public struct Steps: Sendable, Hashable {
+        /// A command.
+        public struct Command: Sendable, Hashable {
+            /// QEMU's name of it.
+            public let name: String
+            /// What is sent along.
+            public let arguments: [String: JSONValue]
+        }
+
+        /// The id of the device that is there afterwards: who finds it need not plug it in again.
+        public let device: String
+        /// The commands, in order.
+        public let commands: [Command]
+
+        fileprivate init(_ device: String, _ commands: [Command]) {
+            self.device = device
+            self.commands = commands
+        }
+    }
+
+    /// The id of the NVDIMM with a guest's memory.
+    static func memoryDevice(of guest: String) -> String { "mem-\(guest)" }
+    /// The id of the port to a guest's monitor.
+    static func relayDevice(of guest: String) -> String { "port-\(guest)" }
+
+    private static func command<C: QMPCommand>(_ command: C) -> Steps.Command {
+        Steps.Command(name: C.name, arguments: command.arguments)
+    }
+
+    private static func steps(_ first: some QMPCommand, _ device: DeviceAdd) -> Steps {
+        Steps(device.device["id"]?.string ?? "", [command(first), command(device)])
+    }
+}
+
+extension HotPlug.Memory {
+    /// What plugs it in.
+    public var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
+}
+
+extension HotPlug.Disk {
+    /// What plugs it in.
+    public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
+}
+
+extension HotPlug.Relay {
+    /// What plugs it in.
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+}

@@ -1,0 +1,42 @@
+/// The networks of a guest inside its hypervisor: a bridge for each, with the hypervisor's card and the guest's tap on it.
+public enum InnerNetwork {
+    /// Shell lines that make the bridges of a guest's networks, as far as they are not there.
+    ///
+    /// The hypervisor itself has no address on them: nothing in it can be reached from a guest's network.
+    ///
+    /// - Parameters:
+    ///   - guest: The guest.
+    ///   - instance: The run of the hypervisor, from which its cards' addresses follow.
+    /// - Returns: For `/bin/sh -eu`.
+    public static func bridges(for guest: InnerGuestSpec, in instance: String) -> String {
+        guest.networks.map(\.network).map { network in
+            let bridge = InnerGuestFiles.bridge(network)
+            return """
+                if ! ip link show dev \(bridge) >/dev/null 2>&1; then
+                    card=
+                    for folder in /sys/class/net/*; do
+                        [ "$(cat "$folder/address")" = \(HardwareAddress.derived(instance: instance, network: network)) ] || continue
+                        card=${folder##*/}
+                    done
+                    [ -n "$card" ] || { echo "the hypervisor has no card on network \(network)" >&2; exit 1; }
+                    ip link add name \(bridge) type bridge forward_delay 0
+                    echo 1 >/proc/sys/net/ipv6/conf/\(bridge)/disable_ipv6 2>/dev/null || true
+                    echo 1 >"/proc/sys/net/ipv6/conf/$card/disable_ipv6" 2>/dev/null || true
+                    ip link set dev "$card" master \(bridge) up
+                    ip link set dev \(bridge) up
+                fi
+                """
+        }.joined(separator: "\n")
+    }
+
+    /// Shell lines that put a guest's taps on their bridges, once its QEMU has made them.
+    ///
+    /// - Parameter guest: The guest.
+    /// - Returns: For `/bin/sh -eu`.
+    public static func taps(of guest: InnerGuestSpec) -> String {
+        let files = InnerGuestFiles(guest: guest.name)
+        return guest.networks.enumerated().map { index, card in
+            "ip link set dev \(files.tap(index)) master \(InnerGuestFiles.bridge(card.network)) up"
+        }.joined(separator: "\n")
+    }
+}
