@@ -45,12 +45,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
-        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // C libraries and shims.
         .systemLibrary(name: "CJSONC", pkgConfig: "json-c", providers: [.apt(["libjson-c-dev"])]),
         .systemLibrary(name: "CGLib", pkgConfig: "gio-2.0", providers: [.apt(["libglib2.0-dev"])]),
+        .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLinux", cSettings: strictCSettings),
 
         // What the machine offers.
@@ -66,7 +66,7 @@ let package = Package(
         room("Journal", ["Handoff", "JSON", "Linux"]),
         room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
         room(
-            "Hypervisors", ["QMP", "JSON", "Linux", .product(name: "Yams", package: "Yams")],
+            "Hypervisors", ["CYAML", "QMP", "JSON", "Linux"],
             resources: machineDefinitions),
 
         // What the product does.

@@ -13,6 +13,7 @@ enum House {
     static let rooms: [Room] = [
         Room(name: "CJSONC", isPure: true),
         Room(name: "CGLib", isPure: true),
+        Room(name: "CYAML", isPure: true),
         Room(name: "CLinux", isPure: true),
 
         Room(name: "JSON", uses: ["CJSONC"]),
@@ -25,7 +26,7 @@ enum House {
         Room(name: "Handoff", isPure: true),
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
         Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Subprocess", "SystemPackage"]),
-        Room(name: "Hypervisors", uses: ["QMP", "JSON", "Linux"], packages: ["Yams"]),
+        Room(name: "Hypervisors", uses: ["CYAML", "QMP", "JSON", "Linux"]),
 
         Room(
             name: "HyperFresh",

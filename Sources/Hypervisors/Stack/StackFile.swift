@@ -37,9 +37,9 @@ public enum StackFile {
         let reader = StackReader(directory: directory)
         var stack: Stack?
         do {
-            stack = try reader.stack(YAMLTree.read(bytes))
+            stack = try reader.stack(YAMLComposer.tree(of: bytes))
         } catch {
-            reader.problems.append(contentsOf: error.problems)
+            reader.problems.append(error.problem)
         }
         guard reader.problems.isEmpty, let stack else {
             throw StackError(path: path, problems: reader.problems)

@@ -30,7 +30,7 @@ extension StackReader {
                 "name", "memory", "cpus", "machine", "cpu-model", "boot", "disks", "networks", "extra-arguments",
             ]
             guard let section = section(node, of: "a guest", keys: keys) else { return nil }
-            let name = name(section)
+            let name = guestName(section)
             if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
                 report(
                     "guest `\(name)` is given twice; first in line \(line)", at: node,
@@ -46,6 +46,16 @@ extension StackReader {
                 extraArguments: arguments(section, owned: OwnedOptions.ofGuest))
             return name == nil ? nil : spec
         }
+    }
+
+    /// A guest's name is also that of a socket beside a hypervisor's own.
+    private func guestName(_ section: StackSection) -> String? {
+        guard let name = name(section), let node = section.values["name"] else { return nil }
+        guard name == "qmp" || name == "agent" else { return name }
+        report(
+            "a guest cannot be called `\(name)`, as one of a hypervisor's own sockets is", at: node,
+            remedy: "Rename it.")
+        return nil
     }
 
     private func guestMemory(_ section: StackSection, hugePages: HyperplexorSpec.HugePages) -> UInt64 {

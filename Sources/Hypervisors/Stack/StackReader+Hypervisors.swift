@@ -107,7 +107,7 @@ extension StackReader {
             let rounded = (least + Self.sizeUnit - 1) / Self.sizeUnit * Self.sizeUnit
             report(
                 "`memory: \(Self.text(spec.memory))` is too small: the kernel's tables for its guests' "
-                    + "\(Self.text(inside)) take \(inside / 64 >> 20)M of it",
+                    + "\(Self.text(inside)) take \((inside / 64) >> 20)M of it",
                 at: section.values["memory"] ?? section.node, remedy: "Write \(Self.text(rounded)) or more.")
         }
         if accelerator == .tcg, spec.memory + inside > Self.sizeLimit / 2 {

@@ -6,15 +6,17 @@ extension StackReader {
         version(section)
         let name = name(section)
         let hyperplexor = hyperplexor(section, stack: name ?? "stack")
+        let earlierProblems = problems.count
         let networks = networks(section)
         let context = GuestContext(
-            stack: name ?? "stack", networks: Set(networks.map(\.name)), areNetworksKnown: problems.isEmpty)
-        let hypervisors = hypervisors(section, context: context, hyperplexor: hyperplexor)
-        if section.values["hypervisors"] == nil || hypervisors.isEmpty && problems.isEmpty {
+            stack: name ?? "stack", networks: Set(networks.map(\.name)),
+            areNetworksKnown: problems.count == earlierProblems)
+        if section.values["hypervisors"]?.isEmpty ?? true {
             report(
                 "a stack needs `hypervisors`", at: section.values["hypervisors"] ?? section.node,
                 remedy: "Add `hypervisors:` with at least one `- name: …`.")
         }
+        let hypervisors = hypervisors(section, context: context, hyperplexor: hyperplexor)
         checkCores(hyperplexor, hypervisors: hypervisors, at: section)
         guard let name else { return nil }
         return Stack(
@@ -95,7 +97,7 @@ extension StackReader {
     /// A core that two vCPUs share would be no core given for good.
     private func checkCores(_ hyperplexor: HyperplexorSpec, hypervisors: [HypervisorSpec], at stack: StackSection) {
         let needed = hypervisors.reduce(0) { $0 + $1.cpus }
-        guard problems.isEmpty, !hyperplexor.cores.isEmpty, needed > hyperplexor.cores.count else { return }
+        guard !hyperplexor.cores.isEmpty, needed > hyperplexor.cores.count else { return }
         report(
             "the hypervisors have \(needed) CPUs together, but `cores` names \(hyperplexor.cores.count)",
             at: stack.values["hyperplexor"] ?? stack.node,

@@ -35,13 +35,13 @@ final class StackReader {
             return nil
         }
         var values: [String: YAMLTree] = [:]
-        var lines: [String: Int] = [:]
+        var names = Unique()
         for (key, value) in pairs {
             guard case .scalar(let name, _) = key.content else {
                 report("a key has to be a word; here is \(key.kind)", at: key, remedy: "Known keys: \(list(keys)).")
                 continue
             }
-            if let line = lines.updateValue(key.line, forKey: name) {
+            if let line = names.earlierLine(of: name, now: key.line) {
                 report(
                     "`\(name)` is given twice; first in line \(line)", at: key, remedy: "Keep one of the two.")
             } else if !keys.contains(name) {

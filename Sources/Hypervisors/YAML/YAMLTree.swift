@@ -6,7 +6,7 @@ struct YAMLTree {
         case scalar(String, isPlain: Bool)
         /// A list.
         case sequence([YAMLTree])
-        /// Keys with values, in the file's order.
+        /// Keys with values, in the file's order; a key may be there twice.
         case mapping([(key: YAMLTree, value: YAMLTree)])
     }
 
@@ -17,22 +17,15 @@ struct YAMLTree {
     /// The column, from 1.
     let column: Int
 
-    /// Why a text is no tree.
-    struct Failure: Error {
-        let problems: [StackProblem]
-
-        init(line: Int?, column: Int?, _ message: String, remedy: String) {
-            problems = [StackProblem(line: line, column: column, message: message, remedy: remedy)]
-        }
-    }
-
     /// Whether there is nothing behind a key: no text at all, `~` or `null`.
     var isNull: Bool {
-        if case .scalar(let text, isPlain: true) = content {
-            ["", "~", "null", "Null", "NULL"].contains(text)
-        } else {
-            false
-        }
+        guard case .scalar(let text, isPlain: true) = content else { return false }
+        return ["", "~", "null", "Null", "NULL"].contains(text)
+    }
+
+    /// Whether it is nothing, or a list of nothing.
+    var isEmpty: Bool {
+        if case .sequence(let elements) = content { elements.isEmpty } else { isNull }
     }
 
     /// What it is, in words for an error.
@@ -42,5 +35,15 @@ struct YAMLTree {
         case .sequence: "a list"
         case .mapping: "keys with values"
         }
+    }
+}
+
+/// Why a text is no tree.
+struct YAMLFailure: Error {
+    /// What is wrong, and where.
+    let problem: StackProblem
+
+    init(line: Int?, column: Int?, _ message: String, remedy: String) {
+        problem = StackProblem(line: line, column: column, message: message, remedy: remedy)
     }
 }
