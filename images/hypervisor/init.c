@@ -169,6 +169,21 @@ static void mount_root(void) {
 }
 
 /*
+ * Starts the CPUs that the kernel word maxcpus=1 has kept back. Loading KVM patches the kernel's text in hundreds of
+ * places, and each time all CPUs have to meet: on a busy host that takes seconds with two and next to nothing with one.
+ */
+static void start_cpus(void) {
+    char path[64];
+    for (int cpu = 1;; cpu++) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/online", cpu);
+        int file = open(path, O_WRONLY | O_CLOEXEC);
+        if (file < 0) return;
+        if (write(file, "1", 1) != 1) say("cannot start CPU %d: %s", cpu, strerror(errno));
+        close(file);
+    }
+}
+
+/*
  * Names the guest agent's port as udev will later. systemd starts the agent when the name is there (see
  * qemu-guest-agent.path), so it is given last: an agent that answers belongs to a hypervisor that can do its work.
  */
@@ -210,6 +225,7 @@ int main(void) {
     // The other modules come from the root, beside systemd's start; the child then belongs to systemd, which reaps it.
     if (fork() == 0) {
         load_modules("/usr/lib/hyperfresh/modules");
+        start_cpus();
         name_agent_port();
         _exit(0);
     }
