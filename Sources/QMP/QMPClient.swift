@@ -39,7 +39,8 @@ public final class QMPClient: Sendable {
     ///   - greetingDeadline: The longest wait for the connection, for the greeting, and for the end of the negotiation each.
     ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
     ///   - limits: What a message may take at most.
-    ///   - opening: Called once connected, for a way to the monitor that somebody else opens only then.
+    ///   - opening: Called once connected, for a way to the monitor that somebody else opens only then; what it throws ends
+    ///     the connection.
     /// - Returns: The client, ready for commands.
     /// - Throws: `busy` when another client holds the monitor; `notQMP`, `disconnected`, `timeout`; `system` when the socket
     ///   cannot be reached.
@@ -49,10 +50,10 @@ public final class QMPClient: Sendable {
         greetingDeadline: Duration = .seconds(2),
         allowsOutOfBand: Bool = true,
         limits: JSONLimits = .standard,
-        opening: () async -> Void = {}
+        opening: () async throws(QMPError) -> Void = {}
     ) async throws(QMPError) -> QMPClient {
         let stream = try await Dialing.connect(path, within: greetingDeadline, appearingWithin: appearance)
-        await opening()
+        try await opening()
         let connection = QMPConnection(stream, endpoint: path, limits: limits)
         return try await negotiate(connection, within: greetingDeadline, allowsOutOfBand: allowsOutOfBand)
     }

@@ -64,7 +64,8 @@ extension Host {
         } catch {
             throw HyperFreshError(
                 "\(file) describes no stack", remedy: "docs/stack-file.md describes the format.",
-                evidence: "\(error)".split(whereSeparator: \.isNewline).map(String.init), exitCode: HyperFreshError.usage)
+                evidence: "\(error)".split(whereSeparator: \.isNewline).map(String.init),
+                exitCode: HyperFreshError.usage)
         }
     }
 }

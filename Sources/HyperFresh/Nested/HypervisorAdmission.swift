@@ -43,7 +43,8 @@ struct HypervisorAdmission {
         }
         guard alive.count <= 2 else {
             throw HyperFreshError(
-                "hypervisor \(spec.name) has \(alive.count) instances", remedy: "`hyperfresh recover` ends those without guests.",
+                "hypervisor \(spec.name) has \(alive.count) instances",
+                remedy: "`hyperfresh recover` ends those without guests.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
         let placement = store.placement(of: spec.name)

@@ -20,6 +20,7 @@ struct InnerHandoff: Sendable {
     /// - Parameters:
     ///   - register: Gets the driver, so that the handoff can be cancelled.
     ///   - tell: Takes what happens.
+    /// - Returns: How it ended.
     func run(
         register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
     ) async -> GuestHandover {
@@ -32,7 +33,8 @@ struct InnerHandoff: Sendable {
                 journal: try begin(), driver: driver, clock: clock, maximumDowntime: request.maximumDowntime)
             report.id = scene.journal.id
             let sides = InnerSides(
-                old: guest.old, newSeat: guest.seat, newDevice: guest.device, channel: guest.channel, scene: scene, refresh: group,
+                old: guest.old, newSeat: guest.seat, newDevice: guest.device, channel: guest.channel, scene: scene,
+                refresh: group,
                 store: StackStore(stateDirectory: host.stateDirectory))
             defer { sides.close() }
             register(driver)
@@ -60,7 +62,8 @@ struct InnerHandoff: Sendable {
         let lock: HeldLock?
         do throws(SystemError) { lock = try HeldLock(memoryFile) } catch {
             throw HyperFreshError(
-                "the memory file of guest \(name) cannot be locked", because: error, remedy: "Is it there? \(memoryFile)")
+                "the memory file of guest \(name) cannot be locked", because: error,
+                remedy: "Is it there? \(memoryFile)")
         }
         guard let lock else {
             throw HyperFreshError("somebody else is at work on guest \(name)", remedy: "Wait; see `hyperfresh status`.")

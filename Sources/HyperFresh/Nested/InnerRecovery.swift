@@ -51,7 +51,8 @@ struct InnerSide: RecoverableSide {
         }
         guard mayEndHypervisor, let handle = try? ProcessHandle(record.process) else {
             throw HyperFreshError(
-                "\(name) cannot be ended", remedy: "Other guests live there. Move or stop them, end pid "
+                "\(name) cannot be ended",
+                remedy: "Other guests live there. Move or stop them, end pid "
                     + "\(record.process.pid), and run `hyperfresh recover` again.",
                 evidence: [reason.map { "\($0)" } ?? "the hypervisor does not answer"])
         }

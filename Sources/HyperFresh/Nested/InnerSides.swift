@@ -198,8 +198,12 @@ extension InnerSides {
         async let newDescription = GuestDescription.describe(new, identity: nil)
         let (before, after) = try await (oldDescription, newDescription)
         var differences = GuestComparison.differences(old: before, new: after)
-        if before.memoryLayout != after.memoryLayout { differences.append("the guest's memory lies at other addresses") }
-        if after.memory.contains(where: { !$0.isShared }) { differences.append("the new QEMU does not share the memory") }
+        if before.memoryLayout != after.memoryLayout {
+            differences.append("the guest's memory lies at other addresses")
+        }
+        if after.memory.contains(where: { !$0.isShared }) {
+            differences.append("the new QEMU does not share the memory")
+        }
         guard differences.isEmpty else {
             throw HyperFreshError(
                 "the new QEMU does not have the guest's devices",
@@ -224,7 +228,8 @@ extension InnerSides {
     private func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
-        if let failure = await InnerEnd.end(old.seat, endingHypervisor: { self.refresh.mayEndOld(butFor: self.guest) }) {
+        if let failure = await InnerEnd.end(old.seat, endingHypervisor: { self.refresh.mayEndOld(butFor: self.guest) })
+        {
             scene.warn("the old QEMU of \(guest) did not end: \(failure.message)")
             return .oldSurvived
         }
@@ -261,7 +266,8 @@ extension InnerSides {
         if let failure = await InnerEnd.end(newSeat, endingHypervisor: { self.refresh.mayEndNew() }) {
             scene.fail(
                 HyperFreshError(
-                    "the new QEMU of \(guest) cannot be ended", remedy: "End hypervisor instance "
+                    "the new QEMU of \(guest) cannot be ended",
+                    remedy: "End hypervisor instance "
                         + "\(newSeat.hypervisor.record.id), then run `hyperfresh recover`.",
                     evidence: [failure.message]))
             return .newSurvived

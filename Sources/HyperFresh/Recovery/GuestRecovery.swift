@@ -100,7 +100,8 @@ struct GuestRecovery {
                 remedy: "Let go of its monitor (\(old.endpoint)) and run `hyperfresh recover` again.")
         }
         return Conclusion(
-            outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (\(old.name))", final: .rolledBack)
+            outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (\(old.name))", final: .rolledBack
+        )
     }
 
     private func keepNew(resume: Bool) async throws -> Conclusion {
@@ -130,4 +131,3 @@ struct GuestRecovery {
             remedy: "Start the guest anew. Its disks are as it left them.", final: .lost)
     }
 }
-

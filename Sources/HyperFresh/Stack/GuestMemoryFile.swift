@@ -7,13 +7,15 @@ struct GuestMemoryFile: Sendable {
     let path: String
     /// Bytes, the guest's memory and what stands around it.
     let size: UInt64
+    private let shape: MemoryFileShape
     private let directory: String
     private let guest: String
 
     init(_ guest: InnerGuestSpec, in stack: Stack) {
         directory = stack.hyperplexor.memoryDirectory
         path = stack.memoryFile(of: guest.name)
-        size = MemoryFileShape(memory: guest.memory).fileSize
+        shape = MemoryFileShape(memory: guest.memory)
+        size = shape.fileSize
         self.guest = guest.name
     }
 
@@ -28,6 +30,11 @@ struct GuestMemoryFile: Sendable {
                 unlink(path)
                 throw SystemError(operation: "posix_fallocate", subject: path, code: code)
             }
+            // Formatted once, before any hypervisor sees it: each finds a device DAX.
+            guard lseek(file.number, off_t(DAXInfoBlock.offset), SEEK_SET) >= 0 else {
+                throw SystemError(operation: "lseek", subject: path, code: errno)
+            }
+            try Files.write(DAXInfoBlock(shape, identity: UniqueID()).bytes, to: file, name: path)
         } catch {
             throw HyperFreshError(
                 "the memory of guest \(guest) (\(size >> 20) MiB) cannot be had in \(directory)", because: error,

@@ -11,9 +11,12 @@ struct GuestSeat: Sendable {
     var unit: InnerUnit { InnerUnit(guest.name) }
     var memoryFile: GuestMemoryFile { GuestMemoryFile(guest, in: stack) }
 
+    /// Everything that the guest wrote to its first serial port, in whichever hypervisor it was.
+    var consoleLog: String { "\(hypervisor.folder.parent)/\(guest.name).console.log" }
+
     /// Attaches memory, disks, boot files and the monitor's channel, from outside.
     func attach() async throws(HyperFreshError) {
-        try await refining("attach what guest \(guest.name) needs") { () throws(HypervisorError) in
+        try await refining { () throws(HypervisorError) in
             try await hypervisor.attach(plugs())
         }
     }
@@ -21,9 +24,13 @@ struct GuestSeat: Sendable {
     private func plugs() -> [HotPlug.Steps] {
         let name = guest.name
         let shape = MemoryFileShape(memory: guest.memory)
-        let disks = guest.disks + bootFiles.map { DiskSpec(name: $0.name, path: $0.path, format: .raw, isReadOnly: true) }
+        let disks =
+            guest.disks + bootFiles.map { DiskSpec(name: $0.name, path: $0.path, format: .raw, isReadOnly: true) }
         return [
-            HotPlug.Memory(guest: name, path: memoryFile.path, shape: shape).steps,
+            HotPlug.Memory(
+                guest: name, path: memoryFile.path, shape: shape, hugePages: stack.hyperplexor.hugePages
+            ).steps,
+            HotPlug.Console(guest: name, log: consoleLog).steps,
             HotPlug.Relay(guest: name, socket: hypervisor.folder.relaySocket(name)).steps,
         ]
             + disks.map { disk in
@@ -39,61 +46,33 @@ struct GuestSeat: Sendable {
         return [("kernel", path)] + (initramfs.map { [("initramfs", $0)] } ?? [])
     }
 
-    /// Makes everything ready inside: memory found (or formatted), boot files copied, networks bridged.
-    ///
-    /// - Parameter isFirst: Whether nobody has formatted the memory yet.
-    func prepare(isFirst: Bool = false) async throws(HyperFreshError) -> MemoryDevice {
-        try await refining("prepare guest \(guest.name)") { () throws(HypervisorError) in
+    /// Makes everything ready inside: boot files copied, networks bridged, memory found.
+    func prepare() async throws(HyperFreshError) -> MemoryDevice {
+        try await refining { () throws(HypervisorError) in
             let address = try await hypervisor.memoryAddress(of: guest.name)
-            let device =
-                if isFirst {
-                    try await CoMapping.format(at: address, by: hypervisor.agent)
-                } else {
-                    try await CoMapping.find(at: address, by: hypervisor.agent)
-                }
+            let files = bootFiles.map { file in
+                InnerPreparation.BootFile(name: file.name, size: (try? Files.status(file.path).size) ?? 0)
+            }
+            let device = try await InnerPreparation.run(
+                for: guest, bootFiles: files, memoryAt: address, in: hypervisor)
             let needed = MemoryFileShape(memory: guest.memory).proofOffsetInDevice + MemoryProof.length
             guard device.size >= needed else {
                 throw HypervisorError(
                     "the memory of guest \(guest.name) has \(device.size) bytes in the hypervisor, but needs \(needed)",
-                    remedy: "Its memory file has another size than the stack file says: take the stack down and up again.")
-            }
-            try await copyBootFiles()
-            if !guest.networks.isEmpty {
-                try await hypervisor.agent.run(
-                    InnerNetwork.bridges(for: guest, in: hypervisor.record.runName), to: "bridge the networks of guest \(guest.name)")
+                    remedy:
+                        "Its memory file has another size than the stack file says: take the stack down and up again.")
             }
             return device
-        }
-    }
-
-    private func copyBootFiles() async throws(HypervisorError) {
-        for file in bootFiles {
-            let size = (try? Files.status(file.path).size).map { "\($0)" } ?? "0"
-            try await hypervisor.agent.run(
-                """
-                mkdir -p -m 0700 /run/hyperfresh/boot
-                tries=0
-                while ! [ -b "$1" ]; do
-                    tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "$1 did not appear" >&2; exit 1; }
-                    sleep 0.05
-                done
-                head -c "$2" "$1" >"/run/hyperfresh/boot/$3"
-                """,
-                [InnerGuestFiles(guest: guest.name).device(file.name), size, "\(guest.name).\(file.name)"],
-                to: "copy the \(file.name) of guest \(guest.name)", within: .seconds(60))
         }
     }
 
     /// Starts the guest's QEMU, paused and waiting for state if `isIncoming`, and connects to its monitor.
     func start(on device: MemoryDevice, isIncoming: Bool) async throws(HyperFreshError) -> QMPClient {
         let command = InnerCommandLine(guest, dax: device.path, isIncoming: isIncoming)
-        return try await refining("start guest \(guest.name)") { () throws(HypervisorError) in
-            try await unit.start([command.executable] + command.arguments, by: hypervisor.agent)
-            if !guest.networks.isEmpty {
-                try await hypervisor.agent.run(
-                    InnerNetwork.taps(of: guest), to: "bridge the taps of guest \(guest.name)")
-            }
-            return try await connect()
+        return try await refining { () throws(HypervisorError) in
+            try await unit.start(
+                [command.executable] + command.arguments, then: InnerNetwork.taps(of: guest),
+                channel: hypervisor.folder.relaySocket(guest.name), by: hypervisor.agent)
         }
     }
 
@@ -102,9 +81,7 @@ struct GuestSeat: Sendable {
         try await unit.connect(through: hypervisor.folder.relaySocket(guest.name), agent: hypervisor.agent)
     }
 
-    private func refining<T>(
-        _ purpose: String, _ work: () async throws(HypervisorError) -> T
-    ) async throws(HyperFreshError) -> T {
+    private func refining<T>(_ work: () async throws(HypervisorError) -> T) async throws(HyperFreshError) -> T {
         do throws(HypervisorError) {
             return try await work()
         } catch {

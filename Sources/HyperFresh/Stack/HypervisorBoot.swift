@@ -37,7 +37,8 @@ struct HypervisorBoot {
                 networks: stack.networks(of: spec))
             try Files.replaceAtomically(folder.machineFile, bytes: OuterCommandLine.machineDefinition)
             let command = OuterCommandLine(
-                spec, in: stack, image: image, instance: instance, host: .init(usesKVM: accelerator == .kvm), attached: [])
+                spec, in: stack, image: image, instance: instance, host: .init(usesKVM: accelerator == .kvm),
+                attached: [])
             var record = try start([command.executable] + command.arguments, id: id, folder: folder)
             process = record.process
             try await keepApart(record.process)
@@ -60,7 +61,8 @@ struct HypervisorBoot {
     private func start(_ arguments: [String], id: String, folder: InstanceFolder) throws -> InstanceRecord {
         let errors = try Descriptor.open(folder.errorLog, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
         var request = SpawnRequest(
-            executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+            executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        )
         request.workingDirectory = folder.path
         request.descriptors = [.init(source: errors.number, number: 2)]
         var record: InstanceRecord?
@@ -105,7 +107,8 @@ struct HypervisorBoot {
             hypervisor.close()
             throw HyperFreshError(
                 handle.hasExited
-                    ? "hypervisor \(spec.name) died while it booted" : "the agent of hypervisor \(spec.name) never answered",
+                    ? "hypervisor \(spec.name) died while it booted"
+                    : "the agent of hypervisor \(spec.name) never answered",
                 remedy: "The end of its console says how far it came. Is its image whole, and its memory enough?")
         }
         return hypervisor
@@ -115,7 +118,8 @@ struct HypervisorBoot {
     private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
         var record = hypervisor.record
         let words = try? await hypervisor.agent.run(
-            "uname -r; qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'", to: "ask for its versions")
+            "uname -r; qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'",
+            to: "ask for its versions")
         let lines = (words ?? "").split(whereSeparator: \.isNewline).map(String.init)
         if lines.count == 2 { (record.kernel, record.qemu) = (lines[0], lines[1]) }
         return record

@@ -67,7 +67,8 @@ struct StackDown {
             if !record.process.isAlive { return }
         }
         throw HyperFreshError(
-            "hypervisor \(spec.name) (pid \(record.process.pid)) does not end", remedy: "End it, then run the same again.",
+            "hypervisor \(spec.name) (pid \(record.process.pid)) does not end",
+            remedy: "End it, then run the same again.",
             exitCode: RefreshOutcome.incomplete.exitCode)
     }
 }

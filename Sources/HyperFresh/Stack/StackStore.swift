@@ -88,7 +88,8 @@ struct StackStore: Sendable {
     /// The instances on record, dead or alive, the oldest first.
     func instances(of hypervisor: String) -> [InstanceRecord] {
         Self.names(in: "\(hypervisors)/\(hypervisor)").compactMap { id in
-            guard let bytes = try? Files.readAll(folder(hypervisor, id).record), let json = try? JSONValue(parsing: bytes)
+            guard let bytes = try? Files.readAll(folder(hypervisor, id).record),
+                let json = try? JSONValue(parsing: bytes)
             else { return nil }
             return InstanceRecord(json: json)
         }.sorted { $0.started < $1.started }
@@ -141,16 +142,18 @@ struct StackStore: Sendable {
                 remedy: "Make \(stateDirectory) this user's own, or name another folder with --state-dir.")
         }
         throw HyperFreshError(
-            "somebody else is at work on hypervisor \(hypervisor)", remedy: "Wait for it; `hyperfresh status` shows it.",
+            "somebody else is at work on hypervisor \(hypervisor)",
+            remedy: "Wait for it; `hyperfresh status` shows it.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
     /// Removes what is left of a hypervisor that is down.
     func forget(hypervisor: String) {
         for instance in instances(of: hypervisor) { forget(hypervisor, instance: instance.id) }
-        unlink(placementFile(hypervisor))
-        unlink("\(hypervisors)/\(hypervisor)/lock")
-        rmdir("\(hypervisors)/\(hypervisor)")
+        // Placement, lock, and what guests wrote to their consoles.
+        let folder = "\(hypervisors)/\(hypervisor)"
+        for name in Self.names(in: folder) { unlink("\(folder)/\(name)") }
+        rmdir(folder)
     }
 
     private func createFolder(of hypervisor: String) throws(SystemError) {
@@ -164,7 +167,9 @@ struct StackStore: Sendable {
         defer { closedir(handle) }
         var names: [String] = []
         while let entry = readdir(handle) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if name != ".", name != ".." { names.append(name) }
         }
         return names

@@ -72,7 +72,9 @@ struct StackUp {
             for file in made { file.remove() }
             GuestMemoryFile.removeFolder(of: stack)
             store.forget(hypervisor: spec.name)
-            if stack.hypervisors.allSatisfy({ store.instances(of: $0.name).isEmpty }) { store.forget(stack: stack.name) }
+            if stack.hypervisors.allSatisfy({ store.instances(of: $0.name).isEmpty }) {
+                store.forget(stack: stack.name)
+            }
             throw error
         }
     }
@@ -116,7 +118,7 @@ struct StackUp {
         made.append(seat.memoryFile)
         try await step("guest \(guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
             try await seat.attach()
-            let device = try await seat.prepare(isFirst: true)
+            let device = try await seat.prepare()
             let client = try await seat.start(on: device, isIncoming: false)
             client.close()
         }

@@ -37,15 +37,18 @@ struct DownCommand: AsyncParsableCommand {
     @Argument(help: "The stack: its name, or its file.", completion: .file(extensions: ["yaml", "yml"]))
     var stack: String
 
-    @Option(help: "How long guests may take to shut themselves down; 0s ends them at once.")
+    @Option(help: "How long guests may take to shut themselves down after the power button; then they are ended.")
     var grace = DurationArgument(.seconds(30))
+
+    @Flag(help: "End guests at once, as if the power had failed.")
+    var now = false
 
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
         let view = StackView(style: common.style)
         try await reportingFailure(as: common.style) {
-            try await common.host().down(stack: stack, grace: grace.duration) { view.show($0) }
+            try await common.host().down(stack: stack, grace: now ? .zero : grace.duration) { view.show($0) }
         }
     }
 }

@@ -16,17 +16,20 @@ public struct InnerUnit: Sendable, Hashable {
     /// What the QEMU says on standard error, inside the hypervisor.
     private var errorLog: String { "\(InnerGuestFiles.directory)/\(guest).log" }
 
-    /// Starts a QEMU in the unit, and waits until its monitor listens.
+    /// Starts a QEMU in the unit and connects to its monitor.
     ///
     /// - Parameters:
     ///   - arguments: The QEMU's, the program first.
+    ///   - preparation: Shell lines for when it has opened its devices.
+    ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
+    /// - Returns: A client like any other.
     /// - Throws: ``HypervisorError`` with the QEMU's words.
-    public func start(_ arguments: [String], by agent: HypervisorAgent) async throws(HypervisorError) {
-        try await agent.run(
-            """
-            unit=$1 socket=$2 log=$3; shift 3
-            mkdir -p -m 0700 /run/hyperfresh
+    public func start(
+        _ arguments: [String], then preparation: String, channel: String, by agent: HypervisorAgent
+    ) async throws(HypervisorError) -> QMPClient {
+        let script = """
+            unit=$1 socket=$2 log=$3 relay=$4; shift 4
             rm -f "$socket" "$log"
             systemctl reset-failed "$unit" 2>/dev/null || true
             systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
@@ -37,7 +40,14 @@ public struct InnerUnit: Sendable, Hashable {
                 tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "its monitor did not appear" >&2; exit 1; }
                 sleep 0.05
             done
-            """, [files.unit, files.qmp, errorLog] + arguments, to: "start the QEMU of guest \(guest)", within: .seconds(60))
+            \(preparation)
+            systemctl restart "$relay"
+            """
+        return try await connect(through: channel) { () throws(HypervisorError) in
+            try await agent.run(
+                script, [files.unit, files.qmp, errorLog, files.relayUnit] + arguments,
+                to: "start the QEMU of guest \(guest)", within: .seconds(90))
+        }
     }
 
     /// Ends the QEMU for good, and waits until it is gone.
@@ -80,13 +90,12 @@ public struct InnerUnit: Sendable, Hashable {
     /// - Returns: At most twelve lines; none when the agent does not answer.
     public func lastWords(by agent: HypervisorAgent) async -> [String] {
         let text = try? await agent.run(
-            "tail -n 12 \"$1\" 2>/dev/null || true", [errorLog], to: "read the log of guest \(guest)", within: .seconds(5))
+            "tail -n 12 \"$1\" 2>/dev/null || true", [errorLog], to: "read the log of guest \(guest)",
+            within: .seconds(5))
         return (text ?? "").split(whereSeparator: \.isNewline).map(String.init)
     }
 
-    /// Connects to the QEMU's monitor, through the relay to its channel on this host.
-    ///
-    /// The relay is started after this side has connected: a greeting that nobody hears is lost.
+    /// Connects to the monitor of a QEMU that runs.
     ///
     /// - Parameters:
     ///   - channel: The channel's socket on this host.
@@ -96,17 +105,27 @@ public struct InnerUnit: Sendable, Hashable {
     public func connect(
         through channel: String, agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
+        try await connect(through: channel) { () throws(HypervisorError) in
+            try await agent.run(
+                "systemctl restart \"$1\"", [files.relayUnit], to: "open the monitor of guest \(guest)",
+                within: .seconds(20))
+        }
+    }
+
+    /// The relay is started after this side has connected: a greeting that nobody hears is lost.
+    private func connect(
+        through channel: String, startingRelay: () async throws(HypervisorError) -> String
+    ) async throws(HypervisorError) -> QMPClient {
         var obstacle: HypervisorError?
         do throws(QMPError) {
-            return try await QMPClient.connect(path: channel, greetingDeadline: .seconds(20)) {
-                do throws(HypervisorError) {
-                    try await agent.run(
-                        "systemctl restart \"$1\"", [files.relayUnit],
-                        to: "open the monitor of guest \(guest)", within: .seconds(20))
-                } catch {
-                    obstacle = error
-                }
-            }
+            return try await QMPClient.connect(
+                path: channel, greetingDeadline: .seconds(20),
+                opening: { () throws(QMPError) in
+                    do throws(HypervisorError) { _ = try await startingRelay() } catch {
+                        obstacle = error
+                        throw QMPError(.cancelled, error.message, endpoint: channel)
+                    }
+                })
         } catch {
             throw obstacle
                 ?? HypervisorError(

@@ -10,6 +10,9 @@ public struct InstanceFolder: Sendable, Hashable {
     /// - Parameter path: The folder, absolute.
     public init(_ path: String) { self.path = path }
 
+    /// The folder of all runs of the hypervisor.
+    public var parent: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
+
     /// Where its monitor listens.
     public var qmpSocket: String { "\(path)/qmp.sock" }
     /// Where its guest agent is reached.

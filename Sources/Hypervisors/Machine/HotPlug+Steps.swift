@@ -47,6 +47,11 @@ extension HotPlug.Disk {
     public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
 }
 
+extension HotPlug.Console {
+    /// What plugs it in.
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+}
+
 extension HotPlug.Relay {
     /// What plugs it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }

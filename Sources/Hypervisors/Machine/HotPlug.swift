@@ -84,6 +84,33 @@ public enum HotPlug {
         }
     }
 
+    /// A guest's console: a virtio-serial port of the hypervisor to which the guest's QEMU writes, a file on this host.
+    ///
+    /// Old and new hypervisor append to the same file: it goes on across a refresh.
+    public struct Console: Sendable {
+        /// The file.
+        public let chardev: ChardevAdd
+        /// The port.
+        public let device: DeviceAdd
+        /// The file as text for a command line.
+        let chardevText: String
+
+        /// Makes the messages.
+        ///
+        /// - Parameters:
+        ///   - guest: The guest's name.
+        ///   - log: The file's path on this host.
+        public init(guest: String, log: String) {
+            chardev = ChardevAdd(
+                id: "console-\(guest)", backend: ["type": "file", "data": ["out": .string(log), "append": true]])
+            chardevText = OptionText.make("file", [("id", "console-\(guest)"), ("path", log), ("append", "on")])
+            device = DeviceAdd([
+                "driver": "virtserialport", "id": "tty-\(guest)", "bus": "consoles.0", "chardev": "console-\(guest)",
+                "name": .string(InnerGuestFiles(guest: guest).consolePort),
+            ])
+        }
+    }
+
     /// The way to a guest's monitor: a virtio-serial port of the hypervisor, a socket on this host.
     public struct Relay: Sendable {
         /// The socket.

@@ -17,8 +17,10 @@ public struct InnerGuestFiles: Sendable, Hashable {
 
     /// Where its monitor listens.
     public var qmp: String { "\(Self.directory)/\(guest).qmp" }
-    /// What it writes to its first serial port.
-    public var console: String { "\(Self.directory)/\(guest).console" }
+    /// Where what it writes to its first serial port leaves the hypervisor.
+    public var console: String { "/dev/virtio-ports/\(consolePort)" }
+    /// The name of the virtio-serial port behind it.
+    public var consolePort: String { "hyperfresh.console.\(guest)" }
     /// Its kernel, brought here by the hyperplexor.
     public var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
     /// Its initramfs.

@@ -20,9 +20,12 @@ public enum InnerNetwork {
                     done
                     [ -n "$card" ] || { echo "the hypervisor has no card on network \(network)" >&2; exit 1; }
                     ip link add name \(bridge) type bridge forward_delay 0
-                    echo 1 >/proc/sys/net/ipv6/conf/\(bridge)/disable_ipv6 2>/dev/null || true
-                    echo 1 >"/proc/sys/net/ipv6/conf/$card/disable_ipv6" 2>/dev/null || true
-                    ip link set dev "$card" master \(bridge) up
+                    ip link set dev \(bridge) addrgenmode none
+                    ip link set dev "$card" addrgenmode none
+                    ip link set dev "$card" master \(bridge)
+                    # A segment gives every sender its own frames back: they would teach the bridge wrong.
+                    bridge link set dev "$card" learning off
+                    ip link set dev "$card" up
                     ip link set dev \(bridge) up
                 fi
                 """

@@ -103,7 +103,8 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-chardev",
             OptionText.make(
                 "socket", [("id", "agent"), ("path", instance.folder.agentSocket), ("server", "on"), ("wait", "off")]),
-            "-chardev", OptionText.make("file", [("id", "console"), ("path", instance.folder.consoleLog), ("append", "on")]),
+            "-chardev",
+            OptionText.make("file", [("id", "console"), ("path", instance.folder.consoleLog), ("append", "on")]),
             "-pidfile", instance.folder.pidFile,
         ]
     }

@@ -6,41 +6,10 @@ public struct MemoryDevice: Sendable, Hashable {
     public let size: UInt64
 }
 
-/// Guest memory in the hands of hypervisors: formatted once, found in each, proven to be the same.
+/// Guest memory in the hands of hypervisors: found in each by its address, proven to be the same.
+///
+/// It is formatted once, from outside, when the file is made (``DAXInfoBlock``): each hypervisor finds a device DAX.
 public enum CoMapping {
-    /// Makes the NVDIMM at an address a device DAX, in the first hypervisor that sees it.
-    ///
-    /// `map=mem`: the page structures lie in the hypervisor's own memory. With `map=dev` they would lie in the shared
-    /// region, where two kernels would fight over them (ndctl-create-namespace(1)).
-    ///
-    /// - Parameters:
-    ///   - address: Where this host attached it, in the hypervisor's physical address space.
-    ///   - agent: The hypervisor's agent.
-    /// - Returns: The device.
-    /// - Throws: ``HypervisorError``.
-    public static func format(
-        at address: UInt64, by agent: HypervisorAgent
-    ) async throws(HypervisorError) -> MemoryDevice {
-        let text = try await agent.run(
-            """
-            command -v ndctl >/dev/null || { echo "the image has no ndctl" >&2; exit 1; }
-            region= tries=0
-            while [ -z "$region" ]; do
-                for folder in /sys/bus/nd/devices/region*; do
-                    [ -r "$folder/resource" ] && [ "$(cat "$folder/resource")" = "$1" ] || continue
-                    [ -e "/sys/bus/nd/devices/namespace${folder##*/region}.0" ] && region=${folder##*/region}
-                done
-                [ -n "$region" ] && break
-                tries=$((tries + 1)); [ $tries -lt 100 ] || { echo "no NVDIMM appeared at $1" >&2; exit 1; }
-                sleep 0.05
-            done
-            ndctl create-namespace --force --reconfig="namespace$region.0" --mode=devdax --map=mem >/dev/null
-
-            """ + finding, [hexadecimal(address), hexadecimal(address + MemoryFileShape.infoBlockSize)],
-            to: "format guest memory", within: .seconds(60))
-        return try device(in: text, at: address)
-    }
-
     /// Finds the device at an address, in a hypervisor to which formatted memory was attached.
     ///
     /// - Parameters:
@@ -51,35 +20,36 @@ public enum CoMapping {
     public static func find(
         at address: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> MemoryDevice {
-        let text = try await agent.run(
-            finding, [hexadecimal(address), hexadecimal(address + MemoryFileShape.infoBlockSize)],
-            to: "find guest memory", within: .seconds(30))
-        return try device(in: text, at: address)
+        try device(
+            in: try await agent.run(finding(at: address), to: "find guest memory", within: .seconds(30)), at: address)
     }
 
-    /// Prints name and size of the device DAX that begins at `$2`, behind the info block; it appears a moment after the
-    /// NVDIMM.
+    /// Shell lines that print name and size of the device DAX behind the info block of an NVDIMM; it appears a moment
+    /// after that.
     ///
     /// Numbers differ between hypervisors: the address alone says which one it is.
-    private static let finding = """
+    static func finding(at address: UInt64) -> String {
+        """
+        wanted=\(hexadecimal(address + MemoryFileShape.infoBlockSize))
         tries=0
         while :; do
             for folder in /sys/bus/dax/devices/dax*; do
-                [ -r "$folder/resource" ] && [ "$(cat "$folder/resource")" = "$2" ] || continue
+                [ -r "$folder/resource" ] && [ "$(cat "$folder/resource")" = "$wanted" ] || continue
                 size=$(cat "$folder/size")
-                if [ "$size" -gt 0 ] && [ -c "/dev/${folder##*/}" ]; then echo "${folder##*/} $size"; exit 0; fi
+                if [ "$size" -gt 0 ] && [ -c "/dev/${folder##*/}" ]; then echo "${folder##*/} $size"; break 2; fi
             done
-            tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "no device DAX appeared at $2" >&2; exit 1; }
+            tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "no device DAX appeared at $wanted" >&2; exit 1; }
             sleep 0.05
         done
         """
+    }
 
-    private static func device(in text: String, at address: UInt64) throws(HypervisorError) -> MemoryDevice {
+    static func device(in text: String, at address: UInt64) throws(HypervisorError) -> MemoryDevice {
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 2, let size = UInt64(words[1]) else {
             throw HypervisorError(
                 "the memory at \(hexadecimal(address)) is no device DAX in the hypervisor",
-                remedy: "Its image needs ndctl and a kernel with NFIT and DEV_DAX (scripts/build-hypervisor-image).",
+                remedy: "Its kernel needs NFIT and DEV_DAX, as that of scripts/build-hypervisor-image has.",
                 evidence: text.split(whereSeparator: \.isNewline).suffix(6).map(String.init))
         }
         return MemoryDevice(path: "/dev/\(words[0])", size: size)

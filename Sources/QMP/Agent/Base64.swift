@@ -12,7 +12,8 @@ enum Base64 {
             let part = bytes[start..<min(start + 3, bytes.count)]
             let group = part.reduce(UInt32(0)) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - part.count))
             for place in 0..<4 {
-                text.append(place <= part.count ? alphabet[Int(group >> UInt32(18 - 6 * place)) & 63] : UInt8(ascii: "="))
+                text.append(
+                    place <= part.count ? alphabet[Int(group >> UInt32(18 - 6 * place)) & 63] : UInt8(ascii: "="))
             }
         }
         return String(decoding: text, as: UTF8.self)
@@ -28,7 +29,9 @@ enum Base64 {
             let isLast = start + 4 == digits.count
             let part = digits[start..<start + 4]
             let used = isLast ? part.prefix { $0 != UInt8(ascii: "=") } : part
-            guard used.count >= 2, part.dropFirst(used.count).allSatisfy({ $0 == UInt8(ascii: "=") }) else { return nil }
+            guard used.count >= 2, part.dropFirst(used.count).allSatisfy({ $0 == UInt8(ascii: "=") }) else {
+                return nil
+            }
             var group: UInt32 = 0
             for digit in used {
                 guard let value = values[digit] else { return nil }
