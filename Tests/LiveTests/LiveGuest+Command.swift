@@ -32,8 +32,8 @@ extension LiveGuest {
 
 extension ChildProgram {
     /// Waits until a fault has made it stand still.
-    func waitUntilStopped() async throws {
-        let end = ContinuousClock.now + .seconds(30)
+    func waitUntilStopped(within deadline: Duration = .seconds(30)) async throws {
+        let end = ContinuousClock.now + deadline
         while !isStopped {
             try #require(ContinuousClock.now < end, "it never stood still: \(outputSoFar)\(errorsSoFar)")
             try await Task.sleep(for: .milliseconds(2))

@@ -1,0 +1,126 @@
+import CanaryTesting
+import Glibc
+import JSON
+import Linux
+import Testing
+
+extension Live {
+    /// A fresh hypervisor beneath running guests, with Debian's kernels and QEMUs, all emulated where the host cannot nest.
+    @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
+    struct NestedLiveTests {
+        private static let canBridge = geteuid() == 0 && Files.exists("/dev/net/tun")
+
+        @Test(.enabled(if: canBridge, "needs root and /dev/net/tun for a bridge"))
+        func guestsMoveToAnotherKernelAndQEMUAndBack() async throws {
+            let guests: [NestedStack.Guest] = [
+                .init(name: "disk", hasDisk: true), .init(name: "net", address: "10.231.80.2/29"),
+                .init(name: "busy", pace: "max"),
+            ]
+            try await NestedStack.run("nested", guests: guests, bridge: ("hfcanarybr", "10.231.80.1/29")) { stack in
+                for guest in guests { try await stack.proveAlive(guest.name) }
+                let echo = try EchoSession(to: "10.231.80.2")
+                defer { echo.stop() }
+                try await rehearse(stack)
+                let first = try #require(try await stack.look()["instances"]?.array?.first)
+                try await refreshAndLook(stack, image: "fresh", echo: echo)
+                let second = try #require(try await stack.look()["instances"]?.array?.first)
+                #expect(first["kernel"] != second["kernel"])
+                #expect(first["qemu"] != second["qemu"])
+                try await refreshAndLook(stack, image: "standard", echo: echo, parallel: "3")
+            }
+        }
+
+        /// A dry run does everything up to linked guests, and no guest notices.
+        private func rehearse(_ stack: NestedStack) async throws {
+            let before = try await stack.instances()
+            let report = try await stack.refresh("--dry-run")
+            #expect(report["outcome"] == "rehearsed", "\(report)")
+            #expect(try await stack.instances().map(\.id) == before.map(\.id))
+            #expect(stack.processes == before.map(\.pid))
+        }
+
+        private func refreshAndLook(
+            _ stack: NestedStack, image: String, echo: EchoSession, parallel: String = "1"
+        ) async throws {
+            let old = try #require(try await stack.instances().first)
+            let records = stack.reports("disk").last?.recordsVerified ?? 0
+            let lines = echo.soFar.lines
+            let report = try await stack.refresh("--image", Live.image(image), "--parallel", parallel)
+            try #require(report["outcome"] == "refreshed", "\(report)")
+            let moved = report["guests"]?.array ?? []
+            #expect(moved.count == 3)
+            #expect(moved.allSatisfy { ($0["switch_ms"]?.double ?? 0) > 0 }, "\(report)")
+            // The old hypervisor is gone, and its memory with it.
+            #expect(try await stack.instances().map(\.id).contains(old.id) == false)
+            #expect(!stack.processes.contains(old.pid))
+            for guest in stack.guests { try await stack.proveAlive(guest.name) }
+            #expect((stack.reports("disk").last?.recordsVerified ?? 0) > records)
+            try await Task.sleep(for: .seconds(2))
+            #expect(echo.soFar.end == nil)
+            #expect(echo.soFar.lines > lines)
+        }
+
+        @Test func aHypervisorThatDiesTakesAlongOnlyWhatIsItsOwn() async throws {
+            let guests: [NestedStack.Guest] = [.init(name: "one"), .init(name: "two")]
+            try await NestedStack.run("deaths", guests: guests) { stack in
+                for guest in guests { try await stack.proveAlive(guest.name) }
+                try await dieBeforeCommit(stack)
+                try await controllerDiesBetweenCommits(stack)
+                try await dieDuringTheSecond(stack)
+            }
+        }
+
+        /// The new hypervisor is killed when the guests are linked: all guests run on where they were.
+        private func dieBeforeCommit(_ stack: NestedStack) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh(fault: "stop-after-record:switching")
+            try await refresh.waitUntilStopped(within: .seconds(300))
+            for pid in stack.processes where pid != old.pid { kill(pid, SIGKILL) }
+            refresh.signal(SIGCONT)
+            let report = try await refresh.result(within: .seconds(120)).report
+            #expect(report["outcome"] == "rolled-back", "\(report)")
+            #expect(stack.processes == [old.pid])
+            for guest in stack.guests { try await stack.proveAlive(guest.name) }
+        }
+
+        /// The controller is killed when one guest has moved: `recover` settles both, and another run moves the other.
+        private func controllerDiesBetweenCommits(_ stack: NestedStack) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh(fault: "kill-after-record:retired")
+            #expect(try await refresh.result(within: .seconds(300)).ending == .killed(by: SIGKILL))
+            for _ in 0..<2 {
+                let recovery = try await stack.command("recover", within: .seconds(120))
+                #expect(recovery.ending == .exited(0), "\(recovery)")
+            }
+            #expect(try await stack.instances().count == 2)
+            for guest in stack.guests { try await stack.proveAlive(guest.name) }
+            let report = try await stack.refresh()
+            #expect(report["outcome"] == "refreshed", "\(report)")
+            #expect((report["guests"]?.array ?? []).count == 1)
+            #expect(!stack.processes.contains(old.pid))
+            for guest in stack.guests { try await stack.proveAlive(guest.name) }
+        }
+
+        /// The new hypervisor is killed when one guest is its own: that one is honestly lost, the other never left.
+        private func dieDuringTheSecond(_ stack: NestedStack) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh(fault: "stop-after-record:switching:2")
+            try await refresh.waitUntilStopped(within: .seconds(300))
+            let new = stack.processes.filter { $0 != old.pid }
+            for pid in new { kill(pid, SIGKILL) }
+            refresh.signal(SIGCONT)
+            let report = try await refresh.result(within: .seconds(120)).report
+            let outcomes = (report["guests"]?.array ?? []).compactMap { $0["outcome"]?.string }
+            #expect(outcomes.filter { $0 == "rolled-back" }.count == 1, "\(report)")
+            #expect(stack.processes == [old.pid])
+            let looked = try #require(try await stack.look()["guests"]?.array)
+            let running = looked.filter { $0["state"] == "running" }.compactMap { $0["name"]?.string }
+            try #require(running.count == 1)
+            try await stack.proveAlive(running[0])
+            for guest in stack.guests where guest.name != running[0] { #expect(try await stack.isSilent(guest.name)) }
+            let again = try await stack.refresh()
+            #expect(again["outcome"] == "refreshed", "\(again)")
+            try await stack.proveAlive(running[0])
+        }
+    }
+}

@@ -1,0 +1,193 @@
+import CanaryTesting
+import Glibc
+import JSON
+import Linux
+import Testing
+
+extension Live {
+    static func image(_ name: String) -> String { "\(cache)/hypervisor/\(name)" }
+
+    static let hasHypervisorImages =
+        isReady && ["standard", "fresh"].allSatisfy { Files.exists("\(image($0))/image.json") }
+    static let howToGetImages: Comment =
+        "needs hypervisor images: scripts/build-hypervisor-image, once without and once with --name fresh"
+}
+
+/// A hypervisor with canaries in it, driven by the real command, and gone with the test whatever becomes of it.
+struct NestedStack {
+    /// A canary in it.
+    struct Guest {
+        let name: String
+        /// Pages rewritten each second: `idle`, a number, or `max`.
+        var pace = "idle"
+        var hasDisk = false
+        /// Its address on the bridge; `nil` for no network.
+        var address: String?
+    }
+
+    static let hypervisor = "alpha"
+    let files: CanaryFiles
+    let guests: [Guest]
+    /// The bridge of this host that the guests' network is on.
+    let bridge: String?
+    var state: String { "\(files.directory)/state" }
+    private var file: String { "\(files.directory)/stack.yaml" }
+
+    /// Brings a stack up, does the work, takes it down, and looks that nothing is left.
+    static func run(
+        _ name: String, guests: [Guest], bridge: (name: String, address: String)? = nil,
+        _ body: (NestedStack) async throws -> Void
+    ) async throws {
+        let stack = NestedStack(files: try CanaryFiles(name: name), guests: guests, bridge: bridge?.name)
+        if let bridge { try await stack.makeBridge(bridge.name, bridge.address) }
+        let outcome: Result<Void, any Error>
+        do {
+            try stack.write()
+            let up = try await stack.command("up", stack.file, within: .seconds(300))
+            try #require(up.ending == .exited(0), "\(up)")
+            try await body(stack)
+            let down = try await stack.command("down", name, "--now")
+            #expect(down.ending == .exited(0), "\(down)")
+            stack.expectNothingLeft()
+            outcome = .success(())
+        } catch {
+            outcome = .failure(error)
+        }
+        for pid in stack.processes { kill(pid, SIGKILL) }
+        if let bridge { _ = try await ChildProgram.run("ip", ["link", "delete", bridge.name]) }
+        _ = try await ChildProgram.run("rm", ["-rf", stack.memoryFolder, stack.files.directory])
+        try outcome.get()
+    }
+
+    private var memoryFolder: String { "\(files.memory)-stack" }
+
+    private func makeBridge(_ name: String, _ address: String) async throws {
+        for words in [
+            ["link", "add", name, "type", "bridge", "forward_delay", "0"], ["address", "add", address, "dev", name],
+            ["link", "set", name, "up"],
+        ] {
+            let result = try await ChildProgram.run("ip", words)
+            try #require(result.ending == .exited(0), "\(result)")
+        }
+    }
+
+    private func write() throws {
+        let artifacts = try CanaryArtifacts(cache: Live.cache)
+        var lines = [
+            "version: 1", "name: \(files.unique.split(separator: "-")[0])", "hyperplexor:",
+            "  memory-directory: \(memoryFolder)", "  accelerator: tcg",
+        ]
+        if let bridge { lines += ["networks:", "  - name: lan", "    bridge: \(bridge)"] }
+        lines += [
+            "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))", "    memory: 768M",
+            "    cpus: 2", "    guests:",
+        ]
+        for guest in guests {
+            let words = ["console=tty0", "quiet", "loglevel=0", "canary.memory=24M", "canary.dirty=\(guest.pace)"]
+            lines += [
+                "      - name: \(guest.name)", "        memory: 128M", "        boot:",
+                "          kernel: \(artifacts.kernel)", "          initramfs: \(artifacts.initramfs)",
+                "          arguments: \((words + (guest.address.map { ["canary.ip=\($0)"] } ?? [])).joined(separator: " "))",
+            ]
+            if guest.hasDisk {
+                let disk = "\(files.directory)/\(guest.name).raw"
+                let image = try Descriptor.open(disk, flags: O_RDWR | O_CREAT | O_EXCL)
+                try #require(ftruncate(image.number, 64 << 20) == 0)
+                lines += ["        disks:", "          - name: data", "            file: \(disk)"]
+            }
+            if guest.address != nil { lines += ["        networks: [lan]"] }
+        }
+        try Files.replaceAtomically(file, bytes: Array((lines.joined(separator: "\n") + "\n").utf8))
+    }
+}
+
+// MARK: - The command
+
+extension NestedStack {
+    /// Starts the real command; `fault` says where it is to die or stand still, as in FaultPoint.swift.
+    func start(_ arguments: [String], fault: String? = nil) throws -> ChildProgram {
+        try ChildProgram(
+            Live.command, arguments, environment: ["HYPERFRESH_STATE_DIR": state, "HYPERFRESH_FAULT": fault ?? ""])
+    }
+
+    func command(
+        _ arguments: String..., fault: String? = nil, within deadline: Duration = .seconds(60)
+    ) async throws -> ChildProgram.Result {
+        try await start(arguments, fault: fault).result(within: deadline)
+    }
+
+    /// `refresh hypervisor --json`; emulated on busy cores, a switch takes its time.
+    func startRefresh(_ arguments: String..., fault: String? = nil) throws -> ChildProgram {
+        try start(
+            ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + arguments, fault: fault)
+    }
+
+    func refresh(_ arguments: String...) async throws -> JSONValue {
+        let program = try start(
+            ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + arguments)
+        return try await program.result(within: .seconds(400)).report
+    }
+
+    /// The hypervisor as `ps` shows it.
+    func look() async throws -> JSONValue {
+        let result = try await command("ps", "--json")
+        try #require(result.ending == .exited(0), "\(result)")
+        return try #require(try result.document["items"]?.array?.first)
+    }
+
+    /// The running instances: id and pid of each, the oldest first.
+    func instances() async throws -> [(id: String, pid: Int32)] {
+        try #require(try await look()["instances"]?.array).map { instance in
+            (try #require(instance["id"]?.string), try #require(instance["pid"]?.int.map(Int32.init)))
+        }
+    }
+}
+
+// MARK: - The witnesses
+
+extension NestedStack {
+    /// What a guest's canary has said so far, whichever hypervisor it was in.
+    func reports(_ guest: String) -> [CanaryReport] {
+        let log = "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log"
+        let text = (try? Files.readAll(log, limit: 64 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? ""
+        return text.split(whereSeparator: \.isNewline).compactMap { CanaryReport(line: $0) }
+    }
+
+    /// Waits until a guest's canary has spoken twice more and checked more than it had.
+    @discardableResult
+    func proveAlive(_ guest: String, within deadline: Duration = .seconds(90)) async throws -> CanaryReport {
+        let before = reports(guest).last
+        let end = ContinuousClock.now + deadline
+        while ContinuousClock.now < end {
+            if let now = reports(guest).last, now.sequence > (before?.sequence ?? 0) + 1,
+                now.pagesVerified > (before?.pagesVerified ?? 0)
+            {
+                try #require(now.anomalies == 0, "\(guest): \(now.anomaly)")
+                return now
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        throw CanaryError.silent(words: "\(guest): \(String(describing: before))")
+    }
+
+    /// Whether a guest's canary says nothing for a while.
+    func isSilent(_ guest: String) async throws -> Bool {
+        let before = reports(guest).last?.sequence
+        try await Task.sleep(for: .seconds(5))
+        return reports(guest).last?.sequence == before
+    }
+
+    /// The QEMUs of this host that belong to the stack.
+    var processes: [Int32] {
+        ((try? ProcFS.processes()) ?? []).filter { pid in
+            (try? ProcFS.commandLine(pid))?.contains { $0.contains(files.directory) } == true
+        }
+    }
+
+    func expectNothingLeft() {
+        #expect(processes == [])
+        #expect(!Files.exists(memoryFolder))
+        #expect((try? ProcFS.names(inFolder: "\(state)/hypervisors")) ?? [] == [])
+        #expect((try? ProcFS.names(inFolder: "\(state)/stacks")) ?? [] == [])
+    }
+}
