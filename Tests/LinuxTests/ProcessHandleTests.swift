@@ -31,6 +31,27 @@ import Testing
         try process.signal(SIGKILL)
     }
 
+    @Test func aSessionEndsWithAllItsMembers() async throws {
+        let script = "sleep 60 & (sleep 60; true) & sleep 60; true"
+        let leader = try ProcessHandle(try spawn(SpawnRequest(executable: "/bin/sh", arguments: ["sh", "-c", script])))
+        func members() throws -> [Int32] {
+            try ProcFS.processes().filter { pid in
+                guard let status = try? ProcFS.status(pid) else { return false }
+                return status.session == leader.identity.pid && !status.isDead
+            }
+        }
+        // The shell, a shell below it, and three that sleep.
+        let end = ContinuousClock.now + .seconds(20)
+        while try members().count < 5, .now < end { try await Task.sleep(for: .milliseconds(10)) }
+        try leader.signal(SIGKILL)
+        #expect(await leader.waitForExit(within: .seconds(5)))
+        #expect(try members().count == 4)
+        leader.endSession()
+        while try !members().isEmpty, .now < end { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(try members() == [])
+        leader.endSession()
+    }
+
     @Test func aWrongStartTimeIsSomebodyElse() throws {
         let own = try #require(ProcessIdentity.current(of: getpid()))
         let error = #expect(throws: SystemError.self) {

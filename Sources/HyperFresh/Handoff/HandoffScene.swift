@@ -47,6 +47,14 @@ final class HandoffScene: Sendable {
         state.withLock { if $0.failure == nil { $0.failure = failure } }
     }
 
+    /// Adds the words of the side that failed to the failure, unless it has them.
+    func explain(_ lines: [String]) {
+        state.withLock { state in
+            let known = state.failure?.evidence ?? []
+            state.failure?.evidence += lines.filter { !known.contains($0) }
+        }
+    }
+
     func warn(_ text: String) {
         state.withLock { $0.warnings.append(text) }
         clock.note(text)

@@ -11,6 +11,8 @@ struct ProcessSide: RecoverableSide {
     let endpoint: String
     let client: QMPClient?
     let observation: SideObservation
+    /// Whether we started it, in a session that is its own: what a wrapper has started is in there too.
+    var isOurs = false
 
     var name: String { identity.map { "pid \($0.pid)" } ?? "none" }
 
@@ -32,7 +34,7 @@ struct ProcessSide: RecoverableSide {
 
     func end() async throws(HyperFreshError) {
         guard let identity, identity.isAlive, let handle = try? ProcessHandle(identity) else { return }
-        try? handle.signal(SIGKILL)
+        if isOurs { handle.endSession() } else { try? handle.signal(SIGKILL) }
         guard await handle.waitForExit(within: .seconds(10)) else {
             throw HyperFreshError(
                 "pid \(identity.pid) cannot be ended", remedy: "End it and run `hyperfresh recover` again.")
@@ -70,10 +72,11 @@ extension GuestRecovery {
     ) async -> GuestRecovery {
         // Once settled, the lasting name is the new side's.
         let newQMP = Files.exists(facts.newQMP) ? facts.newQMP : facts.lastingQMP
+        var new = await ProcessSide.observe(entry.newIdentity ?? process(startedBy: entry.id), at: newQMP)
+        new.isOurs = true
         return GuestRecovery(
             entry: entry, state: state, journal: journal,
-            old: await ProcessSide.observe(facts.old, at: facts.oldQMP),
-            new: await ProcessSide.observe(entry.newIdentity ?? process(startedBy: entry.id), at: newQMP),
+            old: await ProcessSide.observe(facts.old, at: facts.oldQMP), new: new,
             places: EndpointPlaces(facts: facts))
     }
 

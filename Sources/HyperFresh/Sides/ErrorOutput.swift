@@ -29,11 +29,18 @@ final class ErrorOutput: Sendable {
 
     var number: Int32 { file.number }
 
-    /// What the new QEMU has said since it was started, the last lines of it.
+    /// What the new QEMU has said since it was started, the last lines of it, at most 8 KiB.
+    ///
+    /// The file may be the guest's own log of many years, and the program one that never ends its words.
     func lines(limit: Int = 12) -> [String] {
-        let bytes = (try? Files.readAll(path)) ?? []
-        return String(decoding: bytes.dropFirst(begin), as: UTF8.self)
-            .split(whereSeparator: \.isNewline).suffix(limit).map(String.init)
+        guard let reader = try? Descriptor.open(path, flags: O_RDONLY | O_NOFOLLOW),
+            let size = try? Files.status(of: reader).size
+        else { return [] }
+        let start = max(begin, Int(size) - 8192)
+        let bytes = [UInt8](unsafeUninitializedCapacity: 8192) { buffer, count in
+            count = max(0, pread(reader.number, buffer.baseAddress, buffer.count, off_t(start)))
+        }
+        return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(limit).map(String.init)
     }
 
     /// Removes the file if it was this handoff's own.

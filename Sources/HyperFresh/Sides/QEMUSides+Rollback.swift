@@ -11,8 +11,8 @@ extension QEMUSides {
         scene.clock.begin(.rollback)
         let (handle, errorOutput) = state.withLock { ($0.newHandle, $0.errorOutput) }
         if let handle {
-            // An error here means that it is gone already, which the wait finds.
-            try? handle.signal(SIGKILL)
+            // What a wrapper has started goes with it.
+            handle.endSession()
             guard await handle.waitForExit(within: .seconds(10)) else {
                 scene.fail(
                     HyperFreshError(
@@ -22,6 +22,7 @@ extension QEMUSides {
             }
         }
         EndpointFiles.discard(plan.endpoints)
+        scene.explain(errorOutput?.lines() ?? [])
         errorOutput?.discard()
         return .newRemoved
     }
