@@ -76,10 +76,12 @@ extension PreflightRun {
     /// Whether the new binary can take this guest.
     mutating func checkTarget(_ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe?) async {
         guard let target = result.target, let version = result.targetVersion else { return }
+        let runningTarget = probe == nil ? nil : (try? await client.executeRaw("query-target"))?["arch"]?.string
         findings +=
             TargetChecks(
                 description: description, cpuOption: guest.commandLine?.options(named: "cpu").last?.value,
-                isSameFile: probe == nil, targetPath: target.path, targetVersion: version, probe: probe
+                isSameFile: probe == nil, targetPath: target.path, targetVersion: version, probe: probe,
+                runningTarget: runningTarget
             ).findings
         guard let probe else {
             findings.append(Finding(.vmstateIncompatible, .pass, "the new QEMU is the same binary"))

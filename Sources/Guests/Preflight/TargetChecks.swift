@@ -11,6 +11,8 @@ struct TargetChecks {
     let targetVersion: QEMUVersion
     /// What the new binary says of itself; nil where it is the same file and was not asked.
     let probe: QEMUProbe?
+    /// What the running binary emulates, such as `x86_64`; nil where it was not asked.
+    var runningTarget: String?
 
     var findings: [Finding] {
         [machineType, cpu]
@@ -20,6 +22,12 @@ struct TargetChecks {
         let id = FindingID.machineTypeUnknown
         let type = description.machineType
         guard let probe else { return Finding(id, .pass, "the new QEMU is the same binary: it knows \(type)") }
+        // qemu-system-i386 knows the same machines, but has no 64-bit CPU for them.
+        if let runningTarget, runningTarget != probe.target {
+            return Finding(
+                id, .fail, "the new QEMU emulates \(probe.target), the guest's is one for \(runningTarget)",
+                evidence: [targetPath], remedy: "Choose a binary for \(runningTarget) (--to).")
+        }
         if probe.knows(machineType: type) {
             let isDeprecated = probe.machines.contains { $0.name == type && $0.isDeprecated }
             return Finding(
