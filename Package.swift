@@ -95,8 +95,8 @@ let package = Package(
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
         tests("HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
-        tests("HyperFreshCommandsTests", ["HyperFreshCommands", "HyperFresh", "JSON"]),
+        tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
-        tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
+        tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),
     ]
 )

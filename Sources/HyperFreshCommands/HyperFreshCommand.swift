@@ -4,7 +4,25 @@ import HyperFresh
 /// The command line, for whoever wants it as a program.
 public enum CommandLineTool {
     /// Reads this process's arguments, does what they say, and exits.
-    public static func run() async { await HyperFreshCommand.main() }
+    public static func run() async {
+        StandardStreams.complete()
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        var command: any ParsableCommand
+        do {
+            command = try await HyperFreshCommand.asyncParseAsRoot(arguments)
+        } catch {
+            // Asking for help is no failure.
+            guard HyperFreshCommand.exitCode(for: error) == .validationFailure else {
+                HyperFreshCommand.exit(withError: error)
+            }
+            UsageFailure.exit(with: error, arguments: arguments)
+        }
+        do {
+            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+        } catch {
+            HyperFreshCommand.exit(withError: error)
+        }
+    }
 }
 
 /// The command `hyperfresh` with its verbs.

@@ -44,6 +44,16 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
             evidence: error.refusal.map { ["\($0.errorClass): \($0.text)"] } ?? [])
     }
 
+    /// Arguments that name nothing that could be done.
+    ///
+    /// - Parameters:
+    ///   - message: What is wrong with them.
+    ///   - remedy: What to write instead.
+    /// - Returns: An error with exit status 64.
+    public static func misuse(_ message: String, remedy: String) -> HyperFreshError {
+        HyperFreshError(message, remedy: remedy, exitCode: usage)
+    }
+
     func adding(evidence lines: [String]) -> HyperFreshError {
         var error = self
         error.evidence += lines

@@ -16,7 +16,7 @@ struct GuestRefresh: Sendable {
         do throws(HyperFreshError) {
             try await perform(&report)
         } catch {
-            report.outcome = .rolledBack
+            report.outcome = RefreshOutcome(ofUnbegun: error)
             report.failure = error
         }
         clock.end()
@@ -25,13 +25,25 @@ struct GuestRefresh: Sendable {
         return report
     }
 
+    fileprivate static func untouched(_ preparation: GuestPreparation) -> String {
+        "Nothing was touched: the guest runs on pid \(preparation.process.identity.pid) as before."
+    }
+
     private func perform(_ report: inout RefreshReport) async throws(HyperFreshError) {
         clock.begin(.preflight)
         let preparation = try await GuestPreparation.prepare(request, host: host)
         report.take(preparation)
         guard let ready = preparation.ready else { return report.block(preparation) }
         let facts = HandoffFacts(ready, isRehearsal: request.isRehearsal)
-        let journal = try HandoffJournal.begin(id: ready.handoffID, facts: facts.json, lock: ready.lock, host: host)
+        let journal: HandoffJournal
+        do throws(HyperFreshError) {
+            journal = try HandoffJournal.begin(id: ready.handoffID, facts: facts.json, lock: ready.lock, host: host)
+        } catch {
+            preparation.close()
+            var failure = error
+            failure.guestState = Self.untouched(preparation)
+            throw failure
+        }
         report.id = journal.id
         clock.end()
 
@@ -65,7 +77,7 @@ extension RefreshReport {
         guard let reason = findings.first(where: { $0.severity == .fail }) else { return }
         failure = HyperFreshError(
             "\(guest) cannot be refreshed: \(reason.message) (\(reason.id))",
-            guestState: "Nothing was touched: the guest runs on pid \(preparation.process.identity.pid) as before.",
+            guestState: GuestRefresh.untouched(preparation),
             remedy: reason.remedy ?? "See docs/preflight.md.", exitCode: RefreshOutcome.blocked.exitCode)
     }
 
@@ -126,6 +138,16 @@ extension RefreshReport {
 }
 
 extension RefreshOutcome {
+    /// How a refresh ended that came to no handoff.
+    fileprivate init(ofUnbegun error: HyperFreshError) {
+        self =
+            switch error.exitCode {
+            case HyperFreshError.usage: .noGuest
+            case Self.blocked.exitCode: .blocked
+            default: .rolledBack
+            }
+    }
+
     init(_ outcome: HandoffOutcome) {
         self =
             switch outcome {

@@ -8,6 +8,8 @@ public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
     case rehearsed
     /// Preflight found a reason not to begin; nothing was touched.
     case blocked
+    /// There is no such guest, or more than one; nothing was touched.
+    case noGuest = "no-guest"
     /// The guest runs on the old QEMU, as before.
     case rolledBack = "rolled-back"
     /// The guest runs on the old QEMU, as before, because a deadline passed.
@@ -22,7 +24,7 @@ public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
     /// The exit status of a command that ended so.
     ///
     /// 0 done · 1 failed, the guest runs on the old side · 3 blocked, nothing touched · 4 deadline passed, rolled back ·
-    /// 5 on the new side, cleaning up incomplete · 6 cannot tell, or gone: an operator must look.
+    /// 5 on the new side, cleaning up incomplete · 6 cannot tell, or gone: an operator must look · 64 no such guest.
     public var exitCode: Int32 {
         switch self {
         case .refreshed, .rehearsed: 0
@@ -31,6 +33,7 @@ public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
         case .timedOut: 4
         case .incomplete: 5
         case .lost, .unknown: 6
+        case .noGuest: HyperFreshError.usage
         }
     }
 }

@@ -16,13 +16,18 @@ func reportingFailure<Result>(
     }
 }
 
+extension String {
+    /// What several lines of somebody's words are, one by one.
+    var lines: [String] { split(whereSeparator: \.isNewline).map(String.init) }
+}
+
 /// A failure for a person: what happened, whose words say so, where the guest is, what to do.
 enum FailureReport {
     static func show(_ error: HyperFreshError) {
         let terminal = Terminal.standardError
         Console.error(terminal.paint("hyperfresh: \(error.message)", .red))
-        for line in error.evidence { Console.error("    \(line)") }
-        if let guestState = error.guestState { Console.error(guestState) }
+        for line in error.evidence.flatMap(\.lines) { Console.error("    \(line)") }
+        if let guestState = error.guestState { Console.error("\(guestState)") }
         Console.error("→ \(error.remedy)")
     }
 }

@@ -32,15 +32,15 @@ struct HypervisorRefreshView {
 
     private func working(on what: String, _ terminal: Terminal) {
         guard terminal.isInteractive else { return }
-        Console.write("\r\u{1B}[K  \(terminal.paint("…", .yellow)) \(what)", to: 1)
+        Console.write("\(Terminal.restartLine)  \(terminal.paint("…", .yellow)) \(what)", to: 1)
     }
 
-    private func line(_ text: String, on terminal: Terminal) {
-        Console.out(terminal.isInteractive ? "\r\u{1B}[K\(text)" : text)
+    private func line(_ text: TerminalText, on terminal: Terminal) {
+        Console.out(terminal.isInteractive ? "\(Terminal.restartLine)\(text)" : text)
     }
 
     private func finish(_ report: HypervisorReport, on terminal: Terminal) {
-        if terminal.isInteractive { Console.write("\r\u{1B}[K", to: 1) }
+        if terminal.isInteractive { Console.write(Terminal.restartLine, to: 1) }
         if !report.guests.isEmpty {
             var table = TextTable(header: ["  GUEST", "OUTCOME", "STOPPED"])
             for guest in report.guests {
@@ -52,7 +52,7 @@ struct HypervisorRefreshView {
         if let failure = report.failure {
             FailureReport.show(failure)
         } else {
-            Console.out(terminal.paint(summary(of: report), .bold))
+            Console.out(terminal.paint("\(summary(of: report))", .bold))
         }
     }
 

@@ -5,6 +5,8 @@ import HyperFresh
 struct RefreshView {
     private let style: OutputStyle
     private(set) var exitCode: Int32 = 6
+    /// Phases that have ended, of which it is not known yet whether well.
+    private var ended: [PhaseTiming] = []
 
     init(style: OutputStyle) { self.style = style }
 
@@ -16,32 +18,43 @@ struct RefreshView {
         }
     }
 
-    private func showText(_ progress: RefreshProgress, on terminal: Terminal) {
+    private mutating func showText(_ progress: RefreshProgress, on terminal: Terminal) {
         switch progress {
         case .began(let phase):
+            // A rollback follows a failure, but a dry run too: the end tells.
+            if phase != .rollback { showEnded(isFailure: false, on: terminal) }
             guard terminal.isInteractive else { return }
-            Console.write("\r\u{1B}[K  \(terminal.paint("…", .yellow)) \(phase.rawValue)", to: 1)
-        case .ended(let timing):
-            let name = timing.phase.rawValue.padded(to: 10)
-            line("  \(terminal.paint("✓", .green)) \(name) \(Numbers.milliseconds(timing.milliseconds))", on: terminal)
+            Console.write("\(Terminal.restartLine)  \(terminal.paint("…", .yellow)) \(phase.rawValue)", to: 1)
+        case .ended(let timing): ended.append(timing)
         case .note(let text): line("    \(text)", on: terminal)
-        case .finished(let report): finish(report, on: terminal)
+        case .finished(let report):
+            showEnded(isFailure: report.failure != nil, on: terminal)
+            finish(report, on: terminal)
         }
     }
 
-    private func line(_ text: String, on terminal: Terminal) {
-        Console.out(terminal.isInteractive ? "\r\u{1B}[K\(text)" : text)
+    private mutating func showEnded(isFailure: Bool, on terminal: Terminal) {
+        for timing in ended {
+            let mark = isFailure && timing.phase != .rollback ? terminal.paint("✗", .red) : terminal.paint("✓", .green)
+            let name = timing.phase.rawValue.padded(to: 10)
+            line("  \(mark) \(name) \(Numbers.milliseconds(timing.milliseconds))", on: terminal)
+        }
+        ended = []
+    }
+
+    private func line(_ text: TerminalText, on terminal: Terminal) {
+        Console.out(terminal.isInteractive ? "\(Terminal.restartLine)\(text)" : text)
     }
 
     private func finish(_ report: RefreshReport, on terminal: Terminal) {
-        if terminal.isInteractive { Console.write("\r\u{1B}[K", to: 1) }
+        if terminal.isInteractive { Console.write(Terminal.restartLine, to: 1) }
         for finding in report.findings where finding.severity != .pass {
             for text in FindingView.lines(finding, on: terminal) { Console.out(text) }
         }
         if let failure = report.failure {
             FailureReport.show(failure)
         } else {
-            Console.out(terminal.paint(summary(of: report), .bold))
+            Console.out(terminal.paint("\(summary(of: report))", .bold))
         }
     }
 

@@ -16,10 +16,11 @@ struct StackView: Sendable {
                 ])
         case (.text(let terminal), .step(let text)):
             guard terminal.isInteractive else { return }
-            Console.write("\r\u{1B}[K  \(terminal.paint("…", .yellow)) \(text)", to: 1)
+            Console.write("\(Terminal.restartLine)  \(terminal.paint("…", .yellow)) \(text)", to: 1)
         case (.text(let terminal), .done(let text, let milliseconds)):
-            let line = "  \(terminal.paint("✓", .green)) \(text.padded(to: 40)) \(Numbers.milliseconds(milliseconds))"
-            Console.out(terminal.isInteractive ? "\r\u{1B}[K\(line)" : line)
+            let line: TerminalText =
+                "  \(terminal.paint("✓", .green)) \(text.padded(to: 40)) \(Numbers.milliseconds(milliseconds))"
+            Console.out(terminal.isInteractive ? "\(Terminal.restartLine)\(line)" : line)
         }
     }
 }

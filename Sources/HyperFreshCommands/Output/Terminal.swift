@@ -25,9 +25,14 @@ struct Terminal: Sendable {
         case faint = "2"
     }
 
-    func paint(_ text: String, _ colour: Colour) -> String {
-        hasColour ? "\u{1B}[\(colour.rawValue)m\(text)\u{1B}[0m" : text
+    func paint(_ text: TerminalText, _ colour: Colour) -> TerminalText {
+        hasColour ? text.wrapped(in: "\u{1B}[\(colour.rawValue)m", "\u{1B}[0m") : text
     }
+
+    func paint(_ words: String, _ colour: Colour) -> TerminalText { paint(TerminalText(words), colour) }
+
+    /// Forgets what the current line shows.
+    static let restartLine: TerminalText = "\r\u{1B}[K"
 
     private static func environment(_ name: String) -> String? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
@@ -37,13 +42,18 @@ struct Terminal: Sendable {
 
 /// Writes to the standard streams at once, so that what a person or a pipe sees is what has happened.
 enum Console {
-    static func out(_ line: String) { write(line + "\n", to: STDOUT_FILENO) }
+    static func out(_ line: TerminalText) { write(raw: line.raw + "\n", to: STDOUT_FILENO) }
 
-    static func out(json: JSONValue, pretty: Bool = false) { out(json.encoded(pretty: pretty)) }
+    /// JSON on one line, so that readers of lines need no parser to find its end; `pretty` where a person reads it.
+    static func out(json: JSONValue, pretty: Bool = false) {
+        write(raw: json.encoded(pretty: pretty && Terminal.standardOutput.isInteractive) + "\n", to: STDOUT_FILENO)
+    }
 
-    static func error(_ line: String) { write(line + "\n", to: STDERR_FILENO) }
+    static func error(_ line: TerminalText) { write(raw: line.raw + "\n", to: STDERR_FILENO) }
 
-    static func write(_ text: String, to descriptor: Int32) {
+    static func write(_ text: TerminalText, to descriptor: Int32) { write(raw: text.raw, to: descriptor) }
+
+    private static func write(raw text: String, to descriptor: Int32) {
         var text = text
         text.withUTF8 { bytes in
             var rest = UnsafeRawBufferPointer(bytes)

@@ -1,13 +1,15 @@
-/// Columns as wide as their widest cell, two spaces apart, no trailing spaces.
+/// Columns as wide as their widest cell, two spaces apart, no trailing spaces; cells are made harmless.
 struct TextTable {
     private var rows: [[String]]
 
     init(header: [String]) { rows = [header] }
 
-    mutating func append(_ row: [String]) { rows.append(row) }
+    mutating func append(_ row: [String]) { rows.append(row.map { TerminalText($0).raw }) }
 
     func print(on terminal: Terminal) {
-        for (index, line) in lines.enumerated() { Console.out(index == 0 ? terminal.paint(line, .bold) : line) }
+        for (index, line) in lines.enumerated() {
+            Console.out(index == 0 ? terminal.paint("\(line)", .bold) : "\(line)")
+        }
     }
 
     var lines: [String] {

@@ -107,7 +107,7 @@ struct LineEditor {
 
     private func redraw() {
         let back = text.count - cursor
-        let move = back > 0 ? "\u{1B}[\(back)D" : ""
+        let move: TerminalText = back > 0 ? "\u{1B}[\(back)D" : ""
         Console.write("\r\u{1B}[K\(prompt)\(String(text))\(move)", to: STDOUT_FILENO)
     }
 

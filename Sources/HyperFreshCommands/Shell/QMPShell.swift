@@ -41,8 +41,8 @@ struct QMPShell {
         }
         let tap = client.tap { message in
             guard case .success(let event) = message else { return }
-            let line = "\(event.name) \(JSONValue.object(event.data).encoded())"
-            Console.out((isTerminal ? "\r\u{1B}[K" : "") + terminal.paint(line, .yellow))
+            let line = terminal.paint("\(event.name) \(JSONValue.object(event.data).encoded())", .yellow)
+            Console.out(isTerminal ? "\(Terminal.restartLine)\(line)" : line)
         }
         defer { tap.cancel() }
         var editor = LineEditor(prompt: isTerminal ? "\(name)> " : "") { line in
@@ -57,7 +57,7 @@ struct QMPShell {
     /// Text as text (the human monitor's answers), anything else as JSON.
     static func show(_ reply: JSONValue) {
         if let text = reply.string {
-            Console.write(text, to: STDOUT_FILENO)
+            Console.write(.lines(text), to: STDOUT_FILENO)
         } else {
             Console.out(json: reply, pretty: true)
         }

@@ -22,7 +22,7 @@ struct RecoverCommand: AsyncParsableCommand {
         case .text(let terminal):
             if reports.isEmpty { Console.out("Nothing to recover.") }
             for report in reports {
-                Console.out("\(terminal.paint(report.guest, .bold)) (\(report.id)): \(report.summary)")
+                Console.out("\(terminal.paint("\(report.guest)", .bold)) (\(report.id)): \(report.summary)")
                 if let remedy = report.remedy { Console.out("  → \(remedy)") }
             }
         }

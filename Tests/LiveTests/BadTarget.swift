@@ -1,0 +1,134 @@
+import Linux
+import Testing
+
+/// Something that is given as the new QEMU and is none, or none for this guest.
+struct BadTarget: Sendable, CustomTestStringConvertible {
+    /// What stands at the path.
+    enum Kind: Sendable {
+        /// A program that is there anyway.
+        case path(String)
+        /// A shell script.
+        case script(String)
+        /// A script that may not be executed.
+        case document(String)
+        /// Bytes that may be executed.
+        case bytes([UInt8])
+        /// A copy of the real QEMU in a folder of its own.
+        case copy(of: String)
+    }
+
+    let name: String
+    let kind: Kind
+    /// What the error has to say.
+    let words: String
+    /// The finding that has to say it.
+    var finding = "binary-unusable"
+
+    /// Whether it fails in a rehearsal.
+    var isRehearsed = false
+
+    init(
+        _ name: String, _ kind: Kind, says words: String, finding: String = "binary-unusable", isRehearsed: Bool = false
+    ) {
+        self.name = name
+        self.kind = kind
+        self.words = words
+        self.finding = finding
+        self.isRehearsed = isRehearsed
+    }
+
+    var testDescription: String { name }
+
+    /// Puts it in place.
+    ///
+    /// - Returns: its path.
+    func make(in folder: String) async throws -> String {
+        let path = "\(folder)/\(name.replacing(" ", with: "-"))"
+        switch kind {
+        case .path(let path): return path
+        case .script(let text):
+            try Files.replaceAtomically(path, bytes: Array("#!/bin/sh\n\(text)\n".utf8), mode: 0o755)
+        case .document(let text): try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644)
+        case .bytes(let bytes): try Files.replaceAtomically(path, bytes: bytes, mode: 0o755)
+        case .copy(let original):
+            let bytes = try Files.readAll(original, limit: 256 << 20)
+            try Files.replaceAtomically(path, bytes: bytes, mode: 0o755)
+        }
+        return path
+    }
+}
+
+extension BadTarget {
+    /// What preflight has to find out, before anything is touched.
+    static let refused: [BadTarget] = [
+        BadTarget("nothing", .path("/nonexistent/qemu-system-x86_64"), says: "there is no such file"),
+        BadTarget("an unknown name", .path("qemu-system-nonexistent"), says: "there is no such file"),
+        BadTarget("no name", .path(""), says: "there is no such file"),
+        BadTarget("a folder", .path("/usr/bin"), says: "it is no program"),
+        BadTarget("a device", .path("/dev/null"), says: "it is no program"),
+        BadTarget("a document", .document("#!/bin/sh\nexec \(Live.qemu7) \"$@\"\n"), says: "it is not executable"),
+        BadTarget("bytes", .bytes([0, 1, 2, 3]), says: "xec format error"),
+        BadTarget("an empty file", .bytes([]), says: "xec format error"),
+        BadTarget("true", .path("/bin/true"), says: "does not name QEMU"),
+        BadTarget("another tool of QEMU's", .path("/usr/bin/qemu-img"), says: "does not name QEMU"),
+        BadTarget("ends at once", .script("exit 0"), says: "does not name QEMU"),
+        BadTarget("fails with words", .script("echo no luck today >&2; exit 3"), says: "no luck today"),
+        BadTarget("is killed", .script("kill -SEGV $$"), says: "signal 11"),
+        BadTarget("says garbage", .script("head -c 200000 /dev/urandom"), says: "does not name QEMU"),
+        BadTarget("says garbage for ever", .script("exec yes QEMU"), says: "exceeded the limit"),
+        BadTarget("hangs", .script("\(sleep); exit 1"), says: "did not end within"),
+        BadTarget(
+            "names itself QEMU and ends", .script("\(lie); echo changed my mind >&2; exit 1"), says: "changed my mind"),
+        BadTarget("names itself QEMU and hangs", .script("\(lie); \(sleep); exit 1"), says: "did not answer within"),
+        BadTarget("names itself QEMU and says garbage", .script("\(lie); echo '{]' >&3; \(sleep)"), says: "QMP"),
+        BadTarget("does not exec", .script("\(Live.qemu7) \"$@\"; exit $?"), says: "must end in `exec`"),
+        BadTarget(
+            "lacks a device", .path("/usr/bin/qemu-system-x86_64-microvm"), says: "virtio-blk-pci: no such device",
+            finding: "vmstate-incompatible"),
+        BadTarget(
+            "emulates another processor", .path("/usr/bin/qemu-system-i386"), says: "emulates i386",
+            finding: "machine-type-unknown"),
+        BadTarget("is away from its modules", .copy(of: Live.qemu7), says: "could not load module"),
+    ]
+
+    /// What looks like QEMU until it is to take the guest.
+    static let failing: [BadTarget] = [
+        BadTarget("rejects a device", .script(whenStarted("\(qemu) -device no-such-device")), says: "no-such-device"),
+        BadTarget(
+            "fails in a rehearsal", .script(whenStarted("\(qemu) -device no-such-device")), says: "no-such-device",
+            isRehearsed: true),
+        BadTarget("fails late", .script(whenStarted("echo it burns >&2; exit 7")), says: "it burns"),
+        BadTarget("fails with a child", .script(whenStarted("\(sleep) & exit 7")), says: ""),
+        BadTarget("crashes late", .script(whenStarted("kill -SEGV $$")), says: ""),
+        BadTarget("says garbage late", .script(whenStarted("head -c 300000 /dev/urandom >&2; exit 1")), says: ""),
+        BadTarget(
+            "has other memory", .script(whenStarted("\(qemu) -object memory-backend-ram,id=more,size=16M -m 512M")),
+            says: ""),
+    ]
+
+    /// What looks like QEMU and then does nothing.
+    static let hanging: [BadTarget] = [
+        BadTarget("hangs late", .script(whenStarted("exec \(sleep)")), says: ""),
+        BadTarget("waits for a child", .script(whenStarted("\(sleep); exit 1")), says: ""),
+        BadTarget(
+            "has much to say",
+            .script(whenStarted("head -c 20000000 /dev/zero >&2; printf '\\nat last' >&2; \(sleep)")),
+            says: "at last"),
+    ]
+
+    /// A time that no other program sleeps for.
+    static let sleep = "sleep 86\(UInt32.random(in: 100...999))"
+
+    /// Answers the first question as QEMU does.
+    private static let lie = "[ \"$1\" = --version ] && echo QEMU emulator version 9.9.9 && exit 0"
+    private static let qemu = "exec \(Live.qemu7) \"$@\""
+
+    /// A wrapper that has to be kept, because it changes the environment; it shows itself when a guest is to come.
+    private static func whenStarted(_ deed: String) -> String {
+        """
+        export HYPERFRESH_TEST_WRAPPER=1
+        case " $* " in *" -incoming "*) \(deed) ;; esac
+        \(qemu)
+        """
+    }
+}
