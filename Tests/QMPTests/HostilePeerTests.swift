@@ -7,6 +7,10 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
     private static let small = JSONLimits(maximumBytes: 100_000, maximumDepth: 64)
 
+    /// Tells an end from a hang, not how fast this machine is: many times longer than any deadline here, and shorter than
+    /// those of which a test shows that nobody waits for them.
+    private static let ever = Duration.seconds(30)
+
     private func failure(_ steps: ScriptStep..., within patience: Duration = .milliseconds(300)) async throws
         -> QMPError?
     {
@@ -15,7 +19,7 @@ import Testing
         let error = await #expect(throws: QMPError.self) {
             try await QMPClient.connect(path: server.path, greetingDeadline: patience, limits: Self.small)
         }
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < Self.ever)
         #expect(error?.description.contains(server.path) == true)
         return error
     }
@@ -56,7 +60,7 @@ import Testing
             #expect(error?.code == .busy)
             #expect(error?.description.contains(server.path) == true)
         }
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < Self.ever)
         holder.close()
     }
 
@@ -165,8 +169,9 @@ import Testing
         let client = try await QMPClient.connect(path: server.path)
         let start = ContinuousClock.now
         let filler = JSONValue.string(String(repeating: "x", count: 40_000))
-        for _ in 0..<20 { try client.post("a", arguments: ["filler": filler], deadline: .milliseconds(400)) }
-        #expect(ContinuousClock.now - start < .milliseconds(300))
+        // One that waited for the peer would wait until its deadline.
+        for _ in 0..<20 { try client.post("a", arguments: ["filler": filler], deadline: .seconds(50)) }
+        #expect(ContinuousClock.now - start < Self.ever)
         let huge = await #expect(throws: QMPError.self) {
             let filler = JSONValue.string(String(repeating: "x", count: 4 << 20))
             try await client.executeRaw("huge", arguments: ["filler": filler], deadline: .milliseconds(200))
@@ -177,7 +182,7 @@ import Testing
         }
         #expect(last?.code == .timeout || last?.code == .disconnected)
         #expect(last?.isUnsent == true)
-        #expect(ContinuousClock.now - start < .seconds(10))
+        #expect(ContinuousClock.now - start < Self.ever)
     }
 
     @Test func aHugeCommandReachesAPeerThatReadsSlowly() async throws {
