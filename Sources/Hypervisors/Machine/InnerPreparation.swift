@@ -2,6 +2,17 @@
 ///
 /// One script: each call of the agent is a round trip through two kernels.
 public enum InnerPreparation {
+    /// udev names a disk a while after it was plugged in; a long while on a busy host.
+    private static let appears = """
+        appears() {
+            tries=0
+            while ! [ -b "$1" ]; do
+                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "$1 did not appear" >&2; exit 1; }
+                sleep 0.1
+            done
+        }
+        """
+
     /// A file that the guest's QEMU reads when it starts.
     public struct BootFile: Sendable, Hashable {
         /// What it is there: `kernel` or `initramfs`.
@@ -34,15 +45,15 @@ public enum InnerPreparation {
     ) async throws(HypervisorError) -> MemoryDevice {
         let files = InnerGuestFiles(guest: guest.name)
         let script =
-            ["mkdir -p -m 0700 \(InnerGuestFiles.bootDirectory)"]
+            [appears, "mkdir -p -m 0700 \(InnerGuestFiles.bootDirectory)"]
             + bootFiles.map { file in
                 let device = files.device(file.name)
                 return """
-                    udevadm wait --timeout=20 \(device)
+                    appears \(device)
                     head -c \(file.size) \(device) >\(InnerGuestFiles.bootDirectory)/\(guest.name).\(file.name)
                     """
             }
-            + guest.disks.map { "udevadm wait --timeout=20 \(files.device($0.name))" }
+            + guest.disks.map { "appears \(files.device($0.name))" }
             + [InnerNetwork.bridges(for: guest, in: hypervisor.record.runName), CoMapping.finding(at: address)]
         let text = try await hypervisor.agent.run(
             script.joined(separator: "\n"), to: "prepare guest \(guest.name)", within: .seconds(90))
