@@ -51,7 +51,8 @@ struct HypervisorBoot {
             let evidence = Self.words(folder)
             if let process, let handle = try? ProcessHandle(process) {
                 try? handle.signal(SIGKILL)
-                _ = await handle.waitForExit(within: .seconds(20))
+                // In a task of its own: this one may have been cancelled.
+                _ = await Task { await handle.waitForExit(within: .seconds(20)) }.value
             }
             store.forget(spec.name, instance: id)
             throw Self.failure(error, spec.name, evidence: evidence)
@@ -151,6 +152,11 @@ struct HypervisorBoot {
     }
 
     private static func failure(_ error: any Error, _ name: String, evidence: [String]) -> HyperFreshError {
+        if Task.isCancelled {
+            return HyperFreshError(
+                "the start of hypervisor \(name) was cut short",
+                remedy: "Nothing of it is left. Start it again when it suits.")
+        }
         if let error = error as? HyperFreshError { return error.adding(evidence: evidence) }
         return HyperFreshError(
             "hypervisor \(name) could not be started", because: error, remedy: "`hyperfresh doctor` looks at this host."

@@ -1,4 +1,5 @@
 import Glibc
+import Guests
 import Hypervisors
 import Linux
 import QMP
@@ -31,7 +32,12 @@ struct StackUp {
         for spec in stack.hypervisors {
             let lock = try store.lock(spec.name)
             defer { lock.release() }
-            try await bringUp(spec)
+            do throws(HyperFreshError) { try await bringUp(spec) } catch {
+                let isUp = stack.hypervisors.contains { !store.instances(of: $0.name).isEmpty }
+                if !isUp { store.forget(stack: stack.name) }
+                if store.instances(of: spec.name).isEmpty { store.forget(hypervisor: spec.name) }
+                throw error
+            }
         }
     }
 
@@ -56,6 +62,7 @@ struct StackUp {
     }
 
     private func start(_ spec: HypervisorSpec) async throws(HyperFreshError) {
+        try checkRoom(spec)
         // What an instance that died has left is nobody's.
         for instance in store.instances(of: spec.name) { store.forget(spec.name, instance: instance.id) }
         let image = try readImage(spec)
@@ -72,11 +79,27 @@ struct StackUp {
             for file in made { file.remove() }
             GuestMemoryFile.removeFolder(of: stack)
             store.forget(hypervisor: spec.name)
-            if stack.hypervisors.allSatisfy({ store.instances(of: $0.name).isEmpty }) {
-                store.forget(stack: stack.name)
+            if Task.isCancelled {
+                throw HyperFreshError(
+                    "the start of hypervisor \(spec.name) was cut short",
+                    remedy: "Nothing of it is left. Start it again when it suits.")
             }
             throw error
         }
+    }
+
+    /// Before anything is made: a host out of memory ends processes, and not always the newest.
+    private func checkRoom(_ spec: HypervisorSpec) throws(HyperFreshError) {
+        let guests = spec.guests.reduce(0) { $0 + GuestMemoryFile($1, in: stack).size }
+        let finding = HostChecks.memory(overhead: spec.memory + guests + (256 << 20))
+        guard finding.severity == .fail else { return }
+        throw HyperFreshError(
+            "there is too little memory for hypervisor \(spec.name) and its guests",
+            remedy:
+                "Free memory, or give them less in the stack file. A refresh needs room for a second hypervisor, too.",
+            evidence: [
+                "\(spec.name): \(spec.memory >> 20) MiB, its guests: \(guests >> 20) MiB", finding.evidence.first ?? "",
+            ])
     }
 
     private func readImage(_ spec: HypervisorSpec) throws(HyperFreshError) -> HypervisorImage {

@@ -20,9 +20,9 @@ struct UpCommand: AsyncParsableCommand {
 
     func run() async throws {
         let view = StackView(style: common.style)
-        try await reportingFailure(as: common.style) {
-            try await common.host().up(file: file) { view.show($0) }
-        }
+        let work = Task { [host = common.host(), file] in try await host.up(file: file) { view.show($0) } }
+        InterruptSignals.handle { work.cancel() }
+        try await reportingFailure(as: common.style) { try await work.value }
     }
 }
 

@@ -73,7 +73,8 @@ public final class Hypervisor: Sendable {
     public func end(within deadline: Duration = .seconds(20)) async -> Bool {
         // Refused only when it is gone already, which the wait finds.
         try? process.signal(9)
-        return await process.waitForExit(within: deadline)
+        // In a task of its own: whoever was cancelled cleans up by this, and has to know.
+        return await Task { [process] in await process.waitForExit(within: deadline) }.value
     }
 
     /// The last lines of a console.
