@@ -66,6 +66,9 @@ int hf_namespace_flag(const char *name);
 
 uint64_t hf_make_device(uint32_t major, uint32_t minor);
 
+/// The rate of this CPU's time stamp counter in kHz, measured against CLOCK_MONOTONIC in 50 ms; 0 where it has none.
+int64_t hf_tsc_kilohertz(void);
+
 /// The flags of open(2) that Swift does not see.
 extern const int hf_o_path;
 extern const int hf_o_direct;

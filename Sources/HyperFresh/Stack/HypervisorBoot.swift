@@ -37,7 +37,10 @@ struct HypervisorBoot {
                 networks: stack.networks(of: spec))
             try Files.replaceAtomically(folder.machineFile, bytes: OuterCommandLine.machineDefinition)
             let command = OuterCommandLine(
-                spec, in: stack, image: image, instance: instance, host: .init(usesKVM: accelerator == .kvm),
+                spec, in: stack, image: image, instance: instance,
+                host: .init(
+                    usesKVM: accelerator == .kvm,
+                    tscKilohertz: accelerator == .tcg ? TimeStampCounter.measureKilohertz() : nil),
                 attached: [])
             var record = try start([command.executable] + command.arguments, id: id, folder: folder)
             process = record.process
@@ -118,9 +121,15 @@ struct HypervisorBoot {
     /// What runs in it, by its own word.
     private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
         var record = hypervisor.record
+        let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
+        let fraction = "\(1_000_000 + microseconds)".dropFirst()
         let words = try? await hypervisor.agent.run(
-            "uname -r; qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'",
-            to: "ask for its versions")
+            // Its clock was set from an RTC that counts whole seconds; guests' RTCs run on it.
+            """
+            date --set="@$1" >/dev/null
+            uname -r
+            qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'
+            """, ["\(seconds).\(fraction)"], to: "set its clock and ask for its versions")
         let lines = (words ?? "").split(whereSeparator: \.isNewline).map(String.init)
         if lines.count == 2 { (record.kernel, record.qemu) = (lines[0], lines[1]) }
         return record

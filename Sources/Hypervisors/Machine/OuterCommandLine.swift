@@ -9,6 +9,8 @@ public struct OuterCommandLine: Sendable, Hashable {
     public struct Host: Sendable, Hashable {
         /// Whether KVM runs the hypervisor; else TCG emulates it.
         public var usesKVM: Bool
+        /// The rate of this host's time stamp counter in kHz, for a hypervisor that TCG emulates.
+        public var tscKilohertz: Int?
         /// The disks of guests that are block devices.
         public var blockDevices: Set<String>
         /// The disks of guests that know no O_DIRECT, such as files on a tmpfs.
@@ -18,10 +20,14 @@ public struct OuterCommandLine: Sendable, Hashable {
         ///
         /// - Parameters:
         ///   - usesKVM: Whether KVM runs the hypervisor; else TCG emulates it.
+        ///   - tscKilohertz: The rate of this host's time stamp counter, for TCG.
         ///   - blockDevices: The paths of guests' disks that are block devices.
         ///   - cachedDisks: The paths of guests' disks that know no O_DIRECT.
-        public init(usesKVM: Bool, blockDevices: Set<String> = [], cachedDisks: Set<String> = []) {
+        public init(
+            usesKVM: Bool, tscKilohertz: Int? = nil, blockDevices: Set<String> = [], cachedDisks: Set<String> = []
+        ) {
             self.usesKVM = usesKVM
+            self.tscKilohertz = tscKilohertz
             self.blockDevices = blockDevices
             self.cachedDisks = cachedDisks
         }
@@ -52,7 +58,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     ) {
         executable = stack.hyperplexor.qemu
         arguments = Self.machine(hypervisor, instance: instance, host: host)
-        arguments += Self.boot(hypervisor, image: image, instance: instance)
+        arguments += Self.boot(hypervisor, image: image, instance: instance, host: host)
         arguments += Self.endpoints(instance)
         for network in stack.networks(of: hypervisor) { arguments += Self.card(network, instance: instance) }
         for guest in hypervisor.guests where attached?.contains(guest.name) ?? true {
@@ -81,9 +87,12 @@ public struct OuterCommandLine: Sendable, Hashable {
     }
 
     private static func boot(
-        _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance
+        _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) -> [String] {
         var words = [image.kernelArguments, "systemd.hostname=\(instance.hostname)"]
+        // An emulated hypervisor on a busy host measures its counter, which is this host's, wrong by orders of magnitude;
+        // guests take that rate along, and hang where it is another.
+        if !host.usesKVM, let rate = host.tscKilohertz { words += ["tsc=reliable", "tsc_early_khz=\(rate)"] }
         if let nanoseconds = hypervisor.haltPolling { words.append("kvm.halt_poll_ns=\(nanoseconds)") }
         // locking=off: many hypervisors read this file, and nobody writes it.
         let root: [String: JSONValue] = [
