@@ -23,6 +23,18 @@ import Testing
         #expect(code { _ = try Files.readAll("/dev/zero", limit: 1 << 20) } == EFBIG)
     }
 
+    @Test func mappedWritesStayWithinWhatIsMapped() throws {
+        let folder = ScratchFolder()
+        let path = folder.write("f", String(repeating: "x", count: 8192))
+        let file = try Descriptor.open(path, flags: O_RDWR)
+        try Files.writeMapped([1, 2], to: file, at: 4094, mapped: 4096, name: path)
+        #expect(try Array(Files.readAll(path)[4093..<4097]) == [120, 1, 2, 120])
+        #expect(code { try Files.writeMapped([1, 2], to: file, at: 4095, mapped: 4096, name: path) } == EFBIG)
+        #expect(code { try Files.writeMapped([1], to: file, at: -1, mapped: 4096, name: path) } == EFBIG)
+        let folderFile = try Descriptor.open(folder.path, flags: O_RDONLY)
+        #expect(code { try Files.writeMapped([1], to: folderFile, at: 0, mapped: 4096, name: path) } == EACCES)
+    }
+
     @Test func replacingIsWholeAndLeavesNothing() throws {
         let folder = ScratchFolder()
         let path = folder.write("f", "old")

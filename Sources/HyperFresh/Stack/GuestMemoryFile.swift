@@ -8,12 +8,15 @@ struct GuestMemoryFile: Sendable {
     /// Bytes, the guest's memory and what stands around it.
     let size: UInt64
     private let shape: MemoryFileShape
+    /// As much of the file as the info block needs, in whole pages.
+    private let headLength: Int
     private let directory: String
     private let guest: String
 
     init(_ guest: InnerGuestSpec, in stack: Stack) {
         directory = stack.hyperplexor.memoryDirectory
         path = stack.memoryFile(of: guest.name)
+        headLength = max(Int(stack.hyperplexor.hugePages.pageSize), Int(MemoryFileShape.infoBlockSize))
         shape = MemoryFileShape(memory: guest.memory)
         size = shape.fileSize
         self.guest = guest.name
@@ -31,10 +34,9 @@ struct GuestMemoryFile: Sendable {
                 throw SystemError(operation: "posix_fallocate", subject: path, code: code)
             }
             // Formatted once, before any hypervisor sees it: each finds a device DAX.
-            guard lseek(file.number, off_t(DAXInfoBlock.offset), SEEK_SET) >= 0 else {
-                throw SystemError(operation: "lseek", subject: path, code: errno)
-            }
-            try Files.write(DAXInfoBlock(shape, identity: UniqueID()).bytes, to: file, name: path)
+            try Files.writeMapped(
+                DAXInfoBlock(shape, identity: UniqueID()).bytes, to: file, at: Int(DAXInfoBlock.offset),
+                mapped: headLength, name: path)
         } catch {
             throw HyperFreshError(
                 "the memory of guest \(guest) (\(size >> 20) MiB) cannot be had in \(directory)", because: error,

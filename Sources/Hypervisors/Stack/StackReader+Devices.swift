@@ -5,7 +5,7 @@ extension StackReader {
         return elements(guest, "disks").compactMap { node in
             let keys = ["name", "file", "format", "read-only"]
             guard let section = section(node, of: "a disk", keys: keys) else { return nil }
-            let name = name(section, limit: NameRule.diskLimit)
+            let name = diskName(section)
             if let name, let line = names.earlierLine(of: name, now: node.line) {
                 report("disk `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one.")
             }
@@ -18,6 +18,15 @@ extension StackReader {
             checkSharing(disk, at: section.values["file"] ?? node, context: context)
             return disk
         }
+    }
+
+    /// A guest's kernel and initramfs reach its hypervisor as disks too.
+    private func diskName(_ section: StackSection) -> String? {
+        guard let name = name(section, limit: NameRule.diskLimit), let node = section.values["name"] else { return nil }
+        guard name == "kernel" || name == "initramfs" else { return name }
+        report(
+            "a disk cannot be called `\(name)`, as a file that a guest boots from is", at: node, remedy: "Rename it.")
+        return nil
     }
 
     /// Two writers of one disk destroy it, and a reader beside a writer sees half of what was written.

@@ -1,0 +1,24 @@
+internal import Glibc
+
+extension Files {
+    /// Writes bytes into a file through a mapping, which is the only way into a file on a hugetlbfs: write(2) is refused there.
+    ///
+    /// - Parameters:
+    ///   - bytes: what to write; they lie within the file and within what is mapped.
+    ///   - file: open for reading and writing.
+    ///   - offset: where, in bytes.
+    ///   - mapped: how many bytes from the file's begin are mapped; a multiple of the file system's page size.
+    ///   - name: how errors call the file.
+    /// - Throws: `SystemError` from `mmap`; EFBIG when the bytes do not lie within what is mapped.
+    public static func writeMapped(
+        _ bytes: [UInt8], to file: borrowing Descriptor, at offset: Int, mapped: Int, name: String
+    ) throws(SystemError) {
+        guard offset >= 0, offset <= mapped - bytes.count else {
+            throw SystemError(operation: "mmap", subject: name, code: EFBIG)
+        }
+        let memory = mmap(nil, mapped, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0)
+        guard let memory, memory != MAP_FAILED else { throw SystemError.last("mmap", name) }
+        defer { munmap(memory, mapped) }
+        memory.advanced(by: offset).copyMemory(from: bytes, byteCount: bytes.count)
+    }
+}
