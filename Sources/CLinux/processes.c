@@ -19,6 +19,17 @@ int hf_pidfd_send_signal(int pidfd, int signal) {
 int hf_close_range(unsigned first, unsigned last) { return (int)syscall(SYS_close_range, first, last, 0); }
 int hf_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
+int hf_pin_thread(pid_t thread, int processor) {
+    unsigned long mask[8192 / (8 * sizeof(unsigned long))] = {0}; // a bit for each processor of the largest kernel
+    if (processor < 0 || (size_t)processor >= 8 * sizeof mask) {
+        errno = EINVAL;
+        return -1;
+    }
+    size_t bits = 8 * sizeof *mask;
+    mask[(size_t)processor / bits] = 1ul << ((size_t)processor % bits);
+    return (int)syscall(SYS_sched_setaffinity, thread, sizeof mask, mask);
+}
+
 struct thread_start {
     void (*body)(void *);
     void *context;

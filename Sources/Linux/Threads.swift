@@ -23,6 +23,19 @@ public func startThread(name: String, _ body: @escaping @Sendable () -> Void) th
     }
 }
 
+/// Lets a thread run on one core of this host only.
+///
+/// - Parameters:
+///   - thread: its number, which may be one of another process.
+///   - core: the core's number, from 0.
+/// - Throws: `SystemError` from `sched_setaffinity`: EINVAL when there is no such core or this host does not let it be used,
+///   ESRCH, EPERM.
+public func pinThread(_ thread: Int32, to core: Int) throws(SystemError) {
+    _ = try retrying("sched_setaffinity", "thread \(thread), core \(core)") {
+        Int32(exactly: core).map { hf_pin_thread(thread, $0) } ?? hf_pin_thread(thread, -1)
+    }
+}
+
 private final class ThreadBody {
     let body: @Sendable () -> Void
 

@@ -34,6 +34,17 @@ import Testing
         return try ProcessHandle(try spawn(request))
     }
 
+    @Test func aThreadIsPinned() throws {
+        let child = try sleeper()
+        defer { try? child.signal(SIGKILL) }
+        try pinThread(child.identity.pid, to: 0)
+        let status = String(decoding: try Files.readAll("/proc/\(child.identity.pid)/status"), as: UTF8.self)
+        #expect(status.contains("Cpus_allowed_list:\t0\n"))
+        for core in [-1, 8191, 8192, Int.max] {
+            #expect(throws: SystemError.self) { try pinThread(child.identity.pid, to: core) }
+        }
+    }
+
     private func failure(_ change: (inout SpawnRequest) -> Void) -> SystemError? {
         var request = SpawnRequest(executable: "/bin/true", arguments: ["true"])
         change(&request)

@@ -54,6 +54,9 @@ int hf_memfd_create(const char *name);
 /// `body` is called with `context`, which is the thread's to release.
 int hf_start_thread(const char *name, void (*body)(void *context), void *context);
 
+/// sched_setaffinity(2) with one processor, from 0.
+int hf_pin_thread(pid_t thread, int processor);
+
 /// The C library's text for an errno value, not translated; never NULL.
 const char *hf_error_text(int code);
 /// The C library's name of an errno value ("ENOENT"); never NULL.

@@ -40,12 +40,12 @@ struct HypervisorBoot {
                 spec, in: stack, image: image, instance: instance,
                 host: .init(
                     usesKVM: accelerator == .kvm,
-                    tscKilohertz: accelerator == .tcg ? TimeStampCounter.measureKilohertz() : nil),
-                attached: [])
+                    tscKilohertz: accelerator == .tcg ? TimeStampCounter.measureKilohertz() : nil))
             var record = try start([command.executable] + command.arguments, id: id, folder: folder)
             process = record.process
             try await keepApart(record.process)
             let hypervisor = try await reach(record, folder, until: .now + min(boot, Self.patience(accelerator)))
+            try await hypervisor.pin(to: stack.cores(of: spec.name))
             try await BridgeTaps(instance, in: stack).connect()
             record = await describe(hypervisor)
             try store.keep(record)

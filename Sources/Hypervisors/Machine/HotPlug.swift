@@ -1,7 +1,7 @@
 public import QMP
 internal import JSON
 
-/// What a hypervisor is given for one guest, at its start or while it runs: memory, disks, a way to the guest's monitor.
+/// What a hypervisor is given for one guest while it runs: memory, disks, a way to the guest's monitor.
 ///
 /// Each is told to the monitor of the QEMU that runs the hypervisor, in the order of its properties.
 public enum HotPlug {
@@ -92,8 +92,6 @@ public enum HotPlug {
         public let chardev: ChardevAdd
         /// The port.
         public let device: DeviceAdd
-        /// The file as text for a command line.
-        let chardevText: String
 
         /// Makes the messages.
         ///
@@ -103,7 +101,6 @@ public enum HotPlug {
         public init(guest: String, log: String) {
             chardev = ChardevAdd(
                 id: "console-\(guest)", backend: ["type": "file", "data": ["out": .string(log), "append": true]])
-            chardevText = OptionText.make("file", [("id", "console-\(guest)"), ("path", log), ("append", "on")])
             device = DeviceAdd([
                 "driver": "virtserialport", "id": "tty-\(guest)", "bus": "consoles.0", "chardev": "console-\(guest)",
                 "name": .string(InnerGuestFiles(guest: guest).consolePort),
@@ -121,8 +118,6 @@ public enum HotPlug {
         public let unplug: DeviceDel
         /// Takes the socket away, after that.
         public let remove: ChardevRemove
-        /// The socket as text for a command line.
-        let chardevText: String
 
         /// Makes the messages.
         ///
@@ -138,8 +133,6 @@ public enum HotPlug {
                         "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": true, "wait": false,
                     ],
                 ])
-            chardevText = OptionText.make(
-                "socket", [("id", "relay-\(guest)"), ("path", socket), ("server", "on"), ("wait", "off")])
             device = DeviceAdd([
                 "driver": "virtserialport", "id": "port-\(guest)", "bus": "ports.0", "chardev": "relay-\(guest)",
                 "name": .string(InnerGuestFiles(guest: guest).relayPort),

@@ -1,9 +1,9 @@
 internal import JSON
-internal import QMP
 
 /// The command line of the QEMU that runs a hypervisor on this host.
 ///
-/// What every hypervisor has is in ``machineDefinition``; the command line adds what tells one from another.
+/// What every hypervisor has is in ``machineDefinition``; the command line adds what tells one from another. Nothing of its
+/// guests is in it: that is plugged in while it runs (``HotPlug``), in a first hypervisor as in one that follows.
 public struct OuterCommandLine: Sendable, Hashable {
     /// What the command line is made for.
     public struct Host: Sendable, Hashable {
@@ -11,25 +11,15 @@ public struct OuterCommandLine: Sendable, Hashable {
         public var usesKVM: Bool
         /// The rate of this host's time stamp counter in kHz, for a hypervisor that TCG emulates.
         public var tscKilohertz: Int?
-        /// The disks of guests that are block devices.
-        public var blockDevices: Set<String>
-        /// The disks of guests that know no O_DIRECT, such as files on a tmpfs.
-        public var cachedDisks: Set<String>
 
         /// Makes the description of a host.
         ///
         /// - Parameters:
         ///   - usesKVM: Whether KVM runs the hypervisor; else TCG emulates it.
         ///   - tscKilohertz: The rate of this host's time stamp counter, for TCG.
-        ///   - blockDevices: The paths of guests' disks that are block devices.
-        ///   - cachedDisks: The paths of guests' disks that know no O_DIRECT.
-        public init(
-            usesKVM: Bool, tscKilohertz: Int? = nil, blockDevices: Set<String> = [], cachedDisks: Set<String> = []
-        ) {
+        public init(usesKVM: Bool, tscKilohertz: Int? = nil) {
             self.usesKVM = usesKVM
             self.tscKilohertz = tscKilohertz
-            self.blockDevices = blockDevices
-            self.cachedDisks = cachedDisks
         }
     }
 
@@ -50,20 +40,14 @@ public struct OuterCommandLine: Sendable, Hashable {
     ///   - image: What it boots.
     ///   - instance: This run of it.
     ///   - host: What has to be known of this host.
-    ///   - attached: The names of the guests whose memory, disks and relays it has from the start; `nil` for all of its
-    ///     guests. The others are plugged in later with ``HotPlug``.
     public init(
-        _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host,
-        attached: Set<String>? = nil
+        _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) {
         executable = stack.hyperplexor.qemu
         arguments = Self.machine(hypervisor, instance: instance, host: host)
         arguments += Self.boot(hypervisor, image: image, instance: instance, host: host)
         arguments += Self.endpoints(instance)
         for network in stack.networks(of: hypervisor) { arguments += Self.card(network, instance: instance) }
-        for guest in hypervisor.guests where attached?.contains(guest.name) ?? true {
-            arguments += Self.attachments(guest, stack: stack, instance: instance, host: host)
-        }
         for (index, function) in hypervisor.functions.enumerated() {
             arguments += ["-device", OptionText.make("vfio-pci", [("id", "function\(index)"), ("host", function)])]
         }
@@ -79,6 +63,7 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-no-user-config", "-nodefaults", "-display", "none",
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
             "-readconfig", instance.folder.machineFile,
+            // Without cx16=off, kernels of hypervisors crash at random: QEMU 7.2's emulated CMPXCHG16B leaves wrong flags.
             "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max,cx16=off",
             "-smp", "\(hypervisor.cpus)",
             "-m", "\(memory.own >> 20)M,slots=\(memory.slots),maxmem=\(memory.most >> 20)M",
@@ -142,29 +127,5 @@ public struct OuterCommandLine: Sendable, Hashable {
                 "-netdev", OptionText.make("socket", backend), "-device", OptionText.make("virtio-net-pci", device),
             ]
         }
-    }
-
-    private static func attachments(
-        _ guest: InnerGuestSpec, stack: Stack, instance: HypervisorInstance, host: Host
-    ) -> [String] {
-        let memory = HotPlug.Memory(
-            guest: guest.name, path: stack.memoryFile(of: guest.name), shape: MemoryFileShape(memory: guest.memory))
-        let relay = HotPlug.Relay(guest: guest.name, socket: instance.folder.relaySocket(guest.name))
-        var arguments = [
-            "-object", OptionText.make(kind: "qom-type", memory.backend.object),
-            "-device", OptionText.make(kind: "driver", memory.device.device),
-            "-chardev", relay.chardevText,
-            "-device", OptionText.make(kind: "driver", relay.device.device),
-        ]
-        for disk in guest.disks {
-            let plug = HotPlug.Disk(
-                disk, of: guest.name, isBlockDevice: host.blockDevices.contains(disk.path),
-                bypassesCache: !host.cachedDisks.contains(disk.path))
-            arguments += [
-                "-blockdev", OptionText.make(kind: "driver", plug.node.node),
-                "-device", OptionText.make(kind: "driver", plug.device.device),
-            ]
-        }
-        return arguments
     }
 }
