@@ -94,6 +94,16 @@ debian_mirror() {
             }'
 }
 
+# debian_security: the address from which apt takes this release's security updates here; nothing if it takes none.
+debian_security() {
+    local codename
+    # shellcheck source=/dev/null
+    codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+    apt-get -o Debug::NoLocking=true update --print-uris |
+        awk -F "'" -v suite="$codename-security" '
+            $2 ~ "/dists/" suite "/" { split($2, part, "/dists/"); print part[1]; exit }'
+}
+
 # signed_by URI: the keyring that the machine's own sources name for it; nothing if they name none.
 signed_by() {
     local file
@@ -109,20 +119,31 @@ signed_by() {
     done
 }
 
+# apt_source URI SUITES: a paragraph of apt's sources with the machine's own trust in that mirror.
+apt_source() {
+    local keyring
+    keyring=$(signed_by "$1" | head -n 1)
+    printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$1" "$2"
+    if [ -n "$keyring" ]; then printf 'Signed-By: %s\n' "$keyring"; fi
+    printf '\n'
+}
+
 # private_apt FOLDER SUITE...: an apt whose state is all in FOLDER, with these suites of the machine's own mirror and
-# the machine's own trust. Sets the array `apt`: arguments for apt-get and apt-cache. Needs no root, changes nothing.
+# the machine's own trust; with the suite "security", also where the machine has its security updates from. Sets the array `apt`: arguments for apt-get and apt-cache. Needs no root, changes nothing.
 private_apt() {
-    local folder=$1 mirror keyring
+    local folder=$1 mirror security='' suites
     shift
     mirror=$(debian_mirror)
     [ -n "$mirror" ] || fail "apt on this machine knows no Debian mirror (see apt-get update --print-uris)"
-    mirror=${mirror% *}
-    keyring=$(signed_by "$mirror" | head -n 1)
+    suites=" $* "
+    case $suites in
+    *' security '*) security=$(debian_security) suites=${suites/ security / } ;;
+    esac
+    suites=${suites# } suites=${suites% }
     mkdir -p "$folder/lists/partial" "$folder/cache/archives/partial" "$folder/empty"
-    {
-        printf 'Types: deb\nURIs: %s\nSuites: %s\nComponents: main\n' "$mirror" "$*"
-        if [ -n "$keyring" ]; then printf 'Signed-By: %s\n' "$keyring"; fi
-    } >"$folder/mirror.sources"
+    apt_source "${mirror% *}" "$suites" >"$folder/mirror.sources"
+    if [ -n "$security" ]; then apt_source "$security" "${mirror#* }-security" >>"$folder/mirror.sources"; fi
+    mirror=${mirror% *}
     apt=(-q -o "Dir::Etc::sourcelist=$folder/mirror.sources" -o "Dir::Etc::sourceparts=$folder/empty"
         -o "Dir::Etc::preferences=/dev/null" -o "Dir::Etc::preferencesparts=$folder/empty"
         -o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "Acquire::Languages=none"
