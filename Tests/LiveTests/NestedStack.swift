@@ -80,7 +80,7 @@ struct NestedStack {
         if let bridge { lines += ["networks:", "  - name: lan", "    bridge: \(bridge)"] }
         lines += [
             "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))", "    memory: 768M",
-            "    cpus: 2", "    guests:",
+            "    cpus: 1", "    guests:",
         ]
         for guest in guests {
             let words = ["console=tty0", "quiet", "loglevel=0", "canary.memory=24M", "canary.dirty=\(guest.pace)"]

@@ -66,8 +66,9 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         time = WallClock.rfc3339(entry.began)
         result = entry.result
         outcome = entry.result?["outcome"]?.string ?? entry.state?.rawValue ?? "?"
-        oldVersion = entry.facts?.oldVersion
+        oldVersion = entry.facts?.oldVersion ?? entry.innerFacts?.oldVersion
         newVersion = entry.result?["new"]?["version"]?.string ?? entry.facts?.targetVersion
+            ?? entry.innerFacts?.newVersion
         switchMicroseconds = entry.result?["switch"]?["stop_to_resume_us"]?.int
         totalMilliseconds = entry.result?["total_ms"]?.double
     }

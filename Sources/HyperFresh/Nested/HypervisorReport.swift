@@ -66,6 +66,8 @@ public struct GuestHandover: Sendable {
     public internal(set) var timing: SwitchTiming?
     /// The phases that were gone through, in order.
     public internal(set) var phases: [PhaseTiming] = []
+    /// From its record to its end, in milliseconds.
+    public internal(set) var totalMilliseconds = 0.0
     /// What happened, when it did not go well.
     public internal(set) var failure: HyperFreshError?
 }
@@ -126,12 +128,13 @@ extension InstanceReport: JSONRepresentable {
 }
 
 extension GuestHandover: JSONRepresentable {
-    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `phases`, `error`.
+    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `error`.
     public var json: JSONValue {
         .object(
             [
                 "guest": .string(guest), "id": id.map(JSONValue.string), "outcome": .string(outcome.rawValue),
                 "switch_ms": timing.map { .number(Double($0.stopToResume) / 1000) }, "switch": timing?.json,
+                "total_ms": .number(totalMilliseconds),
                 "phases": .array(
                     phases.map { ["name": .string($0.phase.rawValue), "ms": .number($0.milliseconds)] }),
                 "error": failure.map { .object($0.members) },

@@ -13,13 +13,17 @@ struct InnerFacts: Sendable, Hashable {
     /// The guest's memory file: locked while a controller is at work on the guest.
     var memoryFile: String
     var isRehearsal: Bool
+    /// The versions of the guest's QEMU before and after.
+    var oldVersion: String?
+    var newVersion: String?
 
     var json: [String: JSONValue] {
         [
             "kind": "inner", "guest": .string(guest), "hypervisor": .string(hypervisor), "stack": .string(stack),
             "old_instance": .string(oldInstance), "new_instance": .string(newInstance),
             "memory_file": .string(memoryFile), "dry_run": .bool(isRehearsal),
-        ]
+            "old_version": oldVersion.map(JSONValue.string), "target_version": newVersion.map(JSONValue.string),
+        ].compactMapValues(\.self)
     }
 
     init(
@@ -44,5 +48,7 @@ struct InnerFacts: Sendable, Hashable {
         self.init(
             guest: guest, hypervisor: hypervisor, stack: stack, oldInstance: oldInstance, newInstance: newInstance,
             memoryFile: memoryFile, isRehearsal: isRehearsal)
+        oldVersion = json["old_version"]?.string
+        newVersion = json["target_version"]?.string
     }
 }

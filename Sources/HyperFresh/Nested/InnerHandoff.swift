@@ -44,6 +44,7 @@ struct InnerHandoff: Sendable {
             conclude(outcome, sides, &report)
             await guest.channel.close()
             report.phases = clock.timings
+            report.totalMilliseconds = clock.totalMilliseconds
             scene.journal.close(with: report.json, state: driver.state)
         } catch {
             guest.old.client.close()
@@ -55,10 +56,12 @@ struct InnerHandoff: Sendable {
 
     private func begin() throws(HyperFreshError) -> HandoffJournal {
         let memoryFile = guest.seat.memoryFile.path
-        let facts = InnerFacts(
+        var facts = InnerFacts(
             guest: name, hypervisor: plan.spec.name, stack: plan.stack.name,
             oldInstance: guest.old.seat.hypervisor.record.id, newInstance: guest.seat.hypervisor.record.id,
             memoryFile: memoryFile, isRehearsal: request.isRehearsal)
+        facts.oldVersion = guest.old.client.greeting.version.description
+        facts.newVersion = guest.seat.hypervisor.record.qemu
         let lock: HeldLock?
         do throws(SystemError) { lock = try HeldLock(memoryFile) } catch {
             throw HyperFreshError(

@@ -13,6 +13,8 @@ public struct StateChannel: Sendable {
     public let old: Hypervisor
     /// The hypervisor that receives.
     public let new: Hypervisor
+    /// Makes its names its own: what a controller that died has left in a hypervisor is in nobody's way.
+    private let tag: String
 
     /// A channel; nothing is made yet.
     ///
@@ -24,6 +26,7 @@ public struct StateChannel: Sendable {
         self.guest = guest
         self.old = old
         self.new = new
+        tag = String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16)
     }
 
     /// What the old QEMU's `migrate` is told.
@@ -31,10 +34,9 @@ public struct StateChannel: Sendable {
     /// What the new QEMU's `migrate-incoming` is told.
     public var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
 
-    // The new instance's id makes the names new at each refresh: a port that was closed is not used again.
-    private var device: String { "link-\(guest)-\(new.record.id)" }
-    private var port: String { "hyperfresh.link.\(guest).\(new.record.id)" }
-    private var socket: String { "\(new.folder.path)/\(guest).link" }
+    private var device: String { "link-\(guest)-\(tag)" }
+    private var port: String { "hyperfresh.link.\(guest).\(tag)" }
+    private var socket: String { "\(new.folder.path)/\(tag).link" }
     private var unit: String { "hyperfresh-link-\(guest).service" }
 
     /// Makes the channel, up to a relay in each hypervisor: in the new one after its QEMU was told `migrate-incoming`.
