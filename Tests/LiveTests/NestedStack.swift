@@ -155,7 +155,7 @@ extension NestedStack {
 
     /// Waits until a guest's canary has spoken twice more and checked more than it had.
     @discardableResult
-    func proveAlive(_ guest: String, within deadline: Duration = .seconds(90)) async throws -> CanaryReport {
+    func proveAlive(_ guest: String, within deadline: Duration = .seconds(240)) async throws -> CanaryReport {
         let before = reports(guest).last
         let end = ContinuousClock.now + deadline
         while ContinuousClock.now < end {

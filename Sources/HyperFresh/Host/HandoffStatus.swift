@@ -67,7 +67,8 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         result = entry.result
         outcome = entry.result?["outcome"]?.string ?? entry.state?.rawValue ?? "?"
         oldVersion = entry.facts?.oldVersion ?? entry.innerFacts?.oldVersion
-        newVersion = entry.result?["new"]?["version"]?.string ?? entry.facts?.targetVersion
+        newVersion =
+            entry.result?["new"]?["version"]?.string ?? entry.facts?.targetVersion
             ?? entry.innerFacts?.newVersion
         switchMicroseconds = entry.result?["switch"]?["stop_to_resume_us"]?.int
         totalMilliseconds = entry.result?["total_ms"]?.double
