@@ -72,7 +72,7 @@ extension StackReader {
             guard let text = text(mac, "`mac`"), let given = HardwareAddress.normalized(text) else {
                 report(
                     "`mac` is the hardware address of one card; here is \(mac.kind)", at: mac,
-                    remedy: "Write such as \(address), in quotes, or remove it: this one is the default.")
+                    remedy: "Write such as \(address), or remove it: this one is the default.")
                 return nil
             }
             address = given
