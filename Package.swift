@@ -95,6 +95,7 @@ let package = Package(
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
         tests("HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
+        tests("HyperFreshTests", ["HyperFresh", "Guests", "Hypervisors", "QMP", "QMPTesting", "JSON", "Linux"]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
         tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),

@@ -103,3 +103,22 @@ extension FindingID {
     /// A handoff whose controller died has not been brought to its end.
     public static let handoffUnfinished = FindingID(rawValue: "handoff-unfinished")
 }
+
+// MARK: - What the host offers hypervisors
+
+extension FindingID {
+    /// KVM cannot run hypervisors that run guests: they are emulated.
+    public static let nestingUnusable = FindingID(rawValue: "nesting-unusable")
+    /// No huge pages are set aside and free.
+    public static let hugePagesMissing = FindingID(rawValue: "huge-pages-missing")
+    /// /dev/shm gives out no transparent huge pages.
+    public static let sharedHugePagesOff = FindingID(rawValue: "shmem-huge-pages-off")
+    /// The kernel cannot move the packets of hypervisors' cards.
+    public static let vhostUnusable = FindingID(rawValue: "vhost-unusable")
+    /// No device can be passed to a hypervisor.
+    public static let iommuUnusable = FindingID(rawValue: "iommu-unusable")
+    /// Hypervisors cannot be put on a bridge of the host.
+    public static let bridgeUnusable = FindingID(rawValue: "bridge-unusable")
+    /// There is little room for guests' memory files.
+    public static let noRoomGuestMemory = FindingID(rawValue: "no-room-guest-memory")
+}

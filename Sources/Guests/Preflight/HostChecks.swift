@@ -52,11 +52,9 @@ public enum HostChecks {
 
     static func memory(overhead: UInt64, memoryInformation: String) -> Finding {
         let id = FindingID.noRoomMemory
-        let line = memoryInformation.split(whereSeparator: \.isNewline).first { $0.hasPrefix("MemAvailable:") }
-        guard let kibibytes = line?.split(separator: " ").dropFirst().first.flatMap({ UInt64($0) }) else {
+        guard let available = availableMemory(in: memoryInformation) else {
             return Finding(id, .warn, "the kernel does not say how much memory is available")
         }
-        let available = kibibytes << 10
         let needed = max(overhead, leastOverhead)
         let evidence = [
             "available: \(available >> 20) MiB", "a second QEMU beside the first: about \(needed >> 20) MiB",
@@ -67,6 +65,12 @@ public enum HostChecks {
                 remedy: "Free memory on the host, or add swap, for the seconds that the refresh takes.")
         }
         return Finding(id, .pass, "there is memory for a second QEMU", evidence: evidence)
+    }
+
+    /// MemAvailable of /proc/meminfo in bytes.
+    static func availableMemory(in memoryInformation: String) -> UInt64? {
+        let line = memoryInformation.split(whereSeparator: \.isNewline).first { $0.hasPrefix("MemAvailable:") }
+        return line?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.map { $0 << 10 }
     }
 
     /// Whether there is room for the journal and for QEMU's error log.

@@ -3,13 +3,13 @@ import Guests
 import Linux
 import Systemd
 
-/// What this host offers and lacks for refreshing guests.
+/// What this host offers and lacks for refreshing guests and hypervisors.
 enum Doctor {
     static func examine(_ host: Host) async -> [Finding] {
         [
             rights(), await qemu(), HostChecks.kvm(isNeeded: false), HostChecks.memory(overhead: 0),
             HostChecks.disk(stateDirectory: host.stateDirectory), supervisor(), unfinished(host),
-        ]
+        ] + HypervisorChecks.all()
     }
 
     private static func rights() -> Finding {

@@ -31,7 +31,7 @@ struct HypervisorBoot {
         }
         var process: ProcessIdentity?
         do {
-            let accelerator = Accelerators.choose(stack.hyperplexor.accelerator)
+            let accelerator = try Accelerators.choose(stack.hyperplexor.accelerator)
             let instance = HypervisorInstance(
                 id: "\(spec.name)-\(id)", folder: folder, uuid: Self.makeUUID(), hostname: "\(spec.name)-\(id)",
                 networks: stack.networks(of: spec))
@@ -175,17 +175,22 @@ struct HypervisorBoot {
 
 /// By what this host can run a hypervisor.
 enum Accelerators {
-    /// KVM where stock guests run and may nest, TCG elsewhere.
-    static func choose(_ wish: HyperplexorSpec.Accelerator) -> HyperplexorSpec.Accelerator {
-        guard wish == .auto else { return wish }
-        return HostChecks.kvm(isNeeded: true).severity == .pass && nests ? .kvm : .tcg
-    }
-
-    /// Whether a guest of this host's KVM may use KVM itself.
-    static var nests: Bool {
-        ["kvm_intel", "kvm_amd"].contains { module in
-            let text = (try? Files.readAll("/sys/module/\(module)/parameters/nested")) ?? []
-            return ["Y", "1"].contains(String(decoding: text, as: UTF8.self).filter { !$0.isWhitespace })
-        }
+    /// KVM where stock guests run and may nest; where not, TCG, unless KVM was asked for.
+    ///
+    /// - Parameters:
+    ///   - wish: What the stack file says.
+    ///   - nesting: Whether KVM nests on this host.
+    /// - Returns: KVM or TCG.
+    /// - Throws: ``HyperFreshError`` when KVM was asked for and does not nest: no guest of the hypervisor could start.
+    static func choose(
+        _ wish: HyperplexorSpec.Accelerator, nesting: Finding = HypervisorChecks.nesting()
+    ) throws(HyperFreshError) -> HyperplexorSpec.Accelerator {
+        if wish == .tcg { return .tcg }
+        if nesting.severity == .pass { return .kvm }
+        guard wish == .kvm else { return .tcg }
+        throw HyperFreshError(
+            "hypervisors cannot run on KVM here, as the stack file demands (\(nesting.id))",
+            remedy: "\(nesting.remedy ?? "") Or write `accelerator: auto`.",
+            evidence: [nesting.message] + nesting.evidence)
     }
 }

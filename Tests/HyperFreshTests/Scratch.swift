@@ -1,0 +1,30 @@
+import Glibc
+import Linux
+
+/// A new private folder, removed with everything in it at the end.
+final class Scratch {
+    let path: String
+
+    init(in parent: String = "/tmp") throws {
+        path = "\(parent)/hyperfresh-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
+        try Files.createDirectory(path)
+    }
+
+    deinit { Self.removeTree(path) }
+
+    private static func removeTree(_ path: String) {
+        // remove(3) unlinks what is no folder and never follows a link.
+        if remove(path) == 0 { return }
+        for name in (try? ProcFS.names(inFolder: path)) ?? [] { removeTree("\(path)/\(name)") }
+        remove(path)
+    }
+
+    /// What is in it, a path a line, sorted.
+    var content: [String] { Self.content(of: path, prefix: "") }
+
+    private static func content(of path: String, prefix: String) -> [String] {
+        ((try? ProcFS.names(inFolder: path)) ?? []).sorted().flatMap { name in
+            [prefix + name] + content(of: "\(path)/\(name)", prefix: "\(prefix)\(name)/")
+        }
+    }
+}
