@@ -14,20 +14,25 @@ final class HandoverGroup: Sendable {
         var committed: Set<String> = []
         /// Guests that are still the old hypervisor's.
         var onOld: Set<String>
+        /// Somebody was admitted: from then on each guest fails for itself.
+        var hasBegun = false
         var isCalledOff = false
     }
 
     private let state: Mutex<State>
     private let limit: Int
+    private let newHasGuests: Bool
 
     /// A group.
     ///
     /// - Parameters:
     ///   - guests: Their names.
     ///   - limit: How many may be stopped at once; at least one.
-    init(_ guests: [String], limit: Int) {
+    ///   - newHasGuests: Whether the new hypervisor has guests already, from an earlier refresh.
+    init(_ guests: [String], limit: Int, newHasGuests: Bool = false) {
         state = Mutex(State(preparing: Set(guests), onOld: Set(guests)))
         self.limit = max(1, limit)
+        self.newHasGuests = newHasGuests
     }
 
     /// Waits until a guest that is ready may be handed over.
@@ -54,9 +59,10 @@ final class HandoverGroup: Sendable {
     /// A guest's handoff has ended, well or not.
     func ended(_ guest: String) {
         state.withLock { state in
-            // Failed before it was ready, while nobody was stopped yet: nobody will be.
-            if state.preparing.remove(guest) != nil { state.isCalledOff = true }
+            state.preparing.remove(guest)
             state.moving.remove(guest)
+            // It failed, ready or not, while nobody was stopped yet: nobody will be.
+            if !state.hasBegun { state.isCalledOff = true }
             advance(&state)
         }
     }
@@ -77,11 +83,36 @@ final class HandoverGroup: Sendable {
         }
     }
 
+    /// How far a guest has come.
+    enum Readiness: Sendable {
+        case preparing, waiting, moving, ended
+    }
+
+    /// How far a guest has come; ended, too, for one that was never there.
+    func readiness(of guest: String) -> Readiness {
+        state.withLock { state in
+            if state.preparing.contains(guest) { return .preparing }
+            if state.waiting.contains(where: { $0.guest == guest }) { return .waiting }
+            return state.moving.contains(guest) ? .moving : .ended
+        }
+    }
+
     /// Whether the old hypervisor has no guest left but this one, which is on its way out.
     func mayEndOld(butFor guest: String) -> Bool { state.withLock { $0.onOld.subtracting([guest]).isEmpty } }
 
-    /// Whether no guest is the new hypervisor's yet.
-    func mayEndNew() -> Bool { state.withLock { $0.committed.isEmpty } }
+    /// Whether the new hypervisor may be ended for a guest's sake, as no other guest is its own or about to be.
+    ///
+    /// With a yes nobody else is admitted to it any more.
+    func mayEndNew(for guest: String) -> Bool {
+        state.withLock { state in
+            guard !newHasGuests, state.committed.isEmpty, state.moving.subtracting([guest]).isEmpty else {
+                return false
+            }
+            state.isCalledOff = true
+            advance(&state)
+            return true
+        }
+    }
 
     private func advance(_ state: inout State) {
         if state.isCalledOff {
@@ -93,6 +124,7 @@ final class HandoverGroup: Sendable {
         while state.moving.count < limit, !state.waiting.isEmpty {
             let (guest, admission) = state.waiting.removeFirst()
             state.moving.insert(guest)
+            state.hasBegun = true
             admission.resume(returning: true)
         }
     }

@@ -34,12 +34,13 @@ struct HypervisorAdmission {
 
     func run() async throws(HyperFreshError) -> Plan {
         try refuseUnfinished()
+        try refuseFunctions()
         let image = try readImage()
         let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
         guard let last = alive.last else {
             throw HyperFreshError(
                 "hypervisor \(spec.name) does not run", guestState: "None of its guests runs.",
-                remedy: "hyperfresh up, with its stack file.", exitCode: RefreshOutcome.blocked.exitCode)
+                remedy: "hyperfresh down, then up, with its stack file.", exitCode: RefreshOutcome.blocked.exitCode)
         }
         guard alive.count <= 2 else {
             throw HyperFreshError(
@@ -111,7 +112,31 @@ struct HypervisorAdmission {
                 throw HyperFreshError(error)
             }
         }
+        try await refuseStrangers(in: old, placement)
         return (running, stopped)
+    }
+
+    /// A guest that the stack file does not name any more would be left behind in a hypervisor that is ended.
+    private func refuseStrangers(in old: Hypervisor, _ placement: [String: String]) async throws(HyperFreshError) {
+        let known = Set(spec.guests.map(\.name))
+        for (guest, instance) in placement where instance == old.record.id && !known.contains(guest) {
+            // Where the agent does not say, it is taken to run.
+            guard (try? await InnerUnit(guest).isActive(by: old.agent)) != false else { continue }
+            throw HyperFreshError(
+                "guest \(guest) runs in hypervisor \(spec.name), but is not in its stack file",
+                guestState: "Nothing was touched.",
+                remedy: "Put it back into the file and run `hyperfresh up`, or shut it down from within.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+    }
+
+    /// A function of a device has one owner.
+    private func refuseFunctions() throws(HyperFreshError) {
+        guard !spec.functions.isEmpty else { return }
+        throw HyperFreshError(
+            "hypervisor \(spec.name) holds functions of this host's devices, which a second one cannot have beside it",
+            guestState: "Nothing was touched.", remedy: "Take the stack down, and up again. docs/limits.md says more.",
+            evidence: spec.functions, exitCode: RefreshOutcome.blocked.exitCode)
     }
 
     /// Both hypervisors are in memory for the time of the refresh.

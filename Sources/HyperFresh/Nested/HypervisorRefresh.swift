@@ -164,7 +164,8 @@ final class HypervisorRefresh: Sendable {
     private func handOver(
         _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
     ) async -> [GuestHandover] {
-        let group = HandoverGroup(prepared.guests.map(\.seat.guest.name), limit: request.parallelism)
+        let group = HandoverGroup(
+            prepared.guests.map(\.seat.guest.name), limit: request.parallelism, newHasGuests: plan.isFinishing)
         let isCancelled = state.withLock { state in
             state.group = group
             return state.isCancelled
@@ -211,8 +212,9 @@ final class HypervisorRefresh: Sendable {
         } else {
             report.outcome = outcomes.contains(.unknown) ? .unknown : .incomplete
         }
-        if let failed { explain(failed, plan, &report) }
         if outcomes.contains(.lost) { report.outcome = .lost }
+        // A guest that is gone is worse than one that stayed.
+        if let worst = report.guests.first(where: { $0.outcome == .lost }) ?? failed { explain(worst, plan, &report) }
     }
 
     private func explain(_ failed: GuestHandover, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {

@@ -263,7 +263,7 @@ extension InnerSides {
 extension InnerSides {
     private func removeNew() async -> HandoffEvent {
         scene.clock.begin(.rollback)
-        if let failure = await InnerEnd.end(newSeat, endingHypervisor: { self.refresh.mayEndNew() }) {
+        if let failure = await InnerEnd.end(newSeat, endingHypervisor: { self.refresh.mayEndNew(for: self.guest) }) {
             scene.fail(
                 HyperFreshError(
                     "the new QEMU of \(guest) cannot be ended",

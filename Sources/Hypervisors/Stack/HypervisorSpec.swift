@@ -18,7 +18,7 @@ public struct HypervisorSpec: Sendable, Hashable {
     public var haltPolling: Int?
     /// Host PCI functions passed to it (VFIO), such as `0000:01:00.1`.
     ///
-    /// They move with no refresh: a fresh hypervisor gets its own from this list's partner, see docs/limits.md.
+    /// A hypervisor that holds one is not refreshed: a function has one owner, and two hypervisors would need it.
     public var functions: [String]
     /// Further arguments of the QEMU that runs it.
     public var extraArguments: [String]
