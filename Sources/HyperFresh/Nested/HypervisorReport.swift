@@ -149,7 +149,7 @@ extension HypervisorReport: JSONRepresentable {
             type: "result",
             [
                 "operation": "refresh hypervisor", "hypervisor": .string(hypervisor),
-                "outcome": .string(outcome.rawValue), "exit_code": .integer(Int64(outcome.exitCode)),
+                "outcome": .string(outcome.rawValue), "exit_code": .integer(Int64(exitCode)),
                 "old": old?.json, "new": new?.json, "guests": .array(guests.map(\.json)),
                 "total_ms": .number(totalMilliseconds),
                 "phases": .array(phases.map { ["name": .string($0.phase.rawValue), "ms": .number($0.milliseconds)] }),

@@ -4,6 +4,8 @@ import HyperFresh
 struct HypervisorRefreshView {
     private let style: OutputStyle
     private(set) var exitCode: Int32 = 6
+    /// Phases that have ended, of which it is not known yet whether well.
+    private var ended: [(phase: HypervisorPhase, milliseconds: Double)] = []
 
     init(style: OutputStyle) { self.style = style }
 
@@ -15,19 +17,28 @@ struct HypervisorRefreshView {
         }
     }
 
-    private func showText(_ progress: HypervisorProgress, on terminal: Terminal) {
+    private mutating func showText(_ progress: HypervisorProgress, on terminal: Terminal) {
         switch progress {
-        case .began(let phase): working(on: phase.rawValue, terminal)
-        case .ended(let phase, let milliseconds):
-            line(
-                "  \(terminal.paint("✓", .green)) \(phase.rawValue.padded(to: 10)) \(Numbers.milliseconds(milliseconds))",
-                on: terminal)
+        case .began(let phase):
+            showEnded(isFailure: false, on: terminal)
+            working(on: phase.rawValue, terminal)
+        case .ended(let phase, let milliseconds): ended.append((phase, milliseconds))
         case .note(let text): line("    \(text)", on: terminal)
         case .guest(let guest, .began(let phase)): working(on: "\(guest): \(phase.rawValue)", terminal)
         case .guest(let guest, .note(let text)): line("    \(guest): \(text)", on: terminal)
         case .guest: break
-        case .finished(let report): finish(report, on: terminal)
+        case .finished(let report):
+            showEnded(isFailure: report.failure != nil, on: terminal)
+            finish(report, on: terminal)
         }
+    }
+
+    private mutating func showEnded(isFailure: Bool, on terminal: Terminal) {
+        for (phase, milliseconds) in ended {
+            let mark = isFailure ? terminal.paint("✗", .red) : terminal.paint("✓", .green)
+            line("  \(mark) \(phase.rawValue.padded(to: 10)) \(Numbers.milliseconds(milliseconds))", on: terminal)
+        }
+        ended = []
     }
 
     private func working(on what: String, _ terminal: Terminal) {
