@@ -77,7 +77,7 @@ public struct StateChannel: Sendable {
                 ChardevAdd(id: device, backend: ["type": "socket", "data": .object(data)]))
             try await hypervisor.monitor.execute(
                 DeviceAdd([
-                    "driver": "virtserialport", "id": .string(device), "bus": "ports.0", "chardev": .string(device),
+                    "driver": "virtserialport", "id": .string(device), "bus": "links.0", "chardev": .string(device),
                     "name": .string(port),
                 ]))
         } catch {
