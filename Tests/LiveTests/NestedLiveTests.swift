@@ -14,7 +14,7 @@ extension Live {
         func guestsMoveToAnotherKernelAndQEMUAndBack() async throws {
             let guests: [NestedStack.Guest] = [
                 .init(name: "disk", hasDisk: true), .init(name: "net", address: "10.231.80.2/29"),
-                .init(name: "busy", pace: "max"),
+                .init(name: "busy", pace: "2000"),
             ]
             try await NestedStack.run("nested", guests: guests, bridge: ("hfcanarybr", "10.231.80.1/29")) { stack in
                 for guest in guests { try await stack.proveAlive(guest.name) }

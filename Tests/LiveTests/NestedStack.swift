@@ -83,7 +83,7 @@ struct NestedStack {
             "    cpus: 1", "    guests:",
         ]
         for guest in guests {
-            let words = ["console=tty0", "quiet", "loglevel=0", "canary.memory=24M", "canary.dirty=\(guest.pace)"]
+            let words = ["console=ttyS0", "loglevel=4", "canary.memory=24M", "canary.dirty=\(guest.pace)"]
             lines += [
                 "      - name: \(guest.name)", "        memory: 128M", "        boot:",
                 "          kernel: \(artifacts.kernel)", "          initramfs: \(artifacts.initramfs)",
@@ -167,7 +167,10 @@ extension NestedStack {
             }
             try await Task.sleep(for: .milliseconds(100))
         }
-        throw CanaryError.silent(words: "\(guest): \(String(describing: before))")
+        let console = try? Files.readAll(
+            "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log", limit: 64 << 20)
+        let words = String(decoding: (console ?? []).suffix(3000), as: UTF8.self)
+        throw CanaryError.silent(words: "\(guest): \(words)")
     }
 
     /// Whether a guest's canary says nothing for a while.
