@@ -39,6 +39,7 @@ let package = Package(
         .library(name: "QMPTesting", targets: ["QMPTesting"]),
         .library(name: "CanaryTesting", targets: ["CanaryTesting"]),
         .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "JSON"]),
+        .library(name: "Hypervisors", targets: ["Hypervisors"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
     dependencies: [

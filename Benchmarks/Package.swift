@@ -25,6 +25,8 @@ let package = Package(
         .executableTarget(
             name: "SwitchBench",
             dependencies: [
+                .product(name: "HyperFresh", package: "hyperfresh"),
+                .product(name: "Hypervisors", package: "hyperfresh"),
                 .product(name: "QMP", package: "hyperfresh"),
                 .product(name: "CanaryTesting", package: "hyperfresh"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -16,17 +16,24 @@ struct ReportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What `cli` has measured.", valueName: "file"))
     var cli = "Benchmarks/results/cli.json"
 
+    @Option(help: ArgumentHelp("What `hypervisor` has measured.", valueName: "file"))
+    var hypervisor = "Benchmarks/results/hypervisor.json"
+
     @Option(help: ArgumentHelp("The document.", valueName: "file"))
     var document = "docs/performance.md"
 
     @Option(help: ArgumentHelp("The chart.", valueName: "file"))
     var chart = "docs/switch.svg"
 
+    @Option(help: ArgumentHelp("The chart of `hypervisor`.", valueName: "file"))
+    var hypervisorChart = "docs/hypervisor.svg"
+
     func run() throws {
         let results = try ResultFile.read(SwitchResults.self, from: `switch`)
         let cliResults = try ResultFile.read(CLIResults.self, from: cli)
         let report = SwitchReport(results)
         let text = try String(contentsOfFile: document, encoding: .utf8)
+        let nested = try nestedSections()
         let sections = [
             "machine": report.machine,
             "targets": Targets(results: results, cli: cliResults).table.markdown,
@@ -35,9 +42,31 @@ struct ReportCommand: ParsableCommand {
             "phases": report.phases.markdown,
             "witness": report.witness.markdown,
             "cli": cliResults.table.markdown,
-        ]
+        ].merging(nested) { $1 }
         try ResultFile.save(try Self.fill(text, with: sections), to: document)
         try ResultFile.save(SwitchChart(results).svg, to: chart)
+    }
+
+    /// What `hypervisor` has measured; it takes long, and a machine may have done only the rest.
+    private func nestedSections() throws -> [String: String] {
+        guard FileManager.default.fileExists(atPath: hypervisor) else {
+            let names = ["machine", "targets", "overview", "shares", "phases", "witness"]
+            return Dictionary(uniqueKeysWithValues: names.map { ("hypervisor-\($0)", "Not measured yet.") })
+        }
+        let results = try ResultFile.read(NestedResults.self, from: hypervisor)
+        let report = NestedReport(results)
+        try ResultFile.save(NestedChart(results).svg, to: hypervisorChart)
+        let picture = hypervisorChart.split(separator: "/").last ?? ""
+        return [
+            "hypervisor-machine": report.machine,
+            "hypervisor-targets": NestedTargets(results).table.markdown,
+            "hypervisor-overview":
+                "![How long guests stand still while their hypervisor is replaced](\(picture))\n\n"
+                + report.overview.markdown + report.failures,
+            "hypervisor-shares": report.shares.markdown,
+            "hypervisor-phases": report.phases.markdown,
+            "hypervisor-witness": report.witness.markdown,
+        ]
     }
 
     private static func fill(_ text: String, with sections: [String: String]) throws -> String {

@@ -41,13 +41,18 @@ struct Scratch: Sendable {
     ///
     /// Safe to call twice, and from another thread.
     func clear() {
+        endProcesses()
+        for folder in [directory, memoryDirectory] { try? FileManager.default.removeItem(atPath: folder) }
+    }
+
+    /// Ends every process of this run.
+    func endProcesses() {
         for _ in 0..<200 {
             let pids = processes()
             if pids.isEmpty { break }
             for pid in pids { kill(pid, SIGKILL) }
             Clock.sleep(milliseconds: 20)
         }
-        for folder in [directory, memoryDirectory] { try? FileManager.default.removeItem(atPath: folder) }
     }
 
     private func processes() -> [Int32] {

@@ -20,7 +20,8 @@ struct SwitchChart {
         let width = Self.left + Double(loads.count) * (Self.panelWidth + Self.panelGap)
         let title = "How long a guest stands still while its QEMU is replaced"
         var svg = SVG(
-            width: Int(width), height: 470, title: title, style: Self.style(.light), darkStyle: Self.style(.dark))
+            width: Int(width), height: 470, title: title,
+            style: ChartStyle.css(.light, marks: Self.marks), darkStyle: ChartStyle.css(.dark, marks: Self.marks))
         svg.text(title, x: 20, y: 30, class: "title")
         svg.text(
             "STOP to RESUME, by QEMU's timestamps: median, and line up to the 99th percentile; milliseconds, logarithmic",
@@ -88,25 +89,7 @@ struct SwitchChart {
         return Self.top + Self.plotHeight * (1 - min(max(share, 0), 1))
     }
 
-    private enum Page { case light, dark }
-
-    private static func style(_ page: Page) -> String {
-        let isLight = page == .light
-        let (paper, ink, faint, grid) =
-            isLight ? ("#ffffff", "#1f2328", "#59636e", "#d1d9e0") : ("#0d1117", "#f0f6fc", "#9198a1", "#3d444d")
-        let (blue, grey, orange) = isLight ? ("#0969da", "#6e7781", "#bc4c00") : ("#58a6ff", "#9198a1", "#f0883e")
-        return """
-            .page { fill: \(paper) }
-            text { font: 12px system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; fill: \(ink) }
-            .title { font-size: 17px; font-weight: 600 }
-            .strong { font-weight: 600 }
-            .small { font-size: 11px; fill: \(faint) }
-            .grid { stroke: \(grid); stroke-width: 1 }
-            .fine { stroke-opacity: 0.35 }
-            .range { stroke-width: 2 }
-            .hyperfresh.dot { fill: \(blue) } .hyperfresh.range { stroke: \(blue) }
-            .floor.dot { fill: \(grey) } .floor.range { stroke: \(grey) }
-            .precopy.dot { fill: \(orange) } .precopy.range { stroke: \(orange) }
-            """
-    }
+    private static let marks: [(name: String, colour: ChartStyle.Colour)] = [
+        ("hyperfresh", .blue), ("floor", .grey), ("precopy", .orange),
+    ]
 }

@@ -48,7 +48,7 @@ struct SwitchCommand: AsyncParsableCommand {
         var results = SwitchResults(
             date: ISO8601DateFormatter().string(from: Date()),
             machine: try MachineFacts(tools: places, scratch: scratch),
-            arguments: Self.withoutOutput(CommandLine.arguments.dropFirst()))
+            arguments: CommandLine.argumentsWithoutOutput)
         let run = SwitchRun(
             shapes: loads.flatMap { load in
                 (quick ? [256, 1024] : sizes).map { GuestShape(memoryMiB: $0, load: load) }
@@ -60,14 +60,6 @@ struct SwitchCommand: AsyncParsableCommand {
         Progress.clear()
         print(SwitchReport(results).text)
         if let output { try ResultFile.write(results, to: output) }
-    }
-
-    private static func withoutOutput(_ arguments: ArraySlice<String>) -> [String] {
-        var arguments = Array(arguments)
-        if let index = arguments.firstIndex(of: "--output") {
-            arguments.removeSubrange(index...min(index + 1, arguments.count - 1))
-        }
-        return arguments
     }
 
     private static func sizes(_ text: String) throws -> [Int] {
@@ -114,7 +106,7 @@ struct ToolOptions: ParsableArguments {
     var canary = "\(Self.cache)/canary"
 
     /// Where the scripts leave what they fetch and build.
-    private static let cache = ProcessInfo.processInfo.environment["HYPERFRESH_CACHE"] ?? ".cache"
+    static let cache = ProcessInfo.processInfo.environment["HYPERFRESH_CACHE"] ?? ".cache"
 
     func checked() throws -> Tools {
         let tools = Tools(

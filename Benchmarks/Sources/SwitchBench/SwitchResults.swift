@@ -76,10 +76,15 @@ enum ResultFile {
         var head = results
         head.series = []
         head.witnesses = []
-        let text = try encode(head)
-            .replacingOccurrences(of: "\"series\":[]", with: "\"series\":[\n\(try lines(results.series))\n]")
-            .replacingOccurrences(of: "\"witnesses\":[]", with: "\"witnesses\":[\n\(try lines(results.witnesses))\n]")
-        try save(text, to: path)
+        try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
+    }
+
+    /// Writes results of `hypervisor`, likewise.
+    static func write(_ results: NestedResults, to path: String) throws {
+        var head = results
+        head.series = []
+        head.witnesses = []
+        try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
     }
 
     /// Writes other results as they are.
@@ -93,6 +98,13 @@ enum ResultFile {
         let url = URL(fileURLWithPath: path)
         try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data((text.hasSuffix("\n") ? text : text + "\n").utf8).write(to: url, options: .atomic)
+    }
+
+    private static func fill(
+        _ text: String, series: [some Encodable], witnesses: [some Encodable]
+    ) throws -> String {
+        text.replacingOccurrences(of: "\"series\":[]", with: "\"series\":[\n\(try lines(series))\n]")
+            .replacingOccurrences(of: "\"witnesses\":[]", with: "\"witnesses\":[\n\(try lines(witnesses))\n]")
     }
 
     private static func lines(_ elements: [some Encodable]) throws -> String {

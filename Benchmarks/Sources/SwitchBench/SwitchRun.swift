@@ -93,5 +93,11 @@ enum Progress {
         FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
     }
 
+    /// A line that stays, also where nobody watches.
+    static func say(_ text: String) {
+        clear()
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+
     static func clear() { show("") }
 }

@@ -1,0 +1,96 @@
+import Hypervisors
+import Linux
+import QMP
+
+/// A guest whose memory is its hypervisor's own, and that is migrated in the ordinary way.
+final class CopyGuest {
+    let name: String
+    let console: ConsoleWatch
+    private let spec: InnerGuestSpec
+    private let log: String
+    /// Where it is, and its monitor there.
+    private var seat: (hypervisor: Hypervisor, client: QMPClient)?
+
+    init(_ spec: InnerGuestSpec, console log: String) {
+        self.spec = spec
+        self.log = log
+        name = spec.name
+        console = ConsoleWatch(path: log)
+    }
+
+    /// Plugs in what the guest needs, all but memory, and copies its boot files; what is there already stays.
+    func attach(to hypervisor: Hypervisor, tools: Tools) async throws {
+        let boot = [("kernel", tools.kernel), ("initramfs", tools.initramfs)]
+        let disks = boot.map { name, path in
+            HotPlug.Disk(
+                DiskSpec(name: name, path: path, format: .raw, isReadOnly: true), of: self.name, isBlockDevice: false,
+                bypassesCache: Files.bypassesCache(path)
+            ).steps
+        }
+        try await hypervisor.attach(
+            [
+                HotPlug.Console(guest: name, log: log).steps,
+                HotPlug.Relay(guest: name, socket: hypervisor.folder.relaySocket(name)).steps,
+            ] + disks)
+        let files = InnerGuestFiles(guest: name)
+        for (kind, path) in boot {
+            let target = kind == "kernel" ? files.kernel : files.initramfs
+            try await hypervisor.agent.run(
+                """
+                mkdir -p -m 0700 \(InnerGuestFiles.bootDirectory)
+                tries=0
+                while ! [ -b "$1" ]; do
+                    tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "$1 did not appear" >&2; exit 1; }
+                    sleep 0.1
+                done
+                [ -s "$3" ] || head -c "$2" "$1" >"$3"
+                """, [files.device(kind), "\(try Files.status(path).size)", target], to: "bring boot files",
+                within: .seconds(120))
+        }
+    }
+
+    func start(in hypervisor: Hypervisor) async throws {
+        seat = (hypervisor, try await launch(in: hypervisor, isIncoming: false))
+    }
+
+    /// Starts a QEMU that waits for the guest, and opens the same kind of channel to it as a refresh uses.
+    func prepareJourney(from old: Hypervisor, to new: Hypervisor, number: Int) async throws -> CopyJourney {
+        guard let seat, seat.hypervisor === old else { throw BenchError("guest \(name) is not where it should be") }
+        let client = try await launch(in: new, isIncoming: true)
+        // A port that was closed is not used again: the journey's number makes the names new.
+        let channel = StateChannel(guest: "\(name)-\(number)", old: old, new: new)
+        try await channel.open()
+        let journey = CopyJourney(guest: name, old: seat.client, new: client, newHypervisor: new, channel: channel)
+        try await journey.prepare()
+        return journey
+    }
+
+    /// Ends the QEMU that had the guest.
+    func arrived(_ journey: CopyJourney) async throws {
+        guard let seat else { return }
+        seat.client.close()
+        try await InnerUnit(name).end(by: seat.hypervisor.agent, within: .seconds(30))
+        await journey.channel.close()
+        self.seat = (journey.newHypervisor, journey.new)
+    }
+
+    /// Stops it or lets it go on.
+    func setRunning(_ running: Bool) async throws { try await seat?.client.setRunning(running) }
+
+    /// Lets go of it; it ends with its hypervisor.
+    func close() {
+        console.end()
+        seat?.client.close()
+    }
+
+    /// The product's own command line, but for the memory and for who lets the guest run: QEMU itself, once it has it.
+    private func launch(in hypervisor: Hypervisor, isIncoming: Bool) async throws -> QMPClient {
+        let command = InnerCommandLine(spec, dax: "/dev/null", isIncoming: isIncoming)
+        var arguments = command.arguments.filter { $0 != "-S" }
+        guard let index = arguments.firstIndex(of: "-object") else { throw BenchError("a guest without memory") }
+        arguments[index + 1] = "memory-backend-ram,id=ram0,size=\(spec.memory)"
+        return try await InnerUnit(name).start(
+            [command.executable] + arguments, then: "", channel: hypervisor.folder.relaySocket(name),
+            by: hypervisor.agent)
+    }
+}
