@@ -17,7 +17,7 @@ struct NestedShape: Sendable, Hashable, Codable {
 
     /// The kernel's words in each guest.
     var kernelWords: String {
-        "console=tty0 quiet loglevel=0 canary.memory=\(watchedMiB)M canary.dirty=max canary.disk=none"
+        "console=tty0 quiet loglevel=0 canary.memory=\(watchedMiB)M canary.dirty=max canary.disk=none canary.sample_us=20000"
     }
 }
 
