@@ -1,8 +1,8 @@
 /*
  * canary: the whole user space (PID 1) of a guest that does nothing but check itself and say so.
  *
- * It is the witness of every live test: if a refresh of the QEMU beneath it loses or doubles anything, a line on the
- * serial port says what. Five watchers run side by side:
+ * It is the witness of every live test: if a refresh of the QEMU beneath it loses or doubles anything, a line on its
+ * port says what. Five watchers run side by side:
  *
  *   memory   each 4 KiB page of a large buffer carries its address, a sequence and a checksum; walked, verified and
  *            rewritten without end
@@ -21,8 +21,8 @@
  * on CLOCK_MONOTONIC; each stop makes the next edge come early by exactly the time stopped. A late look can only make
  * a stop seem shorter, and the edge after it then adds the rest. "stopped_us" is what was lost since the last report,
  * "stopped_total_us" the sum since boot: its growth over the three seconds after a refresh is the time stopped
- * (resolution 0.1 ms when the guest gets its CPU, see "stopped_poll_us"; some ms in a nested guest under TCG, where the
- * RTC has to be read through its driver). With -rtc clock=vm it stays at 0.
+ * (resolution 0.1 ms when the guest gets its CPU, see "stopped_poll_us"). With -rtc clock=vm it stays at 0, and so do both
+ * where the RTC's ports cannot be used, as in a nested guest under TCG.
  * The second witness is outside: with canary.beat a datagram leaves the guest at each look at the clocks, and whoever
  * listens sees the gap in the work that the guest delivers.
  *
@@ -30,16 +30,19 @@
  *   canary.memory=64M     size of the buffer (K, M, G)
  *   canary.dirty=4096     pages verified and rewritten each second; "max" without pause; "idle" verifies 2048 pages
  *                         a second and rewrites 128 of them
+ *   canary.bursts=20      in how many bursts a second: each wakes the guest up
  *   canary.disk=auto      "none" leaves disks alone
  *   canary.disk_rate=10   records each second and disk
  *   canary.ip=A.B.C.D/N   address of eth0; canary.ip1= that of eth1, and so on; those plugged later too
  *   canary.sample_us=1000 microseconds between two looks at the clocks
  *   canary.beat=A.B.C.D:P datagram to this address at each look: sequence and CLOCK_MONOTONIC in nanoseconds, two
  *                         64-bit big-endian numbers
+ *   canary.port=ttyS0     where to report. A serial port leaves the guest for each byte, a virtio console (hvc0) once for
+ *                         a line, which tells where leaving takes long: in a nested guest
  *   canary.fault=memory|disk|clock   corrupt this on purpose canary.fault_after=5 seconds after boot, once: shows
  *                         that the witness can fail
  *
- * Output: one JSON line a second on ttyS0, and one at once at an anomaly:
+ * Output: one JSON line a second on the port, and one at once at an anomaly:
  *   canary            1, the version of this line
  *   up_ms, seq        milliseconds since boot (CLOCK_BOOTTIME), number of this line
  *   pages             pages of the buffer that are in use (grows while the buffer is filled)
@@ -53,7 +56,7 @@
  *   stopped_us, stopped_total_us, stopped_poll_us  as above; the last is how closely the latest edge was seen
  *   anomalies, anomaly             count, text of the last one or ""
  *
- * Input on ttyS0: the line "poweroff" powers off, "report" asks for a line at once.
+ * Input on the port: the line "poweroff" powers off, "report" asks for a line at once.
  *
  * Modules are loaded from /modules in the order of /modules/order. Keep the kernel's console away from ttyS0
  * (console=tty0 quiet loglevel=0).
@@ -103,7 +106,7 @@
 
 static char command_line[4096];
 static uint64_t boot_id;
-static int serial = -1;
+static int port = -1;
 static int wake_reporter = -1;
 
 static pthread_mutex_t anomaly_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -275,8 +278,9 @@ static void *watch_memory(void *unused) {
         seal(&buffer[i], boot_id, (uintptr_t)&buffer[i], 0);
         pages_filled++;
     }
-    /* Twenty bursts a second keep the wake-ups few and the load even. */
-    const unsigned bursts = 20;
+    /* Bursts keep the wake-ups few and the load even. */
+    int wanted = atoi(option("bursts", "20"));
+    const unsigned bursts = wanted > 0 ? (unsigned)wanted : 1;
     uint64_t budget = 0;
     for (uint64_t turn = 0;; turn++) {
         for (uint64_t i = 0; i < pages; i++) {
@@ -562,23 +566,10 @@ static void *watch_clocks(void *unused) {
     return NULL;
 }
 
-/* As in <linux/rtc.h>, which musl-gcc does not find. */
-struct rtc_time {
-    int tm_sec, tm_min, tm_hour, tm_mday, tm_mon, tm_year, tm_wday, tm_yday, tm_isdst;
-};
-#define RTC_RD_TIME _IOR('p', 0x09, struct rtc_time)
-
-/* The RTC's device, where its ports cannot be used; -1 elsewhere. */
-static int rtc_device = -1;
 static sigjmp_buf port_fault;
 
 /* The seconds of the RTC, in BCD. */
 static unsigned char rtc_seconds(void) {
-    struct rtc_time time = {.tm_sec = 0};
-    if (rtc_device >= 0) {
-        ioctl(rtc_device, RTC_RD_TIME, &time);
-        return (unsigned char)(time.tm_sec / 10 << 4 | time.tm_sec % 10);
-    }
     outb(0x00, 0x70);
     return inb(0x71);
 }
@@ -588,21 +579,17 @@ static void on_port_fault(int signal) {
 }
 
 /*
- * Opens a way to the RTC: its ports, or, where the guest's user space may not use them, its device. The device costs
- * many accesses to the ports for each look. QEMU's TCG (7.2, 10.0) lets a nested guest down there: it takes no I/O
+ * Whether this process may use the RTC's ports. QEMU's TCG (7.2, 10.0) lets a nested guest down there: it takes no I/O
  * permissions from a TSS that is marked busy, as that of a guest of KVM always is.
  */
 static bool open_rtc(void) {
     struct sigaction on_fault = {.sa_handler = on_port_fault}, usual;
-    if (ioperm(0x70, 2, 1) == 0) {
-        sigaction(SIGSEGV, &on_fault, &usual);
-        bool faulted = sigsetjmp(port_fault, 1) != 0;
-        if (!faulted) rtc_seconds();
-        sigaction(SIGSEGV, &usual, NULL);
-        if (!faulted) return true;
-    }
-    rtc_device = open("/dev/rtc0", O_RDONLY | O_CLOEXEC);
-    return rtc_device >= 0;
+    if (ioperm(0x70, 2, 1) < 0) return false;
+    sigaction(SIGSEGV, &on_fault, &usual);
+    bool faulted = sigsetjmp(port_fault, 1) != 0;
+    if (!faulted) rtc_seconds();
+    sigaction(SIGSEGV, &usual, NULL);
+    return !faulted;
 }
 
 /*
@@ -615,7 +602,6 @@ static int64_t next_edge(int64_t expected, unsigned char *second) {
     bool looked = false;
     if (expected - margin > before) sleep_ns(expected - margin - before);
     for (;;) {
-        int64_t look = now_ns(CLOCK_MONOTONIC);
         unsigned char seen = rtc_seconds();
         int64_t now = now_ns(CLOCK_MONOTONIC);
         if (seen != *second) {
@@ -625,10 +611,7 @@ static int64_t next_edge(int64_t expected, unsigned char *second) {
         }
         looked = true;
         before = now;
-        /* A look through the kernel of a nested guest takes ms of its only CPU: this thread, which nobody preempts, must
-         * leave most of it to the others. */
-        int64_t rest = rtc_device < 0 ? 0 : 4 * (now - look);
-        sleep_ns(rest > poll_ns ? rest : poll_ns);
+        sleep_ns(poll_ns);
     }
 }
 
@@ -707,7 +690,7 @@ static void report(void) {
     append(&line, ",\"anomalies\":%lu,\"anomaly\":\"%s\"}\n", anomaly_count, anomaly_text);
     pthread_mutex_unlock(&anomaly_lock);
     for (size_t done = 0; done < line.length;) {
-        ssize_t n = write(serial, line.data + done, line.length - done);
+        ssize_t n = write(port, line.data + done, line.length - done);
         if (n < 0 && errno != EINTR && errno != EAGAIN) return;
         if (n > 0) done += (size_t)n;
     }
@@ -729,7 +712,7 @@ static void *read_commands(void *unused) {
     (void)unused;
     char line[128];
     for (;;) {
-        ssize_t n = read(serial, line, sizeof line - 1);
+        ssize_t n = read(port, line, sizeof line - 1);
         if (n <= 0) {
             sleep_ns(SECOND_NS);
             continue;
@@ -742,15 +725,20 @@ static void *read_commands(void *unused) {
     return NULL;
 }
 
-static void open_serial(void) {
+/* A virtio console comes some time after its driver. */
+static void open_port(void) {
     struct termios settings;
-    serial = open("/dev/ttyS0", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (serial < 0) power_off();
-    tcgetattr(serial, &settings);
+    char path[80];
+    snprintf(path, sizeof path, "/dev/%s", option("port", "ttyS0"));
+    for (int tries = 100; (port = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0; tries--) {
+        if (tries == 0) power_off();
+        sleep_ns(SECOND_NS / 20);
+    }
+    tcgetattr(port, &settings);
     settings.c_oflag &= ~(tcflag_t)OPOST;
     settings.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
     settings.c_iflag |= ICRNL;
-    tcsetattr(serial, TCSANOW, &settings);
+    tcsetattr(port, TCSANOW, &settings);
 }
 
 static void load_modules(void) {
@@ -778,10 +766,10 @@ int main(void) {
     mkdir("/sys", 0755), mount("sysfs", "/sys", "sysfs", 0, NULL);
     mkdir("/dev", 0755), mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
     wake_reporter = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    open_serial();
     read_command_line();
     getrandom(&boot_id, sizeof boot_id, GRND_INSECURE);
     load_modules();
+    open_port();
     bool use_disks = strcmp(option("disk", "auto"), "none") != 0;
     const char *fault = option("fault", NULL);
     int64_t fault_at = now_ns(CLOCK_MONOTONIC) + atoll(option("fault_after", "5")) * SECOND_NS;
