@@ -84,11 +84,11 @@ struct NestedStack {
         ]
         for guest in guests {
             let words = [
-                "console=ttyS0", "loglevel=4", "canary.memory=24M", "canary.sample_us=20000",
-                "canary.dirty=\(guest.pace)",
+                "console=tty0", "quiet", "loglevel=0", "canary.port=hvc0", "canary.memory=24M",
+                "canary.sample_us=20000", "canary.bursts=10", "canary.dirty=\(guest.pace)",
             ]
             lines += [
-                "      - name: \(guest.name)", "        memory: 128M", "        boot:",
+                "      - name: \(guest.name)", "        memory: 128M", "        console: virtio", "        boot:",
                 "          kernel: \(artifacts.kernel)", "          initramfs: \(artifacts.initramfs)",
                 "          arguments: \((words + (guest.address.map { ["canary.ip=\($0)"] } ?? [])).joined(separator: " "))",
             ]

@@ -193,7 +193,7 @@ extension InnerSides {
         try await MemoryProof.make(
             guest: newSeat.guest, old: old.seat.hypervisor, oldDevice: old.device, new: newSeat.hypervisor,
             newDevice: newDevice)
-        scene.clock.note("\(guest): memory proven the same in both hypervisors")
+        scene.clock.note("memory proven the same in both hypervisors")
         async let oldDescription = GuestDescription.describe(old.client, identity: nil)
         async let newDescription = GuestDescription.describe(new, identity: nil)
         let (before, after) = try await (oldDescription, newDescription)

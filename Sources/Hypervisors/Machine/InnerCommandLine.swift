@@ -49,8 +49,19 @@ public struct InnerCommandLine: Sendable, Hashable {
             "-object", OptionText.make(kind: "qom-type", ram),
             "-qmp", OptionText.make("unix:\(files.qmp)", [("server", "on"), ("wait", "off")]),
             "-chardev", OptionText.make("file", [("id", "console"), ("path", files.console), ("append", "on")]),
-            "-device", "isa-serial,chardev=console",
-        ]
+        ] + console(guest.console)
+    }
+
+    private static func console(_ console: InnerGuestSpec.Console) -> [String] {
+        switch console {
+        case .serial: ["-device", "isa-serial,chardev=console"]
+        // One port, as it is one console; the device would have 31.
+        case .virtio:
+            [
+                "-device", "virtio-serial-pci,id=consoles,max_ports=1",
+                "-device", "virtconsole,bus=consoles.0,chardev=console",
+            ]
+        }
     }
 
     private static func boot(_ guest: InnerGuestSpec, files: InnerGuestFiles) -> [String] {

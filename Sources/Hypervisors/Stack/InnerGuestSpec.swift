@@ -8,6 +8,14 @@ public struct InnerGuestSpec: Sendable, Hashable {
         case disk
     }
 
+    /// The device by which its kernel writes to its console.
+    public enum Console: String, Sendable, Hashable, CaseIterable {
+        /// A serial port, `ttyS0`: every guest has a driver, and each byte costs an exit from the guest.
+        case serial
+        /// A virtio console, `hvc0`: an exit for each write.
+        case virtio
+    }
+
     /// Its name: unique within the stack.
     public var name: String
     /// Its memory in bytes; a multiple of 2 MiB.
@@ -20,6 +28,8 @@ public struct InnerGuestSpec: Sendable, Hashable {
     public var cpuModel: String
     /// What it starts from.
     public var boot: Boot
+    /// Its console.
+    public var console: Console
     /// Its disks, in order.
     public var disks: [DiskSpec]
     /// Its network cards, in order.

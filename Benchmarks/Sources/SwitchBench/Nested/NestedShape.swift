@@ -17,7 +17,10 @@ struct NestedShape: Sendable, Hashable, Codable {
 
     /// The kernel's words in each guest.
     var kernelWords: String {
-        "console=tty0 quiet loglevel=0 canary.memory=\(watchedMiB)M canary.dirty=max canary.disk=none canary.sample_us=20000"
+        """
+        console=tty0 quiet loglevel=0 canary.port=hvc0 canary.memory=\(watchedMiB)M canary.dirty=max canary.disk=none \
+        canary.sample_us=20000
+        """
     }
 }
 

@@ -32,14 +32,14 @@ struct NestedTools: Sendable {
     /// A hypervisor as a stack file has it.
     func hypervisor(_ name: String, memoryMiB: Int, guests: [String], shape: NestedShape?) -> String {
         var lines = [
-            "  - name: \(name)", "    image: \(image)", "    memory: \(memoryMiB)M", "    cpus: 2",
+            "  - name: \(name)", "    image: \(image)", "    memory: \(memoryMiB)M", "    cpus: 1",
             "    spare-guests: 4",
         ]
         guard let shape, !guests.isEmpty else { return lines.joined(separator: "\n") }
         lines.append("    guests:")
         for guest in guests {
             lines += [
-                "      - name: \(guest)", "        memory: \(shape.memoryMiB)M",
+                "      - name: \(guest)", "        memory: \(shape.memoryMiB)M", "        console: virtio",
                 "        boot: {kernel: \(tools.kernel), initramfs: \(tools.initramfs), "
                     + "arguments: \"\(shape.kernelWords)\"}",
             ]
