@@ -62,17 +62,15 @@ public struct Host: Sendable {
     ///
     /// Harmless when repeated.
     ///
-    /// - Returns: One report for each handoff that was unfinished.
+    /// - Returns: One report for each handoff that was unfinished, and what else was put in order.
     /// - Throws: If the state folder cannot be read.
-    public func recover() async throws(HyperFreshError) -> [RecoveryReport] {
+    public func recover() async throws(HyperFreshError) -> RecoverySummary {
         var reports: [RecoveryReport] = []
         for entry in try HandoffEntry.unfinished(in: stateDirectory) {
             reports.append(await RecoveryReport.recover(entry))
         }
-        for line in try await IdleInstances(store: StackStore(stateDirectory: stateDirectory)).end() {
-            logger.notice("\(line)")
-        }
-        return reports
+        let ended = try await IdleInstances(store: StackStore(stateDirectory: stateDirectory)).end()
+        return RecoverySummary(handoffs: reports, cleanUps: ended)
     }
 
     /// Handoffs that go on, or were left unfinished.

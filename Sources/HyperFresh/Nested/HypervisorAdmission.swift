@@ -18,8 +18,8 @@ struct HypervisorAdmission {
         let stack: Stack
         let spec: HypervisorSpec
         let image: HypervisorImage
-        /// The instance with guests to move; `nil` when an earlier refresh moved them all but could not end it.
-        let old: Hypervisor?
+        /// The instance with guests to move; with none, when an earlier refresh moved them all but could not end it.
+        let old: Hypervisor
         /// The instance of an earlier refresh that did not come to its end; `nil` when one has to be started.
         let new: Hypervisor?
         /// The guests to hand over.
@@ -33,7 +33,7 @@ struct HypervisorAdmission {
     }
 
     func run() async throws(HyperFreshError) -> Plan {
-        try refuseUnfinished()
+        try Self.refuseUnfinished(of: spec.name, in: store)
         try refuseFunctions()
         let image = try readImage()
         let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
@@ -151,13 +151,14 @@ struct HypervisorAdmission {
             evidence: finding.evidence, exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    private func refuseUnfinished() throws(HyperFreshError) {
+    /// A controller died in the middle of it: until that is settled, where a guest runs is not known.
+    static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
         let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter {
-            $0.innerFacts?.hypervisor == spec.name
+            $0.innerFacts?.hypervisor == hypervisor
         }
         guard !unfinished.isEmpty else { return }
         throw HyperFreshError(
-            "handoffs of hypervisor \(spec.name) were left unfinished",
+            "handoffs of hypervisor \(hypervisor) were left unfinished",
             remedy: "Run `hyperfresh recover` first.",
             evidence: unfinished.map { "\($0.id): \($0.innerFacts?.guest ?? "?"), \($0.state?.rawValue ?? "?")" },
             exitCode: RefreshOutcome.blocked.exitCode)

@@ -71,17 +71,15 @@ final class HypervisorRefresh: Sendable {
     ) async throws(HyperFreshError) {
         let admission = HypervisorAdmission(stack: stack, spec: spec, store: store, request: request)
         let plan = try await timed(.admission, &report) { () throws(HyperFreshError) in try await admission.run() }
-        defer { plan.old?.close() }
-        report.old = plan.old.map { InstanceReport($0.record) }
+        defer { plan.old.close() }
+        report.old = InstanceReport(plan.old.record)
         let new = try await newHypervisor(plan, &report)
         defer { new.close() }
         report.new = InstanceReport(new.record)
         var handovers: [GuestHandover] = []
         do throws(HyperFreshError) {
-            if let old = plan.old {
-                let prepared = try await attach(plan, old: old, new: new, &report)
-                handovers = await handOver(prepared, plan, &report)
-            }
+            let prepared = try await attach(plan, new: new, &report)
+            handovers = await handOver(prepared, plan, &report)
         } catch {
             await discard(new, unlessFinishing: plan)
             throw error
@@ -96,7 +94,10 @@ final class HypervisorRefresh: Sendable {
         _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
     ) async throws(HyperFreshError) -> Hypervisor {
         if let new = plan.new {
-            tell(.note("instance \(new.record.id) of an earlier refresh is there: its guests are brought to it"))
+            tell(
+                .note(
+                    "instance \(new.record.id) of an earlier refresh is there: the guests that are left are brought to it"
+                        + (request.image == nil ? "" : ", whatever --image says")))
             return new
         }
         let boot = HypervisorBoot(stack: plan.stack, spec: plan.spec, image: plan.image, store: store, boot: remaining)
@@ -118,14 +119,14 @@ final class HypervisorRefresh: Sendable {
     }
 
     private func attach(
-        _ plan: HypervisorAdmission.Plan, old: Hypervisor, new: Hypervisor, _ report: inout HypervisorReport
+        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
     ) async throws(HyperFreshError) -> Prepared {
         try await timed(.attach, &report) { () throws(HyperFreshError) in
             try await cancellable { () throws(HyperFreshError) in
                 var prepared = Prepared()
                 do throws(HyperFreshError) {
                     for guest in plan.guests {
-                        prepared.guests.append(try await self.prepare(guest, plan.stack, old: old, new: new))
+                        prepared.guests.append(try await self.prepare(guest, plan.stack, old: plan.old, new: new))
                     }
                 } catch {
                     for guest in prepared.guests {
@@ -222,9 +223,10 @@ final class HypervisorRefresh: Sendable {
         failure.message = "guest \(failed.guest): \(failure.message)"
         let moved = report.guests.filter { $0.outcome == .refreshed }.map(\.guest)
         let stayed = report.guests.filter { $0.outcome == .rolledBack || $0.outcome == .timedOut }.map(\.guest)
-        let old = plan.old.map { "instance \($0.record.id)" } ?? "the old hypervisor"
         var lines: [String] = []
-        if !stayed.isEmpty { lines.append("On \(old), as before: \(stayed.joined(separator: ", ")).") }
+        if !stayed.isEmpty {
+            lines.append("On instance \(plan.old.record.id), as before: \(stayed.joined(separator: ", ")).")
+        }
         if !moved.isEmpty { lines.append("On instance \(report.new?.id ?? "?"): \(moved.joined(separator: ", ")).") }
         failure.guestState = lines.isEmpty ? nil : lines.joined(separator: " ")
         failure.exitCode = report.outcome.exitCode
@@ -238,7 +240,7 @@ final class HypervisorRefresh: Sendable {
         _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
     ) async {
         report.outcome = .refreshed
-        guard let old = plan.old else { return }
+        let old = plan.old
         let isGone = await timed(.retire, &report) { await old.end() }
         guard isGone else {
             report.outcome = .incomplete

@@ -1,6 +1,24 @@
 import Handoff
 public import JSON
 
+/// What a recovery found and did.
+public struct RecoverySummary: Sendable, JSONRepresentable {
+    /// One report for each handoff that was unfinished.
+    public let handoffs: [RecoveryReport]
+    /// What else was put in order, a sentence each: hypervisors that a refresh had left without guests.
+    public let cleanUps: [String]
+
+    /// The worst of the handoffs': 0 settled; 6 an operator must look.
+    public var exitCode: Int32 { handoffs.map(\.exitCode).max() ?? 0 }
+
+    /// `items` with the handoffs, `clean_ups`.
+    public var json: JSONValue {
+        JSONSchema.document(
+            type: "recovery",
+            ["items": .array(handoffs.map(\.json)), "clean_ups": .array(cleanUps.map(JSONValue.string))])
+    }
+}
+
 /// What became of an unfinished handoff.
 public struct RecoveryReport: Sendable, JSONRepresentable {
     /// The handoff's id.

@@ -16,16 +16,17 @@ struct RecoverCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let reports = try await reportingFailure(as: common.style) { try await common.host().recover() }
+        let summary = try await reportingFailure(as: common.style) { try await common.host().recover() }
         switch common.style {
-        case .json: Console.out(json: reports.json(type: "recovery"), pretty: true)
+        case .json: Console.out(json: summary.json, pretty: true)
         case .text(let terminal):
-            if reports.isEmpty { Console.out("Nothing to recover.") }
-            for report in reports {
+            if summary.handoffs.isEmpty, summary.cleanUps.isEmpty { Console.out("Nothing to recover.") }
+            for report in summary.handoffs {
                 Console.out("\(terminal.paint("\(report.guest)", .bold)) (\(report.id)): \(report.summary)")
                 if let remedy = report.remedy { Console.out("  → \(remedy)") }
             }
+            for line in summary.cleanUps { Console.out("\(line)") }
         }
-        throw ExitCode(reports.map(\.exitCode).max() ?? 0)
+        throw ExitCode(summary.exitCode)
     }
 }
