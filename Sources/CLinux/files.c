@@ -28,6 +28,10 @@ int hf_namespace_flag(const char *name) {
 
 uint64_t hf_make_device(uint32_t major, uint32_t minor) { return makedev(major, minor); }
 
+int hf_punch_hole(int descriptor, int64_t offset, int64_t length) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
+}
+
 int hf_lock_file(int descriptor) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return fcntl(descriptor, F_OFD_SETLK, &lock);

@@ -1,6 +1,22 @@
+internal import CLinux
 internal import Glibc
 
 extension Files {
+    /// Gives back the memory or disk space of a part of a file, which reads as zeros then; its size stays.
+    ///
+    /// - Parameters:
+    ///   - range: Bytes of the file.
+    ///   - file: Open for writing, on a file system that knows holes.
+    ///   - name: How errors call the file.
+    /// - Throws: `SystemError` from `fallocate`.
+    public static func punchHole(
+        _ range: Range<Int64>, in file: borrowing Descriptor, name: String
+    ) throws(SystemError) {
+        guard hf_punch_hole(file.number, range.lowerBound, Int64(range.count)) == 0 else {
+            throw SystemError(operation: "fallocate", subject: name, code: errno)
+        }
+    }
+
     /// Writes bytes into a file through a mapping, which is the only way into a file on a hugetlbfs: write(2) is refused there.
     ///
     /// - Parameters:

@@ -8,9 +8,9 @@ extension Live {
     static func image(_ name: String) -> String { "\(cache)/hypervisor/\(name)" }
 
     static let hasHypervisorImages =
-        isReady && getenv("HYPERFRESH_NESTED_TESTS") != nil
-        && ["standard", "fresh"].allSatisfy { Files.exists("\(image($0))/image.json") }
-    static let howToGetImages: Comment = "takes long where everything is emulated: scripts/test --nested"
+        isReady && ["standard", "fresh"].allSatisfy { Files.exists("\(image($0))/image.json") }
+    static let howToGetImages: Comment =
+        "needs scripts/build-hypervisor-image and scripts/build-hypervisor-image --name fresh"
 }
 
 /// A hypervisor with canaries in it, driven by the real command, and gone with the test whatever becomes of it.
@@ -31,7 +31,7 @@ struct NestedStack {
     /// The bridge of this host that the guests' network is on.
     let bridge: String?
     var state: String { "\(files.directory)/state" }
-    private var file: String { "\(files.directory)/stack.yaml" }
+    var file: String { "\(files.directory)/stack.yaml" }
 
     /// Brings a stack up, does the work, takes it down, and looks that nothing is left.
     static func run(
@@ -43,8 +43,7 @@ struct NestedStack {
         let outcome: Result<Void, any Error>
         do {
             try stack.write()
-            let up = try await stack.command("up", stack.file, within: .seconds(300))
-            try #require(up.ending == .exited(0), "\(up)")
+            try await stack.up()
             try await body(stack)
             let down = try await stack.command("down", name, "--now")
             #expect(down.ending == .exited(0), "\(down)")
@@ -71,7 +70,8 @@ struct NestedStack {
         }
     }
 
-    private func write() throws {
+    /// Writes the stack file; with these guests, or with all.
+    func write(only names: [String]? = nil) throws {
         let artifacts = try CanaryArtifacts(cache: Live.cache)
         var lines = [
             "version: 1", "name: \(files.unique.split(separator: "-")[0])", "hyperplexor:",
@@ -82,19 +82,20 @@ struct NestedStack {
             "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))", "    memory: 768M",
             "    cpus: 1", "    guests:",
         ]
-        for guest in guests {
+        for guest in guests where names?.contains(guest.name) ?? true {
             let words = [
                 "console=tty0", "quiet", "loglevel=0", "canary.port=hvc0", "canary.memory=24M",
                 "canary.sample_us=20000", "canary.bursts=10", "canary.dirty=\(guest.pace)",
             ]
             lines += [
-                "      - name: \(guest.name)", "        memory: 128M", "        console: virtio", "        boot:",
+                "      - name: \(guest.name)", "        memory: 128M", "        console: virtio",
+                "        virtio: legacy", "        boot:",
                 "          kernel: \(artifacts.kernel)", "          initramfs: \(artifacts.initramfs)",
                 "          arguments: \((words + (guest.address.map { ["canary.ip=\($0)"] } ?? [])).joined(separator: " "))",
             ]
             if guest.hasDisk {
                 let disk = "\(files.directory)/\(guest.name).raw"
-                let image = try Descriptor.open(disk, flags: O_RDWR | O_CREAT | O_EXCL)
+                let image = try Descriptor.open(disk, flags: O_RDWR | O_CREAT)
                 try #require(ftruncate(image.number, 64 << 20) == 0)
                 lines += ["        disks:", "          - name: data", "            file: \(disk)"]
             }
@@ -117,6 +118,11 @@ extension NestedStack {
         _ arguments: String..., fault: String? = nil, within deadline: Duration = .seconds(60)
     ) async throws -> ChildProgram.Result {
         try await start(arguments, fault: fault).result(within: deadline)
+    }
+
+    func up(_ options: String...) async throws {
+        let result = try await start(["up", file] + options).result(within: .seconds(300))
+        try #require(result.ending == .exited(0), "\(result)")
     }
 
     /// `refresh hypervisor --json`; emulated on busy cores, a switch takes its time.

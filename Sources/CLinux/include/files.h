@@ -13,3 +13,6 @@ int hf_file_is_locked(int descriptor);
 
 /// Sets room aside behind the end of the file, whose size stays as it is.
 int hf_reserve(int descriptor, int64_t offset, int64_t length);
+
+/// Gives back what holds a part of the file, which reads as zeros then; its size stays.
+int hf_punch_hole(int descriptor, int64_t offset, int64_t length);

@@ -2,18 +2,19 @@ import Hypervisors
 import Linux
 
 extension Host {
-    /// Brings a stack up: what is not there is made, what is there is left alone.
+    /// Brings a stack up: what is not there is made, what has ended is started again, what runs is left alone.
     ///
     /// - Parameters:
     ///   - file: The stack file (docs/stack-file.md).
+    ///   - orphans: What becomes of guests and hypervisors that the file has no more.
     ///   - tell: Takes what goes on.
     /// - Throws: With everything that is wrong with the file; or why a hypervisor or guest could not be started: what was
     ///   made for it is gone then.
     public func up(
-        file: String, tell: @escaping @Sendable (StackProgress) -> Void = { _ in }
+        file: String, orphans: OrphanPolicy = .refuse, tell: @escaping @Sendable (StackProgress) -> Void = { _ in }
     ) async throws(HyperFreshError) {
         let (stack, text) = try readStack(file)
-        try await StackUp(stack: stack, text: text, store: store, tell: tell).run()
+        try await StackUp(stack: stack, text: text, store: store, orphans: orphans, tell: tell).run()
     }
 
     /// Takes a stack down: shuts its guests down, ends its hypervisors, and leaves nothing.

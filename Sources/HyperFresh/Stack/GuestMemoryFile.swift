@@ -64,6 +64,14 @@ struct GuestMemoryFile: Sendable {
 
     func remove() { unlink(path) }
 
+    /// Gives the guest's memory back to this host, though hypervisors map the file still.
+    ///
+    /// Best effort: at the latest it is given back when they end.
+    func empty() {
+        guard let file = try? Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW) else { return }
+        try? Files.punchHole(Int64(headLength)..<Int64(size), in: file, name: path)
+    }
+
     /// Removes the folder, once it is empty.
     static func removeFolder(of stack: Stack) { rmdir(stack.hyperplexor.memoryDirectory) }
 }

@@ -22,23 +22,28 @@ struct GuestSeat: Sendable {
     }
 
     private func plugs() -> [HotPlug.Steps] {
-        let name = guest.name
-        let shape = MemoryFileShape(memory: guest.memory)
-        let disks =
-            guest.disks + bootFiles.map { DiskSpec(name: $0.name, path: $0.path, format: .raw, isReadOnly: true) }
-        return [
-            HotPlug.Memory(
-                guest: name, path: memoryFile.path, shape: shape, hugePages: stack.hyperplexor.hugePages
-            ).steps,
-            HotPlug.Console(guest: name, log: consoleLog).steps,
-            HotPlug.Relay(guest: name, socket: hypervisor.folder.relaySocket(name)).steps,
-        ]
-            + disks.map { disk in
-                let storage = HostStorage.examine(disk.path)
-                return HotPlug.Disk(
-                    disk, of: name, isBlockDevice: storage.isBlockDevice, bypassesCache: storage.bypassesCache
-                ).steps
-            }
+        let memory = HotPlug.Memory(
+            guest: guest.name, path: memoryFile.path, shape: MemoryFileShape(memory: guest.memory),
+            hugePages: stack.hyperplexor.hugePages)
+        return [memory.steps, console.steps, relay.steps] + disks.map(\.steps)
+    }
+
+    /// What takes away all that ``attach()`` has attached, but for the memory.
+    func unplugs() -> [HotPlug.Steps] { [console.removal, relay.removal] + disks.map(\.removal) }
+
+    private var console: HotPlug.Console { HotPlug.Console(guest: guest.name, log: consoleLog) }
+
+    private var relay: HotPlug.Relay {
+        HotPlug.Relay(guest: guest.name, socket: hypervisor.folder.relaySocket(guest.name))
+    }
+
+    private var disks: [HotPlug.Disk] {
+        let boot = bootFiles.map { DiskSpec(name: $0.name, path: $0.path, format: .raw, isReadOnly: true) }
+        return (guest.disks + boot).map { disk in
+            let storage = HostStorage.examine(disk.path)
+            return HotPlug.Disk(
+                disk, of: guest.name, isBlockDevice: storage.isBlockDevice, bypassesCache: storage.bypassesCache)
+        }
     }
 
     private var bootFiles: [(name: String, path: String)] {

@@ -22,7 +22,8 @@ struct StackDown {
         store.forget(stack: stack.name)
     }
 
-    private func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
+    /// Ends one hypervisor, in whose lock the caller is.
+    func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
         let begin = ContinuousClock.now
         tell(.step("hypervisor \(spec.name) goes down"))
         for record in store.instances(of: spec.name) where record.process.isAlive {
@@ -41,18 +42,10 @@ struct StackDown {
         defer { hypervisor.close() }
         let placement = store.placement(of: spec.name)
         let guests = spec.guests.filter { placement[$0.name] == record.id }
-        let end = ContinuousClock.now + grace
         await withTaskGroup(of: Void.self) { group in
             for guest in guests {
-                group.addTask {
-                    let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
-                    guard let client = try? await seat.connect() else { return }
-                    _ = try? await client.executeRaw("system_powerdown")
-                    client.close()
-                    while ContinuousClock.now < end, (try? await seat.unit.isActive(by: hypervisor.agent)) == true {
-                        try? await Task.sleep(for: .milliseconds(200))
-                    }
-                }
+                let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+                group.addTask { await GuestShutdown(seat: seat, grace: grace).run() }
             }
         }
     }

@@ -14,16 +14,20 @@ public enum StackProgress: Sendable {
 
 /// Brings a stack up: what is not there is made, what is there is left alone.
 ///
-/// Run again after the file has got another guest, it adds that guest to the hypervisor that runs.
+/// Run again after the file has got another guest, it adds that guest to the hypervisor that runs; a guest that has ended is
+/// started again; one that the file has no more is removed if that was asked for.
 struct StackUp {
     let stack: Stack
     /// The stack file's text, to be remembered.
     let text: [UInt8]
     let store: StackStore
+    /// Whether guests and hypervisors that the file has no more are removed, and what time guests get to shut down.
+    let orphans: OrphanPolicy
     let tell: @Sendable (StackProgress) -> Void
 
     func run() async throws(HyperFreshError) {
         try checkNames()
+        if store.stackNames().contains(stack.name) { try await follow(try store.stack(stack.name)) }
         do throws(SystemError) { try store.keep(text, of: stack) } catch {
             throw HyperFreshError(
                 "the stack \(stack.name) cannot be remembered", because: error,
@@ -53,9 +57,8 @@ struct StackUp {
     }
 
     private func bringUp(_ spec: HypervisorSpec) async throws(HyperFreshError) {
-        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
-        if let record = alive.last {
-            try await addGuests(to: record, spec)
+        if let record = try running(spec) {
+            try await startGuests(on: record, spec)
         } else {
             try await start(spec)
         }
@@ -110,20 +113,20 @@ struct StackUp {
         }
     }
 
-    private func addGuests(to record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
-        let placed = store.placement(of: spec.name)
-        let new = spec.guests.filter { placed[$0.name] == nil }
-        guard !new.isEmpty else { return tell(.done("hypervisor \(spec.name) is up", milliseconds: 0)) }
-        let hypervisor: Hypervisor
-        do throws(HypervisorError) {
-            hypervisor = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
-        } catch {
-            throw HyperFreshError(error)
-        }
+    /// Adds guests that are new to a hypervisor, and starts again those that have ended.
+    private func startGuests(on record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+        let hypervisor = try await reach(record, spec)
         defer { hypervisor.close() }
+        let placed = store.placement(of: spec.name)
         var made: [GuestMemoryFile] = []
-        for guest in new {
+        var started = 0
+        for guest in spec.guests {
+            if placed[guest.name] != nil {
+                started += try await startAgain(guest, in: hypervisor, spec) ? 1 : 0
+                continue
+            }
             let before = made.count
+            started += 1
             do throws(HyperFreshError) { try await add(guest, to: hypervisor, spec, made: &made) } catch {
                 try? await InnerUnit(guest.name).end(by: hypervisor.agent)
                 // The NVDIMM cannot be unplugged: the file goes with the last who maps it.
@@ -131,28 +134,99 @@ struct StackUp {
                 throw error
             }
         }
+        if started == 0 { tell(.done("hypervisor \(spec.name) is up", milliseconds: 0)) }
+    }
+
+    /// Starts a guest that has ended, as after the power button: it boots anew.
+    ///
+    /// - Returns: Whether it had ended.
+    private func startAgain(
+        _ guest: InnerGuestSpec, in hypervisor: Hypervisor, _ spec: HypervisorSpec
+    ) async throws(HyperFreshError) -> Bool {
+        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        do throws(HypervisorError) {
+            if try await seat.unit.isActive(by: hypervisor.agent) { return false }
+        } catch {
+            throw HyperFreshError(error)
+        }
+        try seat.memoryFile.verify()
+        try await launch(seat, spec)
+        return true
     }
 
     private func add(
         _ guest: InnerGuestSpec, to hypervisor: Hypervisor, _ spec: HypervisorSpec, made: inout [GuestMemoryFile]
     ) async throws(HyperFreshError) {
         let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        try await refuseUsedName(guest, in: hypervisor)
         try seat.memoryFile.create()
         made.append(seat.memoryFile)
-        try await step("guest \(guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
+        try await launch(seat, spec)
+    }
+
+    /// The memory of a guest that was removed is still attached, and it is not the new one's.
+    private func refuseUsedName(_ guest: InnerGuestSpec, in hypervisor: Hypervisor) async throws(HyperFreshError) {
+        do throws(HypervisorError) {
+            guard try await hypervisor.hasMemory(of: guest.name) else { return }
+        } catch {
+            throw HyperFreshError(error)
+        }
+        let name = hypervisor.record.hypervisor
+        throw HyperFreshError(
+            "hypervisor \(name) had a guest \(guest.name) before, whose memory cannot be unplugged from it",
+            guestState: "The other guests run on.",
+            remedy: "Run `hyperfresh refresh hypervisor \(name)`: \(guest.name) can be added to the fresh one. Or "
+                + "give it another name.",
+            exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    private func launch(_ seat: GuestSeat, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+        try await step("guest \(seat.guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
             try await seat.attach()
             let device = try await seat.prepare()
             let client = try await seat.start(on: device, isIncoming: false)
             client.close()
         }
-        do throws(SystemError) { try store.place(guest.name, on: hypervisor.record.id, of: spec.name) } catch {
+        try record(seat.guest.name, on: seat.hypervisor.record.id, of: spec)
+    }
+}
+
+// MARK: - What adding and removing have in common
+
+extension StackUp {
+    /// The one instance of a hypervisor that runs; `nil` where none does.
+    func running(_ spec: HypervisorSpec) throws(HyperFreshError) -> InstanceRecord? {
+        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        guard alive.count < 2 else {
             throw HyperFreshError(
-                "it could not be recorded where guest \(guest.name) is", because: error,
+                "a refresh of hypervisor \(spec.name) has not come to its end", guestState: "Its guests run on.",
+                remedy: "`hyperfresh recover`, then `hyperfresh refresh hypervisor \(spec.name)` finish it.",
+                evidence: alive.map { "\($0.id): pid \($0.process.pid)" },
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+        return alive.first
+    }
+
+    func record(
+        _ guest: String, on instance: String?, of spec: HypervisorSpec
+    ) throws(HyperFreshError) {
+        do throws(SystemError) { try store.place(guest, on: instance, of: spec.name) } catch {
+            throw HyperFreshError(
+                "it could not be recorded where guest \(guest) is", because: error,
                 remedy: "Make room in \(store.stateDirectory).")
         }
     }
 
-    private func step<T>(
+    func reach(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) -> Hypervisor {
+        do throws(HypervisorError) {
+            return try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+        } catch {
+            throw HyperFreshError(error)
+        }
+    }
+
+    func step<T>(
         _ what: String, _ work: () async throws(HyperFreshError) -> T
     ) async throws(HyperFreshError) -> T {
         tell(.step(what))

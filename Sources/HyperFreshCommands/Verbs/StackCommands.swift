@@ -8,19 +8,28 @@ struct UpCommand: AsyncParsableCommand {
         commandName: "up",
         abstract: "Start the hypervisors and guests of a stack file.",
         discussion: """
-            What is not there is made, what is there is left alone: run it again after adding a guest to the file. \
-            docs/stack-file.md describes the format.
+            What is not there is made, guests that have ended are started again, what runs is left alone: run it again after \
+            adding a guest to the file. docs/stack-file.md describes the format.
             """
     )
 
     @Argument(help: "The stack file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
     var file: String
 
+    @Flag(help: "Shut down and remove guests and hypervisors that the file has no more; without it they are refused.")
+    var removeOrphans = false
+
+    @Option(help: "How long those guests may take to shut themselves down; then they are ended.")
+    var grace = DurationArgument(.seconds(30))
+
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
         let view = StackView(style: common.style)
-        let work = Task { [host = common.host(), file] in try await host.up(file: file) { view.show($0) } }
+        let orphans: OrphanPolicy = removeOrphans ? .remove(grace: grace.duration) : .refuse
+        let work = Task { [host = common.host(), file] in
+            try await host.up(file: file, orphans: orphans) { view.show($0) }
+        }
         InterruptSignals.handle { work.cancel() }
         try await reportingFailure(as: common.style) { try await work.value }
     }

@@ -99,15 +99,55 @@ extension Hypervisor {
     /// - Parameter plugs: In this order.
     /// - Throws: ``HypervisorError`` with QEMU's words; what was attached before stays.
     public func attach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
-        let present = try await asking("say what is attached to it") { monitor throws(QMPError) in
-            Set(try await monitor.execute(QOMList(path: "/machine/peripheral")).map(\.name))
-        }
+        let present = try await attachedDevices()
         for plug in plugs where !present.contains(plug.device) {
             try await asking("attach \(plug.device)") { monitor throws(QMPError) in
                 for command in plug.commands {
                     try await monitor.executeRaw(command.name, arguments: command.arguments, deadline: .seconds(60))
                 }
             }
+        }
+    }
+
+    /// Takes away what a guest had, as far as it is there.
+    ///
+    /// - Parameter plugs: In this order.
+    /// - Throws: ``HypervisorError`` with QEMU's words, or when the hypervisor does not give a device up; what was taken away
+    ///   before is gone.
+    public func detach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
+        for plug in plugs where try await attachedDevices().contains(plug.device) {
+            for command in plug.commands {
+                _ = try await asking("take \(plug.device) away") { monitor throws(QMPError) in
+                    try await monitor.executeRaw(command.name, arguments: command.arguments)
+                }
+                try await waitUntilGone(plug.device)
+            }
+        }
+    }
+
+    /// A device that was told to go does so when its driver has let go of it.
+    private func waitUntilGone(_ device: String) async throws(HypervisorError) {
+        for _ in 0..<200 {
+            guard try await attachedDevices().contains(device) else { return }
+            try? await Task.sleep(for: .milliseconds(50))
+        }
+        throw HypervisorError(
+            "hypervisor \(record.hypervisor) does not give \(device) up",
+            remedy: "Something in it uses it still. Run the same again, or refresh the hypervisor.")
+    }
+
+    /// Whether a guest's memory is, or was, attached: it stays for as long as the hypervisor runs.
+    ///
+    /// - Parameter guest: The guest's name.
+    /// - Returns: Whether its NVDIMM is there.
+    /// - Throws: ``HypervisorError`` when the monitor does not say.
+    public func hasMemory(of guest: String) async throws(HypervisorError) -> Bool {
+        try await attachedDevices().contains(HotPlug.memoryDevice(of: guest))
+    }
+
+    private func attachedDevices() async throws(HypervisorError) -> Set<String> {
+        try await asking("say what is attached to it") { monitor throws(QMPError) in
+            Set(try await monitor.execute(QOMList(path: "/machine/peripheral")).map(\.name))
         }
     }
 

@@ -2,7 +2,7 @@ public import JSON
 internal import QMP
 
 extension HotPlug {
-    /// What is told to a hypervisor's QEMU to plug one thing in.
+    /// What is told to a hypervisor's QEMU to plug one thing in, or to take it away.
     public struct Steps: Sendable, Hashable {
         /// A command.
         public struct Command: Sendable, Hashable {
@@ -12,7 +12,7 @@ extension HotPlug {
             public let arguments: [String: JSONValue]
         }
 
-        /// The id of the device that is there afterwards: who finds it need not plug it in again.
+        /// The id of the device that is there afterwards, or before.
         public let device: String
         /// The commands, in order.
         public let commands: [Command]
@@ -35,6 +35,10 @@ extension HotPlug {
     private static func steps(_ first: some QMPCommand, _ device: DeviceAdd) -> Steps {
         Steps(device.device["id"]?.string ?? "", [command(first), command(device)])
     }
+
+    private static func removal(_ device: DeviceDel, _ last: some QMPCommand) -> Steps {
+        Steps(device.id, [command(device), command(last)])
+    }
 }
 
 extension HotPlug.Memory {
@@ -45,14 +49,20 @@ extension HotPlug.Memory {
 extension HotPlug.Disk {
     /// What plugs it in.
     public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
+    /// What takes it away: the second command once the hypervisor has given the device up.
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
 }
 
 extension HotPlug.Console {
     /// What plugs it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    /// What takes it away: the second command once the hypervisor has given the device up.
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Relay {
     /// What plugs it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    /// What takes it away: the second command once the hypervisor has given the device up.
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }

@@ -92,6 +92,10 @@ public enum HotPlug {
         public let chardev: ChardevAdd
         /// The port.
         public let device: DeviceAdd
+        /// Takes the port away.
+        public let unplug: DeviceDel
+        /// Closes the file, after that.
+        public let remove: ChardevRemove
 
         /// Makes the messages.
         ///
@@ -105,6 +109,8 @@ public enum HotPlug {
                 "driver": "virtserialport", "id": "tty-\(guest)", "bus": "consoles.0", "chardev": "console-\(guest)",
                 "name": .string(InnerGuestFiles(guest: guest).consolePort),
             ])
+            unplug = DeviceDel(id: "tty-\(guest)")
+            remove = ChardevRemove(id: "console-\(guest)")
         }
     }
 

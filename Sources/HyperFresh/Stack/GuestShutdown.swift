@@ -1,0 +1,46 @@
+import Glibc
+import Hypervisors
+import Linux
+import QMP
+
+/// Shuts a guest down in its hypervisor.
+struct GuestShutdown {
+    let seat: GuestSeat
+    /// How long it may take after the power button.
+    let grace: Duration
+
+    /// Presses the power button and waits.
+    ///
+    /// Best effort: whether it is off has to be asked.
+    func run() async {
+        guard grace > .zero, let client = try? await seat.connect() else { return }
+        _ = try? await client.executeRaw("system_powerdown")
+        client.close()
+        let end = ContinuousClock.now + grace
+        while ContinuousClock.now < end, (try? await seat.unit.isActive(by: seat.hypervisor.agent)) == true {
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+    }
+}
+
+/// Takes a guest out of a hypervisor that runs on.
+struct GuestRemoval {
+    let seat: GuestSeat
+    let grace: Duration
+
+    /// Shuts the guest down, ends its QEMU, and takes away what it had.
+    ///
+    /// Its NVDIMM goes with the hypervisor, as QEMU cannot unplug it; the memory behind it is this host's again at once.
+    func run() async throws(HyperFreshError) {
+        await GuestShutdown(seat: seat, grace: grace).run()
+        do throws(HypervisorError) {
+            try await seat.unit.end(by: seat.hypervisor.agent)
+            try await seat.hypervisor.detach(seat.unplugs())
+        } catch {
+            throw HyperFreshError(error)
+        }
+        seat.memoryFile.empty()
+        seat.memoryFile.remove()
+        unlink(seat.consoleLog)
+    }
+}

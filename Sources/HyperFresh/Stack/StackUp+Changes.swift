@@ -1,0 +1,52 @@
+import Hypervisors
+
+extension StackUp {
+    /// Removes what the file has no more, or refuses: nothing that runs is ever without a description.
+    func follow(_ old: Stack) async throws(HyperFreshError) {
+        let change = StackChange(
+            from: old, to: stack, isUp: { !store.instances(of: $0.name).isEmpty },
+            isPlaced: { store.placement(of: $1.name)[$0.name] != nil })
+        guard change.alterations.isEmpty else {
+            throw HyperFreshError(
+                "the stack \(stack.name) is up, and what runs cannot follow these changes of its file",
+                guestState: "Nothing was touched.",
+                remedy: "Undo them, or take the stack down first. A guest alone: `up` without it and with "
+                    + "--remove-orphans, refresh its hypervisor, and `up` with it.",
+                evidence: change.alterations, exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        let names =
+            change.orphanedHypervisors.map { "hypervisor \($0.name)" }
+            + change.orphanedGuests.map { "guest \($0.guest.name) in hypervisor \($0.hypervisor.name)" }
+        guard names.isEmpty || orphans != .refuse else {
+            throw HyperFreshError(
+                "the stack \(stack.name) has what its file has no more", guestState: "Nothing was touched.",
+                remedy: "Put it back into the file, or let it be shut down and removed: --remove-orphans.",
+                evidence: names, exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        guard case .remove(let grace) = orphans else { return }
+        for hypervisor in change.orphanedHypervisors {
+            let lock = try store.lock(hypervisor.name)
+            defer { lock.release() }
+            try await StackDown(name: old.name, store: store, grace: grace, tell: tell).takeDown(hypervisor, old)
+        }
+        for orphan in change.orphanedGuests { try await remove(orphan, of: old, grace: grace) }
+    }
+
+    private func remove(_ orphan: StackChange.Orphan, of old: Stack, grace: Duration) async throws(HyperFreshError) {
+        let (guest, spec) = (orphan.guest, orphan.hypervisor)
+        let lock = try store.lock(spec.name)
+        defer { lock.release() }
+        // Where its hypervisor died there is nobody to shut down.
+        if let record = try running(spec) {
+            let hypervisor = try await reach(record, spec)
+            defer { hypervisor.close() }
+            try await step("guest \(guest.name) is removed from \(spec.name)") { () throws(HyperFreshError) in
+                let seat = GuestSeat(stack: old, guest: guest, hypervisor: hypervisor)
+                try await GuestRemoval(seat: seat, grace: grace).run()
+            }
+        } else {
+            GuestMemoryFile(guest, in: old).remove()
+        }
+        try record(guest.name, on: nil, of: spec)
+    }
+}
