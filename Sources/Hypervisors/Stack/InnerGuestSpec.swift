@@ -16,6 +16,14 @@ public struct InnerGuestSpec: Sendable, Hashable {
         case virtio
     }
 
+    /// How its disks and cards are presented.
+    public enum Virtio: String, Sendable, Hashable, CaseIterable {
+        /// As virtio 1.0 has it: QEMU's state of each device has room for 1024 queues.
+        case modern
+        /// As before virtio 1.0: a fifth of the state.
+        case legacy
+    }
+
     /// Its name: unique within the stack.
     public var name: String
     /// Its memory in bytes; a multiple of 2 MiB.
@@ -30,6 +38,8 @@ public struct InnerGuestSpec: Sendable, Hashable {
     public var boot: Boot
     /// Its console.
     public var console: Console
+    /// How its disks and cards are presented.
+    public var virtio: Virtio
     /// Its disks, in order.
     public var disks: [DiskSpec]
     /// Its network cards, in order.

@@ -27,7 +27,7 @@ extension StackReader {
     ) -> [InnerGuestSpec] {
         elements(hypervisor, "guests").compactMap { node in
             let keys = [
-                "name", "memory", "cpus", "machine", "cpu-model", "boot", "console", "disks", "networks",
+                "name", "memory", "cpus", "machine", "cpu-model", "boot", "console", "virtio", "disks", "networks",
                 "extra-arguments",
             ]
             guard let section = section(node, of: "a guest", keys: keys) else { return nil }
@@ -42,7 +42,8 @@ extension StackReader {
                 name: name ?? "", memory: guestMemory(section, hugePages: hugePages),
                 cpus: integer(section, "cpus", default: 1, in: 1...255), machine: machine(section),
                 cpuModel: cpuModel(section), boot: boot(section, hasDisks: section.values["disks"] != nil),
-                console: choice(section, "console", default: .serial), disks: disks,
+                console: choice(section, "console", default: .serial),
+                virtio: choice(section, "virtio", default: .modern), disks: disks,
                 networks: cards(section, guest: name ?? "", context: context),
                 extraArguments: arguments(section, owned: OwnedOptions.ofGuest))
             return name == nil ? nil : spec
