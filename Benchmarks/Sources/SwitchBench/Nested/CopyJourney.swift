@@ -35,10 +35,10 @@ final class CopyJourney: Sendable {
 
     /// The downtime limit in milliseconds and from when on it is allowed; the first is QEMU's default.
     private static let limits: [(after: Duration, milliseconds: Int)] = [
-        (.zero, 300), (.seconds(30), 1000), (.seconds(60), 3000), (.seconds(90), 10_000),
+        (.zero, 300), (.seconds(15), 1000), (.seconds(30), 3000), (.seconds(45), 10_000),
     ]
     /// When it is given up that the guest will ever be within a limit; it is stopped for as long as it takes then.
-    static let patience = Duration.seconds(120)
+    static let patience = Duration.seconds(60)
     /// QEMU's own greatest limit.
     private static let noLimit = 2_000_000
 

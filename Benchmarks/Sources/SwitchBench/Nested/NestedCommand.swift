@@ -10,7 +10,7 @@ struct NestedCommand: AsyncParsableCommand {
         discussion: """
             Both take turns in one run, on guests that rewrite memory without pause: hyperfresh puts a fresh hypervisor \
             beneath those of one stack, pre-copy moves those of another one to and fro between two hypervisors of the same \
-            image. Guests that have no turn are paused. Without KVM a full run takes more than two hours.
+            image. Guests that have no turn are paused. Without KVM a full run takes an hour.
             """
     )
 

@@ -87,7 +87,7 @@ struct NestedReport {
             - \(machine.cores) cores of \(machine.cpu)\(machine.isVirtual ? " (a virtual machine itself)" : ""), \
             \(machine.memoryGiB) GiB of memory, load average \(Figures.fixed(results.loadBefore, 1)) before the run
             - \(machine.distribution), Linux \(machine.kernel); hypervisors run by QEMU \(machine.qemu) on \
-            \(results.inside.accelerator.uppercased()), 2 vCPUs each
+            \(results.inside.accelerator.uppercased()), one vCPU each
             - in the hypervisors: Linux \(results.inside.kernel), QEMU \(results.inside.qemu), KVM; guests with one vCPU
             - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: \
             `scripts/bench \(results.arguments.joined(separator: " "))`
