@@ -135,7 +135,7 @@ extension Live {
             try stack.write(only: rest)
             let refused = try await stack.command("up", stack.file)
             #expect(refused.ending == .exited(3), "\(refused)")
-            try await stack.up("--remove-orphans", "--grace", "0s")
+            try await stack.up("--remove-orphans", "--grace", "1s")
             let there = try #require(try await stack.look()["guests"]?.array)
             #expect(there.compactMap { $0["name"]?.string } == rest)
             for name in rest { try await stack.proveAlive(name) }
