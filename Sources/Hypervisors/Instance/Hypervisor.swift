@@ -117,11 +117,24 @@ extension Hypervisor {
     public func detach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
         for plug in plugs where try await attachedDevices().contains(plug.device) {
             for command in plug.commands {
-                _ = try await asking("take \(plug.device) away") { monitor throws(QMPError) in
-                    try await monitor.executeRaw(command.name, arguments: command.arguments)
-                }
+                try await takeAway(plug.device, by: command)
                 try await waitUntilGone(plug.device)
             }
+        }
+    }
+
+    /// What was behind a device is in use for a moment after the device is gone.
+    private func takeAway(_ device: String, by command: HotPlug.Steps.Command) async throws(HypervisorError) {
+        for triesLeft in (0..<100).reversed() {
+            do throws(HypervisorError) {
+                _ = try await asking("take \(device) away") { monitor throws(QMPError) in
+                    try await monitor.executeRaw(command.name, arguments: command.arguments)
+                }
+                return
+            } catch {
+                guard triesLeft > 0, !process.hasExited else { throw error }
+            }
+            try? await Task.sleep(for: .milliseconds(50))
         }
     }
 
