@@ -88,15 +88,23 @@ let package = Package(
         ),
         .executableTarget(name: "hyperfresh", dependencies: ["HyperFreshCommands"], swiftSettings: strictSettings),
 
+        // What tests of several rooms need: throwing mutated input at a parser, running with another umask.
+        .target(
+            name: "TestTools", dependencies: ["Linux"], path: "Tests/TestTools", exclude: ["Crashers"],
+            swiftSettings: strictSettings),
+
         tests("JSONTests", ["JSON"]),
-        tests("LinuxTests", ["Linux"]),
+        tests("LinuxTests", ["Linux", "TestTools"]),
         tests("SystemdTests", ["Systemd", "Linux"]),
-        tests("QMPTests", ["QMP", "QMPTesting", "JSON", "Linux"], resources: [.copy("Fixtures")]),
+        tests("QMPTests", ["QMP", "QMPTesting", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
         tests("HandoffTests", ["Handoff"]),
-        tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux"]),
-        tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
-        tests("HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux"], resources: [.copy("Fixtures")]),
-        tests("HyperFreshTests", ["HyperFresh", "Guests", "Hypervisors", "QMP", "QMPTesting", "JSON", "Linux"]),
+        tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux", "TestTools"]),
+        tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests(
+            "HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests(
+            "HyperFreshTests",
+            ["HyperFresh", "Guests", "Hypervisors", "QMP", "QMPTesting", "JSON", "Linux", "TestTools"]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
         tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),

@@ -49,6 +49,10 @@ extension FindingID {
     public static let refreshInProgress = FindingID(rawValue: "refresh-in-progress")
     /// The caller lacks a right over the old process.
     public static let notPermitted = FindingID(rawValue: "not-permitted")
+    /// AppArmor or SELinux confines the old process otherwise than us, and with us the new one.
+    public static let confinementChanges = FindingID(rawValue: "confinement-changes")
+    /// The new QEMU begins with our rights, by a command line that the old process may have written itself.
+    public static let rightsByCommandLine = FindingID(rawValue: "rights-by-command-line")
 }
 
 // MARK: - The new QEMU

@@ -75,7 +75,8 @@ extension GuestProcess {
         self.executable = executable
         self.arguments = arguments
         workingDirectory = folder
-        userID = FileFacts.at("/proc/\(pid)")?.owner
+        // Not the owner of /proc/PID: that is root where a process has given up rights (`-runas`), or has asked for it.
+        userID = (try? ProcFS.credentials(pid))?.user.effective
         name = "\(pid)"
         uuid = nil
         monitors = []
@@ -118,7 +119,9 @@ extension GuestProcess {
         {
             return guest
         }
-        let owner = FileFacts.at("/proc/\(pid)").map { HelperProgram.User(uid: $0.owner, gid: $0.group) }
+        let owner = (try? ProcFS.credentials(pid)).map {
+            HelperProgram.User(uid: $0.user.effective, gid: $0.group.effective)
+        }
         guest.runningVersion = await VersionQuery.shared.version(of: "/proc/\(pid)/exe", owner: owner)
         // In another mount namespace the path leads to another file here, if to any.
         if let executable, !executable.path.isEmpty, ProcessView(pid: pid).sharesOurFiles {

@@ -39,7 +39,7 @@ package struct HelperProgram {
 
     var path: String
     var arguments: [String]
-    /// Variables set in addition to our own environment.
+    /// Variables set in addition to our own environment, of which another user's program sees little.
     var environment: [String: String] = [:]
     /// Nil for ourselves.
     var user: User?
@@ -77,6 +77,24 @@ package struct HelperProgram {
         return try outcome.get()
     }
 
+    /// Ours and those that were set; for another user, of ours only what any program may know.
+    private var variables: Environment {
+        var variables: [Environment.Key: String] = [:]
+        if user != nil {
+            for name in Self.harmlessVariables {
+                guard let key = Environment.Key(rawValue: name), let value = getenv(name) else { continue }
+                variables[key] = String(cString: value)
+            }
+        }
+        for (name, value) in environment {
+            if let key = Environment.Key(rawValue: name) { variables[key] = value }
+        }
+        return user == nil ? .inherit.updating(variables.mapValues { $0 }) : .custom(variables)
+    }
+
+    /// The variables of ours that a program gets which runs as another user.
+    static let harmlessVariables = ["PATH", "LANG", "LC_ALL", "TMPDIR"]
+
     /// Cancelling this kills the program and all that it started.
     private func finish() async -> Result<Output, Failure> {
         var options = PlatformOptions()
@@ -89,13 +107,9 @@ package struct HelperProgram {
             options.groupID = user.gid
             options.supplementaryGroups = []
         }
-        var variables: [Environment.Key: String?] = [:]
-        for (name, value) in environment {
-            if let key = Environment.Key(rawValue: name) { variables[key] = value }
-        }
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(path)), arguments: Arguments(arguments), environment: .inherit.updating(variables),
+                .path(FilePath(path)), arguments: Arguments(arguments), environment: variables,
                 platformOptions: options, input: .none,
                 output: .string(limit: Self.outputLimit), error: .string(limit: Self.outputLimit))
             let (code, signal): (Int32?, Int32?) =

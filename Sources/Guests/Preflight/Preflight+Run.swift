@@ -31,6 +31,7 @@ struct PreflightRun {
     mutating func perform() async {
         findings.append(Preflight.commandLineFinding(guest))
         findings.append(PermissionChecks(guest).finding)
+        findings.append(TrustChecks.label(of: guest))
         findings.append(HostChecks.disk(stateDirectory: request.stateDirectory))
         findings.append(HostChecks.memory(overhead: overhead))
         guard !guest.isNewSideOfRefresh else {
@@ -90,6 +91,7 @@ struct PreflightRun {
             let plan = try LaunchPlan.make(
                 commandLine: line, facts: facts, target: target, handoffID: request.handoffID)
             result.plan = plan
+            findings.append(TrustChecks.rights(of: plan, guest, isTargetNamed: request.target != nil))
             findings += plan.warnings.map { Finding($0, severity: .warn) }
         } catch {
             // A fact that QEMU itself told is told better than by its option.

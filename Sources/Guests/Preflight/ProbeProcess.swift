@@ -48,7 +48,9 @@ final class ProbeProcess: Sendable {
             let (ours, theirs) = try UnixStream.pair()
             let (reader, writer) = try UnixStream.pair()
             let own = try ProcFS.environment(getpid()).filter { variable in
-                !environment.keys.contains { variable.hasPrefix($0 + "=") }
+                let isShown =
+                    credentials == nil || HelperProgram.harmlessVariables.contains { variable.hasPrefix($0 + "=") }
+                return isShown && !environment.keys.contains { variable.hasPrefix($0 + "=") }
             }
             ownEnvironment = own + environment.map { "\($0.key)=\($0.value)" }
             var request = SpawnRequest(

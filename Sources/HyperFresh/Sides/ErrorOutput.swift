@@ -14,17 +14,30 @@ final class ErrorOutput: Sendable {
     private let isOwn: Bool
 
     init(plan: LaunchPlan, old: OldQEMU, handoff: String, stateDirectory: String) throws(SystemError) {
-        switch plan.standardError {
-        case .append(let path):
-            (self.path, isOwn) = (Self.absolute(path, in: plan.workingDirectory), false)
-        case .oldProcess(let number):
-            let link = (try? ProcFS.descriptors(old.process.identity.pid)[number]) ?? ""
-            let isFile = (try? Files.status(link).kind) == .regular
-            (path, isOwn) = isFile ? (link, false) : (Self.ownPath(handoff, in: stateDirectory), true)
+        let process = old.process.identity.pid
+        if let path = Self.path(plan.standardError, in: plan.workingDirectory, process),
+            let log = try? GuestLog.open(path, of: process)
+        {
+            file = log
+            isOwn = false
+            self.path = path
+        } else {
+            path = "\(stateDirectory)/logs/\(handoff).stderr"
+            isOwn = true
+            try Files.createDirectory("\(stateDirectory)/logs")
+            file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
         }
-        if isOwn { try Files.createDirectory("\(stateDirectory)/logs") }
-        file = try Descriptor.open(path, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
         begin = Int(try Files.status(of: file).size)
+    }
+
+    /// The guest's own log; nil where it has none.
+    private static func path(_ stream: StandardStream, in folder: String, _ process: Int32) -> String? {
+        switch stream {
+        case .append(let path): return absolute(path, in: folder)
+        case .oldProcess(let number):
+            let link = (try? ProcFS.descriptors(process)[number]) ?? ""
+            return (try? Files.status(link).kind) == .regular ? link : nil
+        }
     }
 
     var number: Int32 { file.number }
@@ -33,7 +46,7 @@ final class ErrorOutput: Sendable {
     ///
     /// The file may be the guest's own log of many years, and the program one that never ends its words.
     func lines(limit: Int = 12) -> [String] {
-        guard let reader = try? Descriptor.open(path, flags: O_RDONLY | O_NOFOLLOW),
+        guard let reader = try? Files.reopen(file, flags: O_RDONLY),
             let size = try? Files.status(of: reader).size
         else { return [] }
         let start = max(begin, Int(size) - 8192)
@@ -46,12 +59,9 @@ final class ErrorOutput: Sendable {
     /// Removes the file if it was this handoff's own.
     func discard() { if isOwn { unlink(path) } }
 
-    static func open(_ path: String, in folder: String) throws(SystemError) -> Descriptor {
-        try Descriptor.open(absolute(path, in: folder), flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
-    }
-
-    private static func ownPath(_ handoff: String, in stateDirectory: String) -> String {
-        "\(stateDirectory)/logs/\(handoff).stderr"
+    /// Opens a file for another stream of the new QEMU.
+    static func open(_ path: String, in folder: String, of process: Int32) throws(SystemError) -> Descriptor {
+        try GuestLog.open(absolute(path, in: folder), of: process)
     }
 
     private static func absolute(_ path: String, in folder: String) -> String {

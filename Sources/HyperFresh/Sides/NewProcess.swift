@@ -49,18 +49,32 @@ struct NewProcess: ~Copyable {
         let descriptor =
             switch wanted.source {
             case .oldProcess(let number): try old.handle.descriptor(number)
-            case .vhostNet: try Descriptor.open("/dev/vhost-net", flags: O_RDWR)
+            case .vhostNet: try openLike("/dev/vhost-net")
             }
         if case .tap = wanted.role { taps.append(try TapHeader(of: descriptor)) }
         pairs.append(.init(source: descriptor.number, number: wanted.number))
         taken.append(descriptor)
     }
 
+    /// Another open file of a device that the old process has open: no right that it had not.
+    private func openLike(_ device: String) throws(SystemError) -> Descriptor {
+        guard try Self.holds(device, process: old.process.identity.pid) else {
+            throw SystemError(
+                operation: "open", subject: device, code: EPERM, detail: "the guest's QEMU has not opened it")
+        }
+        return try Descriptor.open(device, flags: O_RDWR)
+    }
+
+    static func holds(_ device: String, process: Int32) throws(SystemError) -> Bool {
+        try ProcFS.descriptors(process).values.contains(device)
+    }
+
     private mutating func inherit(_ stream: StandardStream, as number: Int32) throws(SystemError) {
         let descriptor =
             switch stream {
             case .oldProcess(let source): try old.handle.descriptor(source)
-            case .append(let path): try ErrorOutput.open(path, in: plan.workingDirectory)
+            case .append(let path):
+                try ErrorOutput.open(path, in: plan.workingDirectory, of: old.process.identity.pid)
             }
         pairs.append(.init(source: descriptor.number, number: number))
         taken.append(descriptor)

@@ -64,11 +64,7 @@ struct HypervisorBoot {
 
     private func start(_ arguments: [String], id: String, folder: InstanceFolder) throws -> InstanceRecord {
         let errors = try Descriptor.open(folder.errorLog, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
-        var request = SpawnRequest(
-            executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
-        )
-        request.workingDirectory = folder.path
-        request.descriptors = [.init(source: errors.number, number: 2)]
+        let request = Self.request(arguments, in: folder, errors: errors.number)
         var record: InstanceRecord?
         // On record before it is a QEMU: whoever takes the hypervisor down after we died finds it.
         _ = try spawn(request) { identity in
@@ -80,6 +76,17 @@ struct HypervisorBoot {
         }
         guard let record else { throw HyperFreshError("no process was started", remedy: "Report this.") }
         return record
+    }
+
+    /// What it makes, sockets and logs, is its owner's alone, whatever our own mask is.
+    static func request(_ arguments: [String], in folder: InstanceFolder, errors: Int32) -> SpawnRequest {
+        var request = SpawnRequest(
+            executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+        )
+        request.workingDirectory = folder.path
+        request.descriptors = [.init(source: errors, number: 2)]
+        request.umask = 0o077
+        return request
     }
 
     /// Where systemd runs: a scope of its own, so that it does not end with the unit that this process was started from.
@@ -130,9 +137,18 @@ struct HypervisorBoot {
             uname -r
             qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'
             """, ["\(seconds).\(fraction)"], to: "set its clock and ask for its versions")
-        let lines = (words ?? "").split(whereSeparator: \.isNewline).map(String.init)
-        if lines.count == 2 { (record.kernel, record.qemu) = (lines[0], lines[1]) }
+        if let versions = Self.versions(in: words ?? "") { (record.kernel, record.qemu) = versions }
         return record
+    }
+
+    /// The kernel's and QEMU's versions, a line each; nil where it says something else, which is not to be remembered.
+    static func versions(in words: String) -> (kernel: String, qemu: String)? {
+        let lines = words.split(whereSeparator: \.isNewline).map(String.init)
+        let isVersion: (String) -> Bool = { word in
+            word.utf8.count <= 64 && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
+        guard lines.count == 2, lines.allSatisfy(isVersion) else { return nil }
+        return (lines[0], lines[1])
     }
 
     private func renewed(_ hypervisor: Hypervisor, _ record: InstanceRecord) async throws -> Hypervisor {

@@ -49,6 +49,7 @@ struct HypervisorListing {
     let store: StackStore
 
     func all() async throws(HyperFreshError) -> [HypervisorStatus] {
+        try store.verify()
         var all: [HypervisorStatus] = []
         for name in store.stackNames() {
             let stack = try store.stack(name)

@@ -15,6 +15,38 @@ import Synchronization
 struct StackStore: Sendable {
     let stateDirectory: String
 
+    /// Makes sure that what stands here was written by us: it says which processes are ended, and where monitors are.
+    ///
+    /// A folder that is not there yet is no harm.
+    func verify() throws(HyperFreshError) {
+        do throws(SystemError) { try verify("") } catch {
+            throw HyperFreshError(
+                "the state folder is not this user's alone", because: error,
+                remedy: "Remove \(stateDirectory) if you do not know it, or name another folder with --state-dir.")
+        }
+    }
+
+    /// Holds every folder from the state folder down to one in it to be ours.
+    private func verify(_ path: String) throws(SystemError) {
+        var folder = stateDirectory
+        do throws(SystemError) {
+            try Files.verifyDirectory(folder)
+            for part in path.split(separator: "/") {
+                folder += "/\(part)"
+                try Files.verifyDirectory(folder)
+            }
+        } catch {
+            if error.code != ENOENT { throw error }
+        }
+    }
+
+    /// A file of ours; no link.
+    private func read(_ path: String) throws(SystemError) -> [UInt8] {
+        let parts = path.dropFirst(stateDirectory.count).split(separator: "/").dropLast()
+        try verify(parts.joined(separator: "/"))
+        return try AppendFile.open(path, forReading: true).readAll(limit: 16 << 20)
+    }
+
     private var stacks: String { "\(stateDirectory)/stacks" }
     private var hypervisors: String { "\(stateDirectory)/hypervisors" }
 
@@ -42,8 +74,8 @@ struct StackStore: Sendable {
     func stack(_ name: String) throws(HyperFreshError) -> Stack {
         let path = "\(stacks)/\(name).yaml"
         do {
-            let origin = String(decoding: try Files.readAll("\(stacks)/\(name).origin"), as: UTF8.self)
-            return try StackFile.parse(try Files.readAll(path), path: path, directory: origin)
+            let origin = String(decoding: try read("\(stacks)/\(name).origin"), as: UTF8.self)
+            return try StackFile.parse(try read(path), path: path, directory: origin)
         } catch {
             throw HyperFreshError(
                 "the stack \(name) cannot be read", because: error, remedy: "`hyperfresh ps` shows what is up.")
@@ -88,10 +120,11 @@ struct StackStore: Sendable {
     /// The instances on record, dead or alive, the oldest first.
     func instances(of hypervisor: String) -> [InstanceRecord] {
         Self.names(in: "\(hypervisors)/\(hypervisor)").compactMap { id in
-            guard let bytes = try? Files.readAll(folder(hypervisor, id).record),
+            guard let bytes = try? read(folder(hypervisor, id).record),
                 let json = try? JSONValue(parsing: bytes)
             else { return nil }
-            return InstanceRecord(json: json)
+            // Its paths follow from its names: they have to be those of the place where it stands.
+            return InstanceRecord(json: json).flatMap { $0.id == id && $0.hypervisor == hypervisor ? $0 : nil }
         }.sorted { $0.started < $1.started }
     }
 
@@ -106,9 +139,14 @@ struct StackStore: Sendable {
 
     /// Which instance has which guest.
     func placement(of hypervisor: String) -> [String: String] {
-        guard let bytes = try? Files.readAll(placementFile(hypervisor)), let json = try? JSONValue(parsing: bytes)
+        guard let bytes = try? read(placementFile(hypervisor)), let json = try? JSONValue(parsing: bytes)
         else { return [:] }
-        return (json["guests"]?.object ?? [:]).compactMapValues(\.string)
+        return Self.placement(in: json)
+    }
+
+    /// Guests with instances, as far as it can be read.
+    static func placement(in json: JSONValue) -> [String: String] {
+        (json["guests"]?.object ?? [:]).compactMapValues(\.string)
     }
 
     /// Remembers that an instance has a guest.

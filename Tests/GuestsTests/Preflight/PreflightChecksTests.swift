@@ -34,6 +34,34 @@ struct PreflightChecksTests {
         #expect(verdict(migrating.findings, .migrationBlocked) == .fail)
     }
 
+    // MARK: - What is taken on trust
+
+    @Test("confinement-changes")
+    func confinement() {
+        for (old, ours, expected) in [
+            (nil, nil, .pass), ("libvirt-1 (enforce)", "libvirt-1 (enforce)", .pass), (nil, "docker (enforce)", .warn),
+            ("libvirt-1 (enforce)", nil, .warn), ("system_u:system_r:svirt_t:s0:c1,c2", "system_u:x:y:s0", .warn),
+        ] as [(String?, String?, FindingSeverity)] {
+            #expect(TrustChecks.label(old: old, ours: ours).severity == expected)
+        }
+    }
+
+    @Test("rights-by-command-line")
+    func rights() {
+        func severity(_ startsAsController: Bool, _ isRoot: Bool, _ user: UInt32?, _ isTrusted: Bool) -> FindingSeverity
+        {
+            TrustChecks.rights(
+                startsAsController: startsAsController, isRoot: isRoot, user: user, isTrusted: isTrusted, binary: "/q"
+            ).severity
+        }
+        #expect(severity(false, true, 1000, false) == .pass)
+        #expect(severity(true, false, 1000, false) == .pass)
+        #expect(severity(true, true, 0, false) == .pass)
+        #expect(severity(true, true, 65534, true) == .warn)
+        #expect(severity(true, true, 65534, false) == .fail)
+        #expect(severity(true, true, nil, false) == .fail)
+    }
+
     // MARK: - Monitor
 
     @Test("monitor-busy, monitor-missing and not-permitted")

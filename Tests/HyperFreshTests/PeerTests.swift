@@ -1,0 +1,43 @@
+import Glibc
+import Hypervisors
+import Linux
+import QMPTesting
+import Testing
+
+@testable import HyperFresh
+
+/// Who answers at a hypervisor's monitor has to be the QEMU that is on record.
+@Suite struct PeerTests {
+    /// Why the hypervisor on record cannot be reached; nil when it can.
+    private func refusal(_ process: ProcessIdentity, in folder: InstanceFolder) async -> String? {
+        var record = Sample.record("1f3c")
+        record.process = process
+        do throws(HypervisorError) {
+            try await Hypervisor.reach(record, in: folder).close()
+            return nil
+        } catch {
+            return error.message
+        }
+    }
+
+    @Test func anotherProcessAtTheMonitorIsNotTheHypervisor() async throws {
+        let scratch = try Scratch()
+        let folder = InstanceFolder(scratch.path)
+        let agent = try UnixListener(path: folder.agentSocket)
+        let server = try ScriptedServer([.greet(), .negotiate, .serve([:])])
+        #expect(symlink(server.path, folder.qmpSocket) == 0)
+        let other = try ProcessHandle(try spawn(SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"])))
+        defer { try? other.signal(SIGKILL) }
+        #expect(await refusal(other.identity, in: folder)?.contains("is not hypervisor") == true)
+        // The server's own process is the one that is looked for.
+        let ours = try #require(ProcessIdentity.current(of: getpid()))
+        #expect(await refusal(ours, in: folder) == nil)
+        withExtendedLifetime((agent, server)) {}
+    }
+
+    @Test func aPidThatWasGivenAgainIsNobody() async throws {
+        let scratch = try Scratch()
+        let reused = ProcessIdentity(pid: getpid(), startTime: 1)
+        #expect(await refusal(reused, in: InstanceFolder(scratch.path)) != nil)
+    }
+}
