@@ -16,9 +16,14 @@ public struct QMPTimestamp: Sendable, Hashable, Comparable {
         self.microseconds = microseconds
     }
 
-    /// Microseconds since 1970-01-01 UTC.
+    /// Microseconds since 1970-01-01 UTC, within 2^61 of it whatever was sent: the difference of two fits 64 bits.
     public var microsecondsSinceEpoch: Int64 {
-        seconds.multipliedReportingOverflow(by: 1_000_000).partialValue &+ microseconds
+        let bound: Int64 = 1 << 61
+        let (whole, isTooMuch) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, isStillTooMuch) = whole.addingReportingOverflow(microseconds)
+        if isTooMuch { return seconds < 0 ? -bound : bound }
+        if isStillTooMuch { return microseconds < 0 ? -bound : bound }
+        return min(max(sum, -bound), bound)
     }
 
     /// The earlier one is less.

@@ -76,25 +76,4 @@ import Testing
         #expect(text(session.received(Array(#"{"return": "late"}"#.utf8))) == [])
         do { let ready = isReady(session); #expect(ready == false) }
     }
-
-    @Test func mutatedTalkDoesNoHarm() throws {
-        let corpus = try FuzzCorpus()
-        for number in 0..<3000 {
-            var mutator = Mutator(corpus, seed: UInt64(number))
-            var session = AgentSession(limits: JSONLimits(maximumBytes: 2000, maximumDepth: 32))
-            var open = false
-            for _ in 0..<4 {
-                if mutator.below(2) == 0 { session.synchronise(as: 123456) }
-                if session.isSynchronised, mutator.below(2) == 0 {
-                    session.commandSent()
-                    open = true
-                }
-                for effect in session.received(mutator.input()) {
-                    if case .synchronised = effect { continue }
-                    #expect(open, "a reply without a command in input \(number)")
-                    open = false
-                }
-            }
-        }
-    }
 }

@@ -19,6 +19,10 @@ struct MemoryTree {
     private static let legacyWindows: Range<UInt64> = 0xA0000..<0x100000
     /// Aliases of aliases end somewhere; a malformed tree must not keep us.
     private static let deepestAlias = 16
+    // A hundred times what a large machine has. Aliases of many aliases multiply with each level, and whoever answers may
+    // be in other hands.
+    private static let mostLines = 200_000
+    private static let mostParts = 20_000
 
     /// The sections by their title: `address-space: memory`, `memory-region: pc.ram`.
     private let sections: [Substring: [Region]]
@@ -26,6 +30,7 @@ struct MemoryTree {
     init(_ text: String) {
         var sections: [Substring: [Region]] = [:]
         var titles: [Substring] = []
+        var kept = 0
         // The monitor ends its lines with CR LF, which is one Character.
         for line in text.split(whereSeparator: \.isNewline) {
             if line.first != " " {
@@ -34,6 +39,11 @@ struct MemoryTree {
                 titles.append(line)
                 sections[line] = []
             } else if let region = Self.region(line) {
+                kept += titles.count
+                guard kept <= Self.mostLines else {
+                    sections = [:]
+                    break
+                }
                 for title in titles { sections[title, default: []].append(region) }
             }
         }
@@ -44,12 +54,13 @@ struct MemoryTree {
     /// are one.
     ///
     /// - Parameter backends: the ids of memory backends; older machine types name their regions `/objects/ID`.
-    /// - Returns: the ranges.
+    /// - Returns: the ranges; none for a tree that is no machine's.
     func layout(of backends: Set<String>) -> [GuestMemoryRange] {
         let root = sections["address-space: memory"] ?? []
         var ranges: Set<GuestMemoryRange> = []
+        var budget = Self.mostParts
         for region in root {
-            for range in resolve(region, depth: 0) {
+            for range in resolve(region, depth: 0, &budget) {
                 let id = Self.identifier(range.backend)
                 guard backends.contains(id) else { continue }
                 let end = range.address + (range.size - 1)
@@ -58,12 +69,13 @@ struct MemoryTree {
                     GuestMemoryRange(backend: id, address: range.address, offset: range.offset, size: range.size))
             }
         }
-        return Self.merged(ranges.sorted())
+        return budget > 0 ? Self.merged(ranges.sorted()) : []
     }
 
     /// The memory that a region shows, with the names as QEMU prints them.
-    private func resolve(_ region: Region, depth: Int) -> [GuestMemoryRange] {
-        guard region.end >= region.start else { return [] }
+    private func resolve(_ region: Region, depth: Int, _ budget: inout Int) -> [GuestMemoryRange] {
+        budget -= 1
+        guard budget > 0, region.end >= region.start else { return [] }
         // A size of 2^64 does not fit; no memory is that large.
         let last = region.end - region.start
         guard last < .max else { return [] }
@@ -75,7 +87,7 @@ struct MemoryTree {
         else { return [] }
         var ranges: [GuestMemoryRange] = []
         for part in shown {
-            for range in resolve(part, depth: depth + 1) {
+            for range in resolve(part, depth: depth + 1, &budget) {
                 // The section's addresses begin at the region's own place; the alias counts from its first byte.
                 let place = range.address - min(range.address, top.start)
                 let begin = max(place, target.offset)

@@ -74,8 +74,11 @@ enum TapQueues {
         properties["ifname"].flatMap { $0.isEmpty || $0.contains("%") ? nil : $0 }
     }
 
-    /// How many queues are asked for.
+    /// QEMU's own bound (MAX_QUEUE_NUM in include/net/net.h).
+    private static let mostQueues = 1024
+
+    /// How many queues are asked for: at least one, and no more than QEMU would take.
     static func count(in properties: OptionProperties) -> Int {
-        properties["queues"].flatMap { Int($0) } ?? 1
+        properties["queues"].flatMap { Int($0) }.map { min(max($0, 1), mostQueues) } ?? 1
     }
 }

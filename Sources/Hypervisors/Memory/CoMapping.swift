@@ -30,7 +30,7 @@ public enum CoMapping {
     /// Numbers differ between hypervisors: the address alone says which one it is.
     static func finding(at address: UInt64) -> String {
         """
-        wanted=\(hexadecimal(address + MemoryFileShape.infoBlockSize))
+        wanted=\(hexadecimal(address &+ MemoryFileShape.infoBlockSize))
         tries=0
         while :; do
             for folder in /sys/bus/dax/devices/dax*; do
@@ -46,13 +46,23 @@ public enum CoMapping {
 
     static func device(in text: String, at address: UInt64) throws(HypervisorError) -> MemoryDevice {
         let words = text.split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, let size = UInt64(words[1]) else {
+        guard words.count == 2, isDeviceName(words[0]), let size = UInt64(words[1]) else {
             throw HypervisorError(
                 "the memory at \(hexadecimal(address)) is no device DAX in the hypervisor",
                 remedy: "Its kernel needs NFIT and DEV_DAX, as that of scripts/build-hypervisor-image has.",
                 evidence: text.split(whereSeparator: \.isNewline).suffix(6).map(String.init))
         }
         return MemoryDevice(path: "/dev/\(words[0])", size: size)
+    }
+
+    /// Whether it is a name such as `dax0.0`: it becomes part of a path and of a command line.
+    private static func isDeviceName(_ name: Substring) -> Bool {
+        let parts = name.dropFirst("dax".count).utf8.split(
+            separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        return name.hasPrefix("dax") && name.utf8.count <= 20 && parts.count == 2
+            && parts.allSatisfy { part in
+                !part.isEmpty && part.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+            }
     }
 
     private static func hexadecimal(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }

@@ -115,8 +115,9 @@ struct AgentSession: ~Copyable {
             } else {
                 confuse("something that is no reply: \(String(value.encoded().prefix(120)))", &effects)
             }
-        case .ready, .lost, .awaitingDelimiter:
-            phase = .lost
+        // Old, however much of it came along.
+        case .awaitingDelimiter: break
+        case .ready, .lost: phase = .lost
         }
     }
 

@@ -83,4 +83,16 @@ struct MemoryTreeTests {
             """
         #expect(MemoryTree(loop).layout(of: ["a"]).isEmpty)
     }
+
+    /// Whoever answers at a monitor may be in other hands: such answers once kept this busy for ever.
+    @Test("Aliases that multiply, and titles that do, come to an end", .timeLimit(.minutes(1)))
+    func multiplied() {
+        let alias = "  0000000000000000-ffffffffffff0000 (prio 0, i/o): alias a @b 0000000000000000-ffffffffffff0000"
+        let ram = "  0000000000000000-000000000000ffff (prio 0, ram): ram0"
+        let aliases = ["address-space: memory", alias, "memory-region: b"] + Array(repeating: alias, count: 20) + [ram]
+        #expect(MemoryTree(aliases.joined(separator: "\n")).layout(of: ["ram0"]) == [])
+        let titles = (0..<20_000).map { "memory-region: \($0)" } + ["address-space: memory"]
+        let many = titles + Array(repeating: ram, count: 20_000)
+        #expect(MemoryTree(many.joined(separator: "\n")).layout(of: ["ram0"]) == [])
+    }
 }

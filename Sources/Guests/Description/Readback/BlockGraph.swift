@@ -61,15 +61,23 @@ struct BlockGraph: Sendable, Hashable {
         children = Self.children(graph)
     }
 
-    /// A node with all that is below it, children first.
-    func descent(from name: String) -> [Node] {
+    /// Nodes with all that is below them, children first, each once.
+    ///
+    /// A graph that somebody made up may have rings, and be deep.
+    func descent(from roots: [String]) -> [Node] {
         var found: [Node] = []
-        func visit(_ name: String) {
-            guard let node = nodes[name], !found.contains(where: { $0.name == name }) else { return }
-            for (_, child) in (children[name] ?? [:]).sorted(by: { $0.key < $1.key }) { visit(child) }
-            found.append(node)
+        var seen: Set<String> = []
+        // The second time that a node is taken from here, all of its children are found.
+        var rest = roots.reversed().map { (name: $0, isWhole: false) }
+        while let (name, isWhole) = rest.popLast() {
+            guard let node = nodes[name] else { continue }
+            if isWhole {
+                found.append(node)
+            } else if seen.insert(name).inserted {
+                rest.append((name, true))
+                rest += (children[name] ?? [:]).sorted { $0.key > $1.key }.map { ($0.value, false) }
+            }
         }
-        visit(name)
         return found
     }
 

@@ -26,13 +26,8 @@ extension ConfigurationReader {
     private func addedNodes(given: Set<String>) -> [String] {
         let attached = machine.blocks.drives.filter { $0.name.isEmpty }.compactMap(\.root)
         let named = machine.blocks.nodes.values.filter(\.hasOwnName).map(\.name).sorted()
-        var order: [String] = []
-        for root in named + attached {
-            for node in machine.blocks.descent(from: root) where node.hasOwnName || node.name == root {
-                if !given.contains(node.name), !order.contains(node.name) { order.append(node.name) }
-            }
-        }
-        return order
+        let wanted = Set(named + attached).subtracting(given)
+        return machine.blocks.descent(from: named + attached).map(\.name).filter(wanted.contains)
     }
 
     /// What has become the backing file of a snapshot was opened for reading only since.
@@ -49,7 +44,8 @@ extension ConfigurationReader {
     }
 
     private mutating func addNode(_ node: BlockGraph.Node) {
-        switch options(of: node, below: "") {
+        var seen: Set<String> = []
+        switch options(of: node, below: "", &seen) {
         case .success(let pairs):
             add("blockdev", pairs, impliedKey: "driver")
             // The guest does not see these, and they do not change what is on the disk.
@@ -65,8 +61,16 @@ extension ConfigurationReader {
 
     private typealias Pairs = [(key: String, value: String)]
 
+    /// The most nodes without a name of their own in one option.
+    private static let mostNested = 64
+
     /// The options of a node, with those children in it that have no name of their own.
-    private func options(of node: BlockGraph.Node, below prefix: String) -> Result<Pairs, Problem> {
+    private func options(
+        of node: BlockGraph.Node, below prefix: String, _ seen: inout Set<String>
+    ) -> Result<Pairs, Problem> {
+        guard seen.insert(node.name).inserted, seen.count <= Self.mostNested else {
+            return .failure(Problem(why: "it is below itself, or too deep"))
+        }
         guard !node.isEncrypted else {
             return .failure(Problem(why: "the key of an encrypted image cannot be read back"))
         }
@@ -93,7 +97,7 @@ extension ConfigurationReader {
             guard !(node.driver == "raw" && node.filename.hasPrefix("json:")) else {
                 return .failure(Problem(why: "it shows a part of its file: “\(node.filename)”"))
             }
-            return addingChildren(to: pairs, of: node, below: prefix)
+            return addingChildren(to: pairs, of: node, below: prefix, &seen)
         default:
             return .failure(Problem(why: "QEMU does not tell how a node of this kind was made"))
         }
@@ -101,7 +105,7 @@ extension ConfigurationReader {
     }
 
     private func addingChildren(
-        to pairs: Pairs, of node: BlockGraph.Node, below prefix: String
+        to pairs: Pairs, of node: BlockGraph.Node, below prefix: String, _ seen: inout Set<String>
     ) -> Result<Pairs, Problem> {
         var pairs = pairs
         let children = machine.blocks.children[node.name] ?? [:]
@@ -115,7 +119,7 @@ extension ConfigurationReader {
                 // QEMU opens it by the image's header, as it did before.
                 continue
             } else {
-                switch options(of: child, below: prefix + edge + ".") {
+                switch options(of: child, below: prefix + edge + ".", &seen) {
                 case .success(let nested): pairs += nested
                 case .failure(let problem): return .failure(problem)
                 }

@@ -39,7 +39,7 @@ extension ConfigurationReader {
         let given = result.commandLine.options(named: "netdev").compactMap(\.properties).filter {
             $0.flag("vhost") == true || $0["vhostfd"] != nil || $0["vhostfds"] != nil
         }
-        let spare = machine.vhostNetCount - given.reduce(0) { $0 + max(1, Int($1["queues"] ?? "1") ?? 1) }
+        let spare = machine.vhostNetCount - given.reduce(0) { $0 + TapQueues.count(in: $1) }
         guard spare > 0 else { return false }
         if spare < backend.queues { result.assumptions.append("netdev \(backend.id): whether vhost is on is a guess") }
         return true

@@ -1,12 +1,11 @@
 import JSON
+import TestTools
 
 @testable import QMP
 
 /// What has to hold for every input, whatever it is.
-struct FuzzProperties {
-    struct Violation: Error, CustomStringConvertible {
-        let description: String
-    }
+struct QMPProperties {
+    typealias Violation = Fuzz.Violation
 
     private struct Outcome {
         var values: [JSONValue] = []
@@ -44,7 +43,7 @@ struct FuzzProperties {
         } catch {
             outcome.error = error
             guard error.offset >= 0, error.offset <= input.count + 1 else {
-                throw Violation(description: "the error's offset \(error.offset) is outside of the input")
+                throw Violation("the error's offset \(error.offset) is outside of the input")
             }
         }
         try checkEnd(&parser, outcome)
@@ -59,10 +58,10 @@ struct FuzzProperties {
         }
         if let first = outcome.error {
             guard error == first, later.isEmpty else {
-                throw Violation(description: "the parser went on after \(first)")
+                throw Violation("the parser went on after \(first)")
             }
         } else if error != nil || later != [[:]] {
-            throw Violation(description: "the parser did not go on: \(String(describing: error))")
+            throw Violation("the parser did not go on: \(String(describing: error))")
         }
     }
 
@@ -74,7 +73,7 @@ struct FuzzProperties {
         let most = 1 + below(below(2) == 0 ? 4 : 200)
         let cut = try parse(input, .standard) { _ in 1 + below(most) }
         guard cut.values == whole.values, cut.error?.code == whole.error?.code else {
-            throw Violation(description: "cut to pieces: \(cut), whole: \(whole)")
+            throw Violation("cut to pieces: \(cut), whole: \(whole)")
         }
     }
 
@@ -84,22 +83,22 @@ struct FuzzProperties {
             zip(capped.values, whole.values).allSatisfy({ $0 == $1 }),
             capped.values.allSatisfy({ $0.depth <= small.maximumDepth }),
             whole.values.allSatisfy({ $0.depth <= JSONLimits.standard.maximumDepth })
-        else { throw Violation(description: "the limits changed more than they should: \(capped), \(whole)") }
+        else { throw Violation("the limits changed more than they should: \(capped), \(whole)") }
         if input.count < small.maximumBytes, capped.error?.code == .tooLarge {
-            throw Violation(description: "too large, but it is not")
+            throw Violation("too large, but it is not")
         }
     }
 
     private static func checkRoundTrip(_ value: JSONValue) throws(Violation) {
         let text = value.encodedBytes()
         guard !text.contains(0x0A), !text.contains(0) else {
-            throw Violation(description: "a value is not encoded in one line")
+            throw Violation("a value is not encoded in one line")
         }
         guard let again = try? JSONValue(parsing: text), again == value, again.encodedBytes() == text else {
-            throw Violation(description: "a value changes by encoding: \(value)")
+            throw Violation("a value changes by encoding: \(value)")
         }
         guard let pretty = try? JSONValue(parsing: value.encoded(pretty: true)), pretty == value else {
-            throw Violation(description: "a value changes by pretty encoding: \(value)")
+            throw Violation("a value changes by pretty encoding: \(value)")
         }
     }
 
@@ -131,20 +130,20 @@ struct FuzzProperties {
                     for _ in 0..<issued { open.insert(try session.issue(isOutOfBand: false)) }
                 }
             } catch {
-                if error.message.hasPrefix(Violation.mark) { throw Violation(description: error.message) }
+                if error.message.hasPrefix(Violation.mark) { throw Violation(error.message) }
                 if let ended, ended.message != error.message {
-                    throw Violation(description: "the session changed its mind: \(ended), \(error)")
+                    throw Violation("the session changed its mind: \(ended), \(error)")
                 }
                 ended = error
             }
         }
         if ended != nil, (try? session.issue(isOutOfBand: false)) != nil {
-            throw Violation(description: "a dead session took a command")
+            throw Violation("a dead session took a command")
         }
     }
 }
 
-extension FuzzProperties.Violation {
+extension Fuzz.Violation {
     fileprivate static let mark = "violation: "
 
     fileprivate static func after(_ error: QMPError) -> QMPError {

@@ -1,8 +1,6 @@
 /// Makes inputs out of a corpus, the same ones for the same seed.
-struct Mutator {
-    private static let largestInput = 20_000
-
-    let corpus: FuzzCorpus
+public struct Mutator: Sendable {
+    private let corpus: FuzzCorpus
     private var random: SeededGenerator
 
     init(_ corpus: FuzzCorpus, seed: UInt64) {
@@ -11,12 +9,15 @@ struct Mutator {
     }
 
     /// A number below a bound, for whoever uses the input.
-    mutating func below(_ bound: Int) -> Int { random.below(bound) }
+    ///
+    /// - Parameter bound: The bound; 0 comes of what is not positive.
+    /// - Returns: The number, from 0.
+    public mutating func below(_ bound: Int) -> Int { random.below(bound) }
 
     mutating func input() -> [UInt8] {
         var input = random.element(of: corpus.inputs)
         for _ in 0..<(1 + random.below(4)) { mutate(&input) }
-        return Array(input.prefix(Self.largestInput))
+        return Array(input.prefix(corpus.largestInput))
     }
 
     private mutating func mutate(_ input: inout [UInt8]) {
@@ -37,6 +38,6 @@ struct Mutator {
         case 10: input.replaceSubrange(range, with: random.element(of: corpus.tokens))
         default: input = input.isEmpty ? input : Array(input[place...]) + input[..<place]
         }
-        if input.count > Self.largestInput { input.removeLast(input.count - Self.largestInput) }
+        if input.count > corpus.largestInput { input.removeLast(input.count - corpus.largestInput) }
     }
 }

@@ -1,17 +1,11 @@
+import TestTools
+
 /// Inputs to begin from: what monitors say, and what has troubled parsers before.
-struct FuzzCorpus {
-    let inputs: [[UInt8]]
-
-    /// Pieces that are put in anywhere.
-    let tokens: [[UInt8]]
-
-    init() throws {
-        let schemas = try Fixtures.versions.flatMap { Self.entities(try Fixtures.schemaText($0)) }
-        inputs = (Self.talk + Self.nasty).map { Array($0.utf8) } + Self.bytes + schemas
-        tokens =
-            Self.pieces.map { Array($0.utf8) } + [
-                [0], [0xFF], [0xC3], [0xED, 0xA0, 0x80], [0xF4, 0x90, 0x80, 0x80], [0xC0, 0xAF],
-            ]
+enum QMPCorpus {
+    static func make() throws -> FuzzCorpus {
+        let schemas = try Fixtures.versions.flatMap { entities(try Fixtures.schemaText($0)) }
+        return FuzzCorpus(
+            inputs: (talk + nasty).map { Array($0.utf8) } + bytes + schemas, tokens: pieces.map { Array($0.utf8) })
     }
 
     private static let talk = [

@@ -1,0 +1,160 @@
+internal import Glibc
+internal import Linux
+
+/// Throws mutated inputs at a parser.
+///
+/// A run is the same for the same seed, and an input is made from the seed and its number alone. Tests run some thousand;
+/// `scripts/fuzz` runs millions under AddressSanitizer. It says how many by these variables:
+///
+/// - `HYPERFRESH_FUZZ_INPUTS`: how many inputs; `HYPERFRESH_FUZZ_SEED`: which ones, 1 by default.
+/// - `HYPERFRESH_FUZZ_ONLY`: the number of the one input to run, which is printed too.
+/// - `HYPERFRESH_FUZZ_NOTES`: a folder where each worker notes the input that it is about to run, for when that is its last.
+public struct Fuzz: Sendable {
+    /// What is broken, in words.
+    public struct Violation: Error, CustomStringConvertible {
+        /// The words.
+        public let description: String
+
+        /// Makes a violation.
+        public init(_ description: String) { self.description = description }
+    }
+
+    /// What has to hold for every input.
+    ///
+    /// The second argument gives numbers below a bound, the same ones for the same input: how to cut it, say.
+    public typealias Check = @Sendable (_ input: [UInt8], _ below: (Int) -> Int) throws -> Void
+
+    private let parser: String
+    private let corpus: FuzzCorpus
+    private let inputs: Int
+    private let seed: UInt64
+    private let only: Int?
+    private let notes: String?
+
+    /// The longest that one input may take: what is slower hangs.
+    private static let patience = Duration.seconds(10)
+    private static let workers = 2
+
+    /// Makes a run.
+    ///
+    /// - Parameters:
+    ///   - parser: Its name for `scripts/fuzz`, and for the folder of what it once failed on.
+    ///   - corpus: To begin from.
+    ///   - inputs: How many in an ordinary test: seconds at most.
+    public init(_ parser: String, _ corpus: FuzzCorpus, inputs: Int = 4000) {
+        self.parser = parser
+        self.corpus = corpus
+        self.inputs = Self.number("HYPERFRESH_FUZZ_INPUTS") ?? inputs
+        seed = UInt64(Self.number("HYPERFRESH_FUZZ_SEED") ?? 1)
+        only = Self.number("HYPERFRESH_FUZZ_ONLY")
+        notes = Self.variable("HYPERFRESH_FUZZ_NOTES")
+    }
+
+    /// How many inputs a test beside the run is to make, of which each takes some hundred times longer.
+    public var fewInputs: Int { max(100, inputs / 200) }
+
+    /// Makes the input of a number.
+    ///
+    /// - Parameter number: From 0.
+    /// - Returns: The input, and what gives further numbers.
+    public func input(_ number: Int) -> (bytes: [UInt8], mutator: Mutator) {
+        var mutator = Mutator(corpus, seed: seed &* 1_000_003 &+ UInt64(number))
+        let bytes = mutator.input()
+        return (bytes, mutator)
+    }
+
+    /// Runs: first what the parser once failed on, then the corpus as it is, then mutations of it.
+    ///
+    /// - Parameter check: What has to hold.
+    /// - Returns: What did not hold; nil when all did.
+    public func run(_ check: @escaping Check) async -> String? {
+        let start = ContinuousClock.now
+        if only == nil, let failure = replay(check) { return failure }
+        let outcomes = await withTaskGroup(of: Outcome.self) { group in
+            for worker in 0..<Self.workers { group.addTask { await runInThread(worker, check) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        let bytes = outcomes.map(\.bytes).reduce(0, +)
+        let slowest = outcomes.max { $0.slowest < $1.slowest } ?? Outcome()
+        print(
+            """
+            fuzz: \(parser): \(outcomes.map(\.count).reduce(0, +)) inputs of seed \(seed), \(bytes) bytes, \
+            \(ContinuousClock.now - start); the slowest took \(slowest.slowest) (number \(slowest.slowestNumber))
+            """)
+        return outcomes.compactMap(\.failure).first
+    }
+
+    private struct Outcome {
+        var count = 0
+        var bytes = 0
+        var slowest = Duration.zero
+        var slowestNumber = 0
+        var failure: String?
+    }
+
+    private func replay(_ check: @escaping Check) -> String? {
+        for (name, bytes) in Crashers.of(parser) {
+            if let failure = Self.failure(of: bytes, check, below: { _ in 0 }) { return "\(name): \(failure)" }
+        }
+        for (index, bytes) in corpus.inputs.enumerated() {
+            if let failure = Self.failure(of: bytes, check, below: { $0 / 2 }) { return "corpus \(index): \(failure)" }
+        }
+        return nil
+    }
+
+    private static func failure(of input: [UInt8], _ check: @escaping Check, below: (Int) -> Int) -> String? {
+        let start = ContinuousClock.now
+        do {
+            try check(input, below)
+        } catch {
+            return "\(error)\n\(input)\n\(String(decoding: input, as: UTF8.self))"
+        }
+        return ContinuousClock.now - start > patience ? "it takes too long: \(input)" : nil
+    }
+
+    /// Concurrency's own threads are left to the tests beside this one; the stack is that of a reader's thread.
+    private func runInThread(_ worker: Int, _ check: @escaping Check) async -> Outcome {
+        await withCheckedContinuation { continuation in
+            do throws(SystemError) {
+                try startThread(name: "fuzz") { continuation.resume(returning: run(worker, check)) }
+            } catch {
+                continuation.resume(returning: Outcome(failure: "\(error)"))
+            }
+        }
+    }
+
+    private func run(_ worker: Int, _ check: @escaping Check) -> Outcome {
+        var outcome = Outcome()
+        let note = notes.map { open("\($0)/\(parser).\(worker)", O_WRONLY | O_CREAT | O_CLOEXEC, 0o600) } ?? -1
+        defer { close(note) }
+        let numbers = only.map { worker == 0 ? [$0] : [] }
+        for number in numbers ?? Array(stride(from: worker, to: inputs, by: Self.workers)) {
+            if note >= 0 { Self.write(number, to: note) }
+            let made = self.input(number)
+            let input = made.bytes
+            var mutator = made.mutator
+            if only != nil { print("fuzz: \(parser): \(input)\n\(String(decoding: input, as: UTF8.self))") }
+            let start = ContinuousClock.now
+            let failure = Self.failure(of: input, check) { mutator.below($0) }
+            let time = ContinuousClock.now - start
+            if time > outcome.slowest { (outcome.slowest, outcome.slowestNumber) = (time, number) }
+            outcome.count += 1
+            outcome.bytes += input.count
+            if let failure {
+                outcome.failure = "\(parser), input \(number) of seed \(seed): \(failure)"
+                break
+            }
+        }
+        return outcome
+    }
+
+    private static func write(_ number: Int, to note: Int32) {
+        let digits = String(number)
+        let text = Array((digits + String(repeating: " ", count: max(0, 12 - digits.count)) + "\n").utf8)
+        _ = pwrite(note, text, text.count, 0)
+    }
+
+    private static func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    private static func number(_ name: String) -> Int? { variable(name).flatMap { Int($0) } }
+}
