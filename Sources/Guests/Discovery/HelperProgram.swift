@@ -95,6 +95,18 @@ package struct HelperProgram {
     /// The variables of ours that a program gets which runs as another user.
     static let harmlessVariables = ["PATH", "LANG", "LC_ALL", "TMPDIR"]
 
+    /// `setpriv` changes the user, in a process of its own: glibc's setgroups(3) and its like wait for other threads, which a
+    /// forked child of this process does not have, so that it might wait for ever.
+    private var command: [String] {
+        guard let user else { return [path] + arguments }
+        return [
+            "/usr/bin/setpriv", "--reuid", "\(user.uid)", "--regid", "\(user.gid)", "--clear-groups", "--", path,
+        ] + arguments
+    }
+
+    /// What `setpriv` exits with when it cannot start a program.
+    private static let notExecuted: Set<Int32> = [126, 127]
+
     /// Cancelling this kills the program and all that it started.
     private func finish() async -> Result<Output, Failure> {
         var options = PlatformOptions()
@@ -102,14 +114,9 @@ package struct HelperProgram {
         options.teardownSequence = [
             .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .milliseconds(100))
         ]
-        if let user {
-            options.userID = user.uid
-            options.groupID = user.gid
-            options.supplementaryGroups = []
-        }
         do {
             let result = try await Subprocess.run(
-                .path(FilePath(path)), arguments: Arguments(arguments), environment: variables,
+                .path(FilePath(command[0])), arguments: Arguments(Array(command.dropFirst())), environment: variables,
                 platformOptions: options, input: .none,
                 output: .string(limit: Self.outputLimit), error: .string(limit: Self.outputLimit))
             let (code, signal): (Int32?, Int32?) =
@@ -117,6 +124,9 @@ package struct HelperProgram {
                 case .exited(let code): (code, nil)
                 case .signaled(let number): (nil, number)
                 }
+            if let code, Self.notExecuted.contains(code), result.standardError.hasPrefix("setpriv: ") {
+                return .failure(.notStarted(result.standardError))
+            }
             return .success(
                 Output(
                     exitCode: code, signal: signal, standardOutput: result.standardOutput,
