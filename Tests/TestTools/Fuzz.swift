@@ -81,7 +81,9 @@ public struct Fuzz: Sendable {
             fuzz: \(parser): \(outcomes.map(\.count).reduce(0, +)) inputs of seed \(seed), \(bytes) bytes, \
             \(ContinuousClock.now - start); the slowest took \(slowest.slowest) (number \(slowest.slowestNumber))
             """)
-        return outcomes.compactMap(\.failure).first
+        let failure = outcomes.compactMap(\.failure).first
+        if let failure { print("fuzz: \(failure)") }
+        return failure
     }
 
     private struct Outcome {

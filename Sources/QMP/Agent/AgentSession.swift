@@ -124,11 +124,11 @@ struct AgentSession: ~Copyable {
     private mutating func confuse(_ what: String, _ effects: inout [Effect]) {
         if case .awaitingReply = phase {
             effects.append(.confused(QMPError(.protocolViolation, "the guest agent sent \(what)")))
-            phase = .lost
-        } else if case .awaitingSync(let id) = phase {
-            phase = .awaitingDelimiter(id)
-        } else {
-            phase = .lost
+            return phase = .lost
+        }
+        switch phase {
+        case .awaitingDelimiter(let id), .awaitingSync(let id): phase = .awaitingDelimiter(id)
+        case .ready, .awaitingReply, .lost: phase = .lost
         }
     }
 }
