@@ -24,6 +24,22 @@ public enum HandoffAction: Sendable, Hashable {
     case restoreOld(resume: Bool)
     /// The handoff is over.
     case finish(HandoffOutcome)
+
+    /// The answer by which the action has failed; `nil` where it cannot.
+    public var failure: HandoffEvent? {
+        switch self {
+        case .record(let state): .recordFailed(state)
+        case .launchNew: .launchFailed
+        case .link: .linkFailed
+        case .beginSwitch: .switchRefused
+        case .resumeNew: .resumeRefused
+        case .retireOld: .oldSurvived
+        case .settle: .settleFailed
+        case .removeNew: .newSurvived
+        case .restoreOld: .restoreFailed
+        case .finish: nil
+        }
+    }
 }
 
 /// How a handoff ended, and so where the guest is.

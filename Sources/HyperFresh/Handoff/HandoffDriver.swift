@@ -87,11 +87,9 @@ final class HandoffDriver: Sendable {
             switch action {
             case .record(let state): core.queue += core.machine.handle(sides.record(state))
             case .beginSwitch:
-                sides.beginSwitch().map { core.queue += core.machine.handle($0) }
-                FaultPoint.performed(action)
+                FaultPoint.around(action) { sides.beginSwitch() }.map { core.queue += core.machine.handle($0) }
             case .resumeNew:
-                sides.resumeNew().map { core.queue += core.machine.handle($0) }
-                FaultPoint.performed(action)
+                FaultPoint.around(action) { sides.resumeNew() }.map { core.queue += core.machine.handle($0) }
             case .finish(let outcome):
                 core.finished?.resume(returning: outcome)
                 core.finished = nil
@@ -100,9 +98,7 @@ final class HandoffDriver: Sendable {
                 return
             default:
                 core.actionInProgress = Task { [self] in
-                    let event = await sides.perform(action)
-                    FaultPoint.performed(action)
-                    answer(event)
+                    answer(await FaultPoint.around(action) { await sides.perform(action) })
                 }
             }
         }

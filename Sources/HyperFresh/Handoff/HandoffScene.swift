@@ -30,8 +30,24 @@ final class HandoffScene: Sendable {
     var warnings: [String] { state.withLock { $0.warnings } }
 
     /// Appends a state to the journal: one write, no waiting.
-    func record(_ handoffState: HandoffState, facts: [String: JSONValue]) -> HandoffEvent {
+    ///
+    /// - Parameters:
+    ///   - handoffState: The state.
+    ///   - facts: What goes with it.
+    ///   - obstacle: Says why the record may not be written; asked last of all.
+    /// - Returns: Whether it is on record.
+    func record(
+        _ handoffState: HandoffState, facts: [String: JSONValue], unless obstacle: () -> HyperFreshError? = { nil }
+    ) -> HandoffEvent {
         do throws(JournalError) {
+            if FaultPoint.reach(.before, .record(handoffState)) {
+                fail(HyperFreshError("the journal was made to fail", remedy: "Unset HYPERFRESH_FAULT."))
+                return .recordFailed(handoffState)
+            }
+            if let obstacle = obstacle() {
+                fail(obstacle)
+                return .recordFailed(handoffState)
+            }
             try journal.append(handoffState, facts: facts)
             return .recorded(handoffState)
         } catch {

@@ -45,7 +45,8 @@ final class HandoffJournal: Sendable {
     /// Opened with ``HandoffState/planned`` in it; every other record is one write, on the path of the switch.
     func append(_ state: HandoffState, facts: [String: JSONValue] = [:]) throws(JournalError) {
         if state != .planned || !facts.isEmpty { try writer.append(state: state.rawValue, facts: facts) }
-        FaultPoint.recorded(state)
+        // What is written cannot fail any more.
+        _ = FaultPoint.reach(.after, .record(state))
     }
 
     /// Adds what the refresh came to, for `history`, and lets go of the guest.
