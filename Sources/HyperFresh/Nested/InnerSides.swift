@@ -66,9 +66,17 @@ final class InnerSides: HandoffSides {
     }
 
     func record(_ handoffState: HandoffState) -> HandoffEvent {
-        let event = scene.record(handoffState, facts: news(with: handoffState))
+        let event = scene.record(
+            handoffState, facts: news(with: handoffState), unless: { self.obstacle(to: handoffState) })
         if event == .recorded(.committed) { refresh.committed(guest) }
         return event
+    }
+
+    /// No guest is committed to a hypervisor that is dead: the old one has it still.
+    private func obstacle(to handoffState: HandoffState) -> HyperFreshError? {
+        guard handoffState == .committed, newSeat.hypervisor.process.hasExited else { return nil }
+        return HyperFreshError(
+            "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
     }
 
     private func news(with handoffState: HandoffState) -> [String: JSONValue] {

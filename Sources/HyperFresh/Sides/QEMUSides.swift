@@ -65,7 +65,15 @@ final class QEMUSides: HandoffSides {
     }
 
     func record(_ handoffState: HandoffState) -> HandoffEvent {
-        scene.record(handoffState, facts: news(with: handoffState))
+        scene.record(handoffState, facts: news(with: handoffState), unless: { self.obstacle(to: handoffState) })
+    }
+
+    /// A new QEMU that is dead is not committed to, though its `completed` was heard: the old one has the guest still.
+    private func obstacle(to handoffState: HandoffState) -> HyperFreshError? {
+        guard handoffState == .committed, state.withLock({ $0.newHandle })?.hasExited == true else { return nil }
+        return HyperFreshError(
+            "the new QEMU died when it had everything", remedy: "Try again; its last words may tell why.",
+            evidence: errorLines())
     }
 
     /// What a state has to tell to whoever recovers.
