@@ -58,7 +58,7 @@ struct NestedStack {
         try outcome.get()
     }
 
-    private var memoryFolder: String { "\(files.memory)-stack" }
+    var memoryFolder: String { "\(files.memory)-stack" }
 
     private func makeBridge(_ name: String, _ address: String) async throws {
         for words in [
@@ -71,7 +71,7 @@ struct NestedStack {
     }
 
     /// Writes the stack file; with these guests, or with all.
-    func write(only names: [String]? = nil) throws {
+    func write(only names: [String]? = nil, hypervisorMemory: String = "768M") throws {
         let artifacts = try CanaryArtifacts(cache: Live.cache)
         var lines = [
             "version: 1", "name: \(files.unique.split(separator: "-")[0])", "hyperplexor:",
@@ -79,7 +79,8 @@ struct NestedStack {
         ]
         if let bridge { lines += ["networks:", "  - name: lan", "    bridge: \(bridge)"] }
         lines += [
-            "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))", "    memory: 768M",
+            "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))",
+            "    memory: \(hypervisorMemory)",
             "    cpus: 1", "    guests:",
         ]
         for guest in guests where names?.contains(guest.name) ?? true {

@@ -62,6 +62,8 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-name", OptionText.make(nil, [("guest", instance.id), ("debug-threads", "on")]),
             "-no-user-config", "-nodefaults", "-display", "none",
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
+            // A hypervisor that starts over comes back without its guests: it had better end, and be seen to.
+            "-no-reboot",
             "-readconfig", instance.folder.machineFile,
             // Without cx16=off, kernels of hypervisors crash at random: QEMU 7.2's emulated CMPXCHG16B leaves wrong flags.
             "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max,cx16=off",
@@ -74,7 +76,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     private static func boot(
         _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) -> [String] {
-        var words = [image.kernelArguments, "systemd.hostname=\(instance.hostname)"]
+        var words = [image.kernelArguments, "panic=-1", "systemd.hostname=\(instance.hostname)"]
         // An emulated hypervisor on a busy host measures its counter, which is this host's, wrong by orders of magnitude;
         // guests take that rate along, and hang where it is another.
         if !host.usesKVM, let rate = host.tscKilohertz { words += ["tsc=reliable", "tsc_early_khz=\(rate)"] }

@@ -1,0 +1,104 @@
+import CanaryTesting
+import Glibc
+import JSON
+import Linux
+import Testing
+
+extension Live {
+    /// A fresh hypervisor that does not come to be what it should: no guest notices, nothing is left, and it is said why.
+    @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
+    struct BrokenHypervisorLiveTests {
+        /// An image that is not what it should be.
+        struct Flaw: Sendable, CustomStringConvertible {
+            let description: String
+            /// Words for its kernel.
+            var words = ""
+            /// How much of its root file system there is.
+            var rootBytes: Int64?
+            let exit: Int
+            /// What the error tells.
+            let says: String
+        }
+
+        private static let flaws = [
+            Flaw(description: "its kernel panics", words: "init=/bin/false", exit: 1, says: "Kernel panic"),
+            Flaw(
+                description: "its agent never answers", words: "systemd.mask=qemu-guest-agent.service", exit: 4,
+                says: "agent"),
+            Flaw(description: "its root is cut off", rootBytes: 1 << 20, exit: 1, says: "Kernel panic"),
+        ]
+
+        @Test func aFreshHypervisorThatFailsHarmsNobody() async throws {
+            try await NestedStack.run("broken", guests: [.init(name: "one")]) { stack in
+                try await stack.proveAlive("one")
+                for flaw in Self.flaws { try await fails(flaw, stack) }
+                try await diesWhileMemoryIsAttached(stack)
+                try await hasNoRoom(stack)
+                try await meetsAMemoryFileOfAnotherSize(stack)
+            }
+        }
+
+        private func fails(_ flaw: Flaw, _ stack: NestedStack) async throws {
+            let image = "\(stack.files.directory)/broken"
+            try await breakImage(Live.image("standard"), flaw, into: image)
+            let report = try await stack.refresh("--image", image, "--timeout", "60s")
+            #expect(report["exit_code"]?.int == flaw.exit, "\(flaw): \(report)")
+            #expect("\(report["error"] ?? .null)".contains(flaw.says), "\(flaw): \(report)")
+            try await expectUntouched(stack, "\(flaw)")
+            _ = try await ChildProgram.run("rm", ["-rf", image])
+        }
+
+        private func diesWhileMemoryIsAttached(_ stack: NestedStack) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh()
+            while !refresh.outputSoFar.contains(#""phase":"attach""#) { try await Task.sleep(for: .milliseconds(10)) }
+            for pid in stack.processes where pid != old.pid { kill(pid, SIGKILL) }
+            let report = try await refresh.result(within: .seconds(120)).report
+            #expect(report["exit_code"] == 1, "\(report)")
+            try await expectUntouched(stack, "it dies while memory is attached")
+        }
+
+        /// A hypervisor's own keys may change while it runs: the next one has them, if the host can.
+        private func hasNoRoom(_ stack: NestedStack) async throws {
+            try stack.write(hypervisorMemory: "512G")
+            try await stack.up()
+            let report = try await stack.refresh()
+            #expect(report["exit_code"] == 3, "\(report)")
+            try await expectUntouched(stack, "there is no memory for it")
+            try stack.write()
+            try await stack.up()
+        }
+
+        private func meetsAMemoryFileOfAnotherSize(_ stack: NestedStack) async throws {
+            let path = "\(stack.memoryFolder)/one.ram"
+            let size = Int(try Files.status(path).size)
+            #expect(truncate(path, size + 16 << 20) == 0)
+            let report = try await stack.refresh()
+            #expect(report["exit_code"]?.int == 1, "\(report)")
+            #expect("\(report["error"] ?? .null)".contains("memory file"), "\(report)")
+            #expect(truncate(path, size) == 0)
+            try await expectUntouched(stack, "the memory file has another size")
+        }
+
+        private func expectUntouched(_ stack: NestedStack, _ comment: Comment) async throws {
+            #expect(try await stack.instances().count == 1, comment)
+            #expect(stack.processes.count == 1, comment)
+            try await stack.proveAlive("one")
+        }
+
+        private func breakImage(_ image: String, _ flaw: Flaw, into folder: String) async throws {
+            let copy = try await ChildProgram.run("cp", ["-rl", image, folder])
+            try #require(copy.ending == .exited(0), "\(copy)")
+            let manifest = "\(folder)/image.json"
+            var json = try #require(try JSONValue(parsing: Files.readAll(manifest)).object)
+            json["append"] = .string("\(json["append"]?.string ?? "") \(flaw.words)")
+            unlink(manifest)
+            try Files.replaceAtomically(manifest, bytes: Array(JSONValue.object(json).encoded().utf8))
+            guard let bytes = flaw.rootBytes else { return }
+            let root = "\(folder)/root.erofs"
+            let short = try await ChildProgram.run(
+                "sh", ["-c", "head -c \(bytes) \(root) >\(root).short && mv \(root).short \(root)"])
+            try #require(short.ending == .exited(0), "\(short)")
+        }
+    }
+}
