@@ -26,8 +26,16 @@ struct SwitchMarks: Sendable {
         return (resumeWritten - max(oldCompletedSeen, newCompletedSeen)).microseconds
     }
 
-    /// By QEMU's event timestamps: both sides on this host, one clock.
+    /// By QEMU's event timestamps, both sides on this host; by the events' arrival where the host's clock was set meanwhile.
     var timing: SwitchTiming? {
+        guard let stamped = stampedTiming, let arrived = arrivalTiming else { return stampedTiming }
+        return abs(stamped.stopToResume - arrived.stopToResume) < Self.latestArrival ? stamped : arrived
+    }
+
+    /// How much later than the other an event may be read on a busy host, in microseconds.
+    private static let latestArrival = 500_000
+
+    private var stampedTiming: SwitchTiming? {
         guard let stop, let resume, let oldCompleted, let newCompleted, let controller else { return nil }
         return SwitchTiming(
             stopToResume: Int(resume - stop), stopToNewCompleted: Int(newCompleted - stop),
