@@ -109,6 +109,9 @@ public final class ChildProgram: Sendable {
         return String(decoding: stat, as: UTF8.self).split(separator: ")").last?.hasPrefix(" T") == true
     }
 
+    /// Whether it has ended.
+    public var hasEnded: Bool { poll() != nil }
+
     private func poll() -> Ending? {
         ending.withLock { ending in
             if let ending { return ending }

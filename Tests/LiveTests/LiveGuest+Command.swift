@@ -35,7 +35,7 @@ extension ChildProgram {
     func waitUntilStopped(within deadline: Duration = .seconds(30)) async throws {
         let end = ContinuousClock.now + deadline
         while !isStopped {
-            try #require(ContinuousClock.now < end, "it never stood still: \(outputSoFar)\(errorsSoFar)")
+            try #require(ContinuousClock.now < end && !hasEnded, "it never stood still: \(outputSoFar)\(errorsSoFar)")
             try await Task.sleep(for: .milliseconds(2))
         }
     }

@@ -44,17 +44,23 @@ struct LiveGuest {
     static func run(
         _ name: String, options: CanaryGuest.Options = .init(), _ body: (LiveGuest) async throws -> Void
     ) async throws {
-        let files = try CanaryFiles(name: name)
-        var options = options
-        options.name = name
-        let canary = try await CanaryGuest.boot(options, artifacts: CanaryArtifacts(cache: Live.cache), files: files)
+        let guest = try await boot(name) { _ in options }
         do {
-            try await body(LiveGuest(canary))
+            try await body(guest)
         } catch {
-            canary.end()
+            guest.canary.end()
             throw error
         }
-        canary.end()
+        guest.canary.end()
+    }
+
+    /// Boots one; whoever does has to end it.
+    static func boot(_ name: String, _ options: (CanaryFiles) -> CanaryGuest.Options) async throws -> LiveGuest {
+        let files = try CanaryFiles(name: name)
+        var options = options(files)
+        options.name = name
+        return try LiveGuest(
+            await CanaryGuest.boot(options, artifacts: CanaryArtifacts(cache: Live.cache), files: files))
     }
 
     private init(_ canary: CanaryGuest) throws {
@@ -96,9 +102,11 @@ extension CanaryGuest.Options {
 
 extension LiveGuest {
     /// The QEMU processes that map the guest's memory.
-    var processes: [Int32] {
+    var processes: [Int32] { Self.processes(mapping: canary.files.memory) }
+
+    static func processes(mapping memory: String) -> [Int32] {
         ((try? ProcFS.processes()) ?? []).filter { pid in
-            (try? ProcFS.mappings(pid))?.contains { $0.path == canary.files.memory } == true
+            (try? ProcFS.mappings(pid))?.contains { $0.path == memory } == true
         }
     }
 

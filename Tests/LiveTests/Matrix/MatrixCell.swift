@@ -1,0 +1,42 @@
+/// What goes wrong: the rows of a table in docs/recovery.md.
+protocol MatrixFault: RawRepresentable<String>, CaseIterable, Hashable, Sendable {
+    /// The table's heading.
+    static var heading: String { get }
+    /// Where it is caused.
+    static var places: [MatrixPlace] { get }
+}
+
+/// Where the guest may be in the end.
+enum MatrixEnd: String, Sendable {
+    case old, new, lost
+}
+
+/// One fault at one place.
+struct MatrixCell<Fault: MatrixFault>: Sendable, Hashable, CustomStringConvertible {
+    let fault: Fault
+    let place: MatrixPlace
+
+    var description: String { "\(fault.rawValue) \(place.name)" }
+
+    /// Every cell that the table has an expectation for.
+    static func all(_ table: MatrixTable<Fault>) -> [MatrixCell] {
+        Fault.allCases.flatMap { fault in
+            Fault.places.map { MatrixCell(fault: fault, place: $0) }
+        }.filter { table.ends(of: $0) != [] }
+    }
+
+    /// Some of each fault's, others each time the list changes little: those whose names' hash says so.
+    static func slice(_ table: MatrixTable<Fault>, every nth: UInt64) -> [MatrixCell] {
+        all(table).filter { $0.hash % nth == 0 }
+    }
+
+    /// FNV-1a of the name: the same on every machine.
+    private var hash: UInt64 {
+        description.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}
+
+/// Something that must never be.
+struct MatrixWrong: Error, CustomStringConvertible {
+    let description: String
+}

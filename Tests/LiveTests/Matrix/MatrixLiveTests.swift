@@ -1,0 +1,48 @@
+import CanaryTesting
+import Glibc
+import Testing
+
+extension Live {
+    /// Every fault at every place of a handoff; docs/recovery.md says where the guest has to end.
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct MatrixLiveTests {
+        /// The folder where a whole run keeps its results; it goes on after what is there already.
+        private static let folder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
+
+        @Test(.enabled(if: geteuid() == 0, "needs root, to mount file systems that are full or read-only"))
+        func everyFaultEndsWhereItShould() async throws {
+            let table = try MatrixTable<GuestFault>(document: Self.expectations)
+            let cells = Self.folder == nil ? MatrixCell.slice(table, every: 6) : MatrixCell.all(table)
+            var record = try Self.record(GuestFault.self)
+            let matrix = GuestMatrix(table)
+            defer { matrix.drop() }
+            for cell in cells where record?.result(of: cell) == nil {
+                let result = try await matrix.run(cell)
+                #expect(result.problem == nil, "\(cell)")
+                try record?.append(result)
+            }
+            try record?.report(cells).write(to: Self.report)
+        }
+
+        /// A cell takes a minute or two where hypervisors are emulated; NestedLiveTests has some of them always.
+        @Test(.enabled(if: folder != nil && Live.hasHypervisorImages, "is part of scripts/test --matrix"))
+        func everyFaultEndsWhereItShouldInHypervisors() async throws {
+            let table = try MatrixTable<HypervisorFault>(document: Self.expectations)
+            let cells = MatrixCell.all(table)
+            var record = try Self.record(HypervisorFault.self)
+            let matrix = HypervisorMatrix(table: table) { result in
+                #expect(result.problem == nil, "\(result.cell)")
+                try record?.append(result)
+            }
+            try await matrix.run(cells.filter { record?.result(of: $0) == nil })
+            try record?.report(cells).write(to: Self.report)
+        }
+
+        private static let expectations = "\(Live.packageRoot)/docs/recovery.md"
+        private static let report = "\(Live.packageRoot)/docs/matrix.md"
+
+        private static func record<Fault: MatrixFault>(_: Fault.Type) throws -> MatrixRecord<Fault>? {
+            try folder.map { try MatrixRecord("\($0)/\(Fault.self).jsonl") }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+/// A place of a handoff: before or after one of its actions.
+struct MatrixPlace: Sendable, Hashable, CustomStringConvertible {
+    /// How far the handoff has come: a column of the table in docs/recovery.md.
+    enum Stage: String, Sendable, CaseIterable {
+        /// There is no new QEMU yet.
+        case planned
+        /// The new QEMU waits.
+        case launched
+        /// The two are joined by a channel; the guest has not been stopped.
+        case linked
+        /// The old QEMU has handed all over, the new one has loaded it.
+        case switched
+        /// The commit is on record.
+        case committed
+        /// The new QEMU was told to run the guest.
+        case running
+        /// The old QEMU is gone.
+        case retired
+    }
+
+    /// `before-record:linked` and the like, as in FaultPoint.swift.
+    let name: String
+    let stage: Stage
+
+    var description: String { name }
+
+    /// All of them, in the order in which a refresh passes them.
+    static let all: [MatrixPlace] = [
+        ("record:planned", .planned, .planned), ("action:launchNew", .planned, .launched),
+        ("record:launched", .launched, .launched), ("action:link", .launched, .linked),
+        ("record:linked", .linked, .linked), ("record:switching", .linked, .linked),
+        ("action:beginSwitch", .linked, .switched), ("record:committed", .switched, .committed),
+        ("action:resumeNew", .committed, .running),
+        ("record:running", .running, .running), ("action:retireOld", .running, .retired),
+        ("action:settle", .retired, .retired),
+    ].flatMap { (name: String, before: Stage, after: Stage) in
+        [MatrixPlace(name: "before-\(name)", stage: before), MatrixPlace(name: "after-\(name)", stage: after)]
+    }
+}

@@ -1,0 +1,116 @@
+import Glibc
+import Linux
+import Synchronization
+
+/// Watches, all through a cell, whether the vCPUs of both QEMUs of a guest ever run.
+///
+/// A vCPU of a guest that is busy without pause burns CPU whenever it runs: the time that its thread has spent on a CPU, in
+/// nanoseconds, is read a hundred times a second and more. A run that is shorter than some 10 ms escapes it; not the canary,
+/// whose pages then no longer say what it wrote.
+final class SideWatcher: Sendable {
+    /// A process that ran the guest between two looks.
+    struct Run: Sendable, Hashable {
+        let pid: Int32
+        /// CLOCK_MONOTONIC, in nanoseconds.
+        let from, to: Int64
+    }
+
+    private struct State {
+        var isEnded = false
+        var runs: [Run] = []
+        var looks = 0
+    }
+
+    private struct Look {
+        let time, spent: Int64
+        /// How many looks in a row have seen it busy.
+        var busy = 0
+    }
+
+    private let state = Mutex(State())
+    private let processes: @Sendable () -> [Int32]
+
+    /// Between two looks, in microseconds.
+    private static let interval: UInt32 = 3000
+    /// The share of an interval from which on a vCPU is taken to have run; a stopped one stays far below.
+    private static let share = 0.3
+    /// So many looks in a row make a run: a QEMU that starts has its vCPUs' threads busy for a moment.
+    private static let inARow = 3
+
+    /// - Parameter processes: The QEMUs that have the guest's memory.
+    /// - Throws: `SystemError` when no thread can be started.
+    init(_ processes: @escaping @Sendable () -> [Int32]) throws {
+        self.processes = processes
+        try startThread(name: "watcher") { [weak self] in
+            var last: [Int32: Look] = [:]
+            var pids: [Int32] = []
+            for round in 0... {
+                guard let self, !self.state.withLock({ $0.isEnded }) else { return }
+                // A new QEMU is there long before it may run.
+                if round % 16 == 0 { pids = self.processes() }
+                self.look(pids, &last)
+                usleep(Self.interval)
+            }
+        }
+    }
+
+    private func look(_ pids: [Int32], _ last: inout [Int32: Look]) {
+        var runs: [Run] = []
+        for pid in pids {
+            guard let spent = Self.spent(by: pid) else { continue }
+            let now = Self.now()
+            var look = Look(time: now, spent: spent)
+            if let before = last[pid], Double(spent - before.spent) > Self.share * Double(now - before.time) {
+                look.busy = before.busy + 1
+                if look.busy >= Self.inARow { runs.append(Run(pid: pid, from: before.time, to: now)) }
+            }
+            last[pid] = look
+        }
+        state.withLock { state in
+            state.looks += 1
+            state.runs += runs
+        }
+    }
+
+    /// Ends the watch.
+    ///
+    /// - Returns: What it saw, the earliest first.
+    func end() -> (runs: [Run], looks: Int) {
+        state.withLock { state in
+            state.isEnded = true
+            return (state.runs.sorted { $0.from < $1.from }, state.looks)
+        }
+    }
+
+    /// A run by the first process after a run by another one, if there is such: in a refresh the guest changes hands once.
+    ///
+    /// Looks may be far apart on a busy host, so that one of them may see both; two sides that both run are seen to by the
+    /// next one.
+    static func doubleRun(_ runs: [Run]) -> (other: Run, first: Run)? {
+        guard let first = runs.first?.pid, let other = runs.first(where: { $0.pid != first }),
+            let last = runs.last(where: { $0.pid == first }), last.from >= other.to
+        else { return nil }
+        return (other, last)
+    }
+
+    private static func now() -> Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+
+    /// What the vCPU threads of a QEMU have spent on CPUs, in nanoseconds (the first figure of schedstat).
+    private static func spent(by pid: Int32) -> Int64? {
+        guard let threads = try? ProcFS.names(inFolder: "/proc/\(pid)/task") else { return nil }
+        var sum: Int64 = 0
+        for thread in threads {
+            let folder = "/proc/\(pid)/task/\(thread)"
+            guard let name = try? Files.readAll("\(folder)/comm"), name.starts(with: Array("CPU ".utf8)),
+                let text = try? Files.readAll("\(folder)/schedstat"),
+                let time = Int64(String(decoding: text, as: UTF8.self).prefix { $0 != " " })
+            else { continue }
+            sum += time
+        }
+        return sum
+    }
+}
