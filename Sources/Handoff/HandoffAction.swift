@@ -52,7 +52,7 @@ public enum HandoffOutcome: Sendable, Hashable {
     case rolledBack(HandoffFailure)
     /// The guest is on the new side, but something of the old one, or a record, or an endpoint, is not as it should be.
     case incomplete
-    /// The guest is gone: the side that owned it died.
+    /// The guest is gone: the side that owned it died, or ended because the guest had come to its own end.
     case lost
     /// The guest's whereabouts could not be settled; an operator must look.
     case unknown

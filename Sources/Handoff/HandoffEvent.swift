@@ -16,6 +16,11 @@ public enum HandoffEvent: Sendable, Hashable {
     /// The two sides cannot be linked.
     case linkFailed
 
+    /// The guest came to its own end on the old side: it powered itself off, or panicked and was stopped for it.
+    ///
+    /// Heard before whatever the old side reports later, its exit included.
+    case guestEnded
+
     /// The old side could not be told to hand over.
     case switchRefused
     /// The old side reports its state handed over completely; its vCPUs are stopped for good unless told otherwise.

@@ -7,9 +7,9 @@
 ///    ordered once the new side is loaded and the old one has completed or is dead.
 /// 2. ``HandoffAction/restoreOld(resume:)`` is never ordered after commit, and only with the new side gone.
 /// 3. ``HandoffAction/retireOld`` is only ordered after commit.
-/// 4. A guest that was paused is not resumed on either side.
+/// 4. A guest that was paused, or that has come to its own end, is not resumed on either side.
 /// 5. ``HandoffAction/removeNew`` is never ordered while the old side is known to be dead and the new one may still hold
-///    the guest's state: it would be the only copy.
+///    the guest's state: it would be the only copy. Of a guest that has come to its own end nothing is left to keep.
 /// 6. An outcome never claims what the machine was told is not so: a guest whose owner is known to be dead is
 ///    ``HandoffOutcome/lost``.
 public struct HandoffMachine: Sendable, Hashable {
@@ -24,6 +24,7 @@ public struct HandoffMachine: Sendable, Hashable {
 
     private let isRehearsal: Bool
     private var failure: HandoffFailure?
+    private var guestHasEnded = false
     private var oldHasCompleted = false
     private var oldIsGone = false
     private var newIsLoaded = false
@@ -63,6 +64,7 @@ public struct HandoffMachine: Sendable, Hashable {
     /// Facts that hold from now on, whatever state they were learned in.
     private mutating func note(_ event: HandoffEvent) {
         switch event {
+        case .guestEnded: guestHasEnded = true
         case .oldCompleted: oldHasCompleted = true
         case .oldExited, .oldRetired: oldIsGone = true
         case .newCompleted: newIsLoaded = true
@@ -107,7 +109,8 @@ extension HandoffMachine {
 
 extension HandoffMachine {
     private mutating func transfer(_ event: HandoffEvent) -> [HandoffAction] {
-        if oldIsGone { return awaitOnlyCopy(event) }
+        // A guest that switched itself off is over once its QEMU is: the new side must not bring it back.
+        if oldIsGone { return guestHasEnded ? undo(because: .transfer) : awaitOnlyCopy(event) }
         switch event {
         case .oldCompleted, .newCompleted: return commitIfLoaded()
         // What has completed cannot fail any more; a monitor may say so when it is torn down.
@@ -144,11 +147,10 @@ extension HandoffMachine {
         switch event {
         case .recorded(.committed):
             state = .committed
-            if newIsGone { return lose() }
-            return guestRuns ? tryToResume() : takeOver()
+            return newIsGone ? lose() : tryToResume()
         case .recordFailed(.committed):
             // With the old side dead, the new one is all there is: it stays as it is until the journal can be written.
-            return oldIsGone && !newIsGone ? finish(.unknown) : undo(because: .journal)
+            return oldIsGone && !newIsGone && !guestHasEnded ? finish(.unknown) : undo(because: .journal)
         default: return []
         }
     }
@@ -164,7 +166,7 @@ extension HandoffMachine {
         case .newExited: return oldMakesWay ? [] : lose()
         case .resumeRefused where !oldMakesWay:
             // What holds the new side up may be the old one (an image lock): it may go now, so it goes, and once more.
-            if resumeAttempts > 1 { return finish(.unknown) }
+            if resumeAttempts > 1, !guestHasEnded { return finish(.unknown) }
             if oldIsGone { return tryToResume() }
             oldMakesWay = true
             return [.retireOld]
@@ -176,7 +178,9 @@ extension HandoffMachine {
         }
     }
 
+    /// Lets the new side run, unless the guest was paused, or has come to its own end since.
     private mutating func tryToResume() -> [HandoffAction] {
+        guard guestRuns, !guestHasEnded else { return takeOver() }
         resumeAttempts += 1
         return [.resumeNew]
     }
@@ -241,8 +245,8 @@ extension HandoffMachine {
         case .newRemoved, .newSurvived:
             // A new side that cannot be ended might still come to run: the old one must not be resumed beside it.
             guard newIsGone else { return finish(.unknown) }
-            // Resume only what this handoff stopped: before the switch, a pause is somebody else's.
-            return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun)]
+            // Resume only what this handoff stopped: a pause before is somebody else's, an end is the guest's own.
+            return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun && !guestHasEnded)]
         case .oldRestored: return oldIsGone ? lose() : [.record(.rolledBack)]
         case .restoreFailed: return oldIsGone ? lose() : finish(.unknown)
         // The guest is back whether or not the journal could be told; recovery finds the same and does nothing.

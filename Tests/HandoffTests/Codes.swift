@@ -6,7 +6,7 @@ enum Codes {
         HandoffState.allCases.flatMap { [.recorded($0), .recordFailed($0)] }
         + [
             .launched, .launchFailed, .linked(guestRuns: false), .linked(guestRuns: true), .linkFailed,
-            .switchRefused, .oldCompleted, .oldFailed, .oldExited, .newCompleted, .newFailed, .newExited,
+            .guestEnded, .switchRefused, .oldCompleted, .oldFailed, .oldExited, .newCompleted, .newFailed, .newExited,
             .newResumed, .resumeRefused, .oldRetired, .oldSurvived, .settled, .settleFailed,
             .newRemoved, .newSurvived, .oldRestored, .restoreFailed, .deadlinePassed, .cancelled,
         ]

@@ -88,6 +88,8 @@ extension World {
         switch new {
         case .running:
             return [Effect(world: self, notices: .newResumed)]
+        case .loaded where end == .told:
+            return [Effect(world: self, notices: .resumeRefused)]
         case .loaded:
             var resumed = self
             resumed.new = .running
@@ -113,7 +115,8 @@ extension World {
         return [
             Effect(
                 world: retired, answer: .oldRetired, notices: .oldIsGone,
-                violation: isCommitted ? nil : .ownerEnded),
+                // Of a guest that has come to its own end nothing is left to own.
+                violation: isCommitted || end != .none ? nil : .ownerEnded),
             Effect(world: self, answer: .oldSurvived),
         ]
     }
@@ -146,7 +149,7 @@ extension World {
         guard old != .gone else { return [failed] }
         var restored = self
         // `migrate_cancel` in `finish-migrate` lets a guest run that ran before, asked or not.
-        restored.takeBack(run: resume || oldRuns || (old == .handingOver && guestRan))
+        restored.takeBack(run: resume || oldRuns || (old == .handingOver && guestRan && end != .told))
         return [Effect(world: restored, answer: .oldRestored), failed]
     }
 }

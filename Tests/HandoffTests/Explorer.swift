@@ -40,9 +40,10 @@ struct Explorer {
 
     static func explore(
         _ subject: Subject, guestRan: Bool = true, hasReturnPath: Bool = true, isRehearsal: Bool = false,
-        admitsOutsideHand: Bool = false
+        admitsOutsideHand: Bool = false, guestMayEnd: Bool = false
     ) -> Verdict {
-        let rules = Rules(subject: subject, isRehearsal: isRehearsal, admitsOutsideHand: admitsOutsideHand)
+        let rules = Rules(
+            subject: subject, isRehearsal: isRehearsal, admitsOutsideHand: admitsOutsideHand, guestMayEnd: guestMayEnd)
         var explorer = Explorer(rules)
         return explorer.explore(guestRan: guestRan, hasReturnPath: hasReturnPath)
     }

@@ -17,6 +17,7 @@ enum MachineMutation: String, CaseIterable, Sendable {
     case isDeafToOldsDeath
     case isDeafToRunningNewsDeath
     case isDeafToDeadline
+    case isDeafToGuestsEnd
     case switchesInRehearsal
     case speaksAfterFinish
     case callsForHelpAtOnce
@@ -40,6 +41,7 @@ enum MachineMutation: String, CaseIterable, Sendable {
         case .isDeafToOldsDeath: .needlesslyUnknown
         case .isDeafToRunningNewsDeath: .untrueOutcome
         case .isDeafToDeadline: .stuck
+        case .isDeafToGuestsEnd: .endedGuestResumed
         case .switchesInRehearsal: .rehearsalTouchedGuest
         case .speaksAfterFinish: .spokeAfterFinish
         case .callsForHelpAtOnce: .needlesslyUnknown
@@ -53,6 +55,7 @@ enum MachineMutation: String, CaseIterable, Sendable {
         case .commitsOnceOldHasCompleted: Start(hasReturnPath: false)
         case .takesEveryGuestForRunning: Start(guestRan: false)
         case .switchesInRehearsal: Start(isRehearsal: true)
+        case .isDeafToGuestsEnd: Start(guestMayEnd: true)
         default: Start()
         }
     }
@@ -87,7 +90,8 @@ struct MutatedMachine: Hashable, Sendable {
             return machine.handle(.recorded(state))
         case (.takesEveryGuestForRunning, .linked):
             return machine.handle(.linked(guestRuns: true))
-        case (.isDeafToOldsDeath, .oldExited), (.isDeafToDeadline, .deadlinePassed):
+        case (.isDeafToOldsDeath, .oldExited), (.isDeafToDeadline, .deadlinePassed),
+            (.isDeafToGuestsEnd, .guestEnded):
             return []
         case (.isDeafToRunningNewsDeath, .newExited) where machine.state == .running:
             return []

@@ -26,10 +26,10 @@ import Testing
     private let silent: Set<String> = [
         // It may hold the guest's state.
         "switching: silent, gone", "switching: silent, waiting", "switching: silent, paused",
-        "switching: silent, silent", "switching: gone, silent",
+        "switching: silent, silent", "switching: silent, ended", "switching: gone, silent",
         "loaded: gone, silent",
         "rollingBack: silent, gone", "rollingBack: silent, waiting", "rollingBack: silent, paused",
-        "rollingBack: silent, silent", "rollingBack: gone, silent",
+        "rollingBack: silent, silent", "rollingBack: silent, ended", "rollingBack: gone, silent",
         // It owns the guest.
         "committed: handedOver, silent", "committed: silent, silent", "committed: gone, silent",
         "running: handedOver, silent", "running: silent, silent", "running: gone, silent",

@@ -6,12 +6,15 @@ struct Rules {
     let isRehearsal: Bool
     /// Once, while no controller is there, somebody else may give a command to one of the sides.
     var admitsOutsideHand = false
+    /// The guest may come to its own end.
+    var guestMayEnd = false
 
     /// Called with each move, the situation it leads to, and whether it comes about in time if nothing else does.
     typealias Visit = (Move, Situation, Bool) throws(Violation) -> Void
 
     func start(guestRan: Bool, hasReturnPath: Bool) throws(Violation) -> Situation {
-        var situation = Situation(world: World(guestRan: guestRan, hasReturnPath: hasReturnPath))
+        var situation = Situation(
+            world: World(guestRan: guestRan, hasReturnPath: hasReturnPath, guestMayEnd: guestMayEnd))
         let response = subject.begin(isRehearsal: isRehearsal)
         situation.phase = .live
         situation.machine = response.machine
@@ -63,6 +66,11 @@ extension Rules {
             for (index, event) in Notices.all.enumerated() {
                 let notice = Notices(rawValue: 1 << UInt16(index))
                 guard situation.notices.contains(notice) else { continue }
+                if situation.notices.contains(.guestEnded),
+                    Notices.afterGuestEnded(situation.world.end).contains(notice)
+                {
+                    continue
+                }
                 var next = situation
                 next.notices.remove(notice)
                 try hear(event, &next)
@@ -95,7 +103,7 @@ extension Rules {
         guard let action = Codes.actions[situation.queue.first] else { return }
         if case .finish = action { return try visitFinish(action, situation, visit) }
         if action == .resumeNew, !situation.world.isCommitted { throw .newRunsBeforeCommit }
-        for effect in situation.world.effects(of: action) {
+        for effect in situation.world.effects(of: situation.performed(action)) {
             if let violation = effect.violation { throw violation }
             var next = situation
             next.world = effect.world
@@ -119,6 +127,7 @@ extension Rules {
 
     private func hear(_ event: HandoffEvent, _ situation: inout Situation) throws(Violation) {
         switch event {
+        case .guestEnded: situation.wasToldGuestEnded = true
         case .oldExited, .oldRetired: situation.wasToldOldIsGone = true
         case .newExited, .newRemoved: situation.wasToldNewIsGone = true
         default: break
@@ -131,7 +140,9 @@ extension Rules {
             switch Codes.actions[code] {
             case .finish(let outcome): try check(outcome, after: event, in: situation)
             case .removeNew where situation.wasToldOldIsGone && situation.world.newCanTakeOver:
-                throw .onlyCopyDestroyed
+                if !situation.wasToldGuestEnded { throw .onlyCopyDestroyed }
+            case .resumeNew, .restoreOld(resume: true):
+                if situation.wasToldGuestEnded { throw .endedGuestResumed }
             default: break
             }
         }
@@ -162,6 +173,14 @@ extension Rules {
         case .recordFailed(.committed) where situation.wasToldOldIsGone: break
         default: throw .needlesslyUnknown
         }
+    }
+}
+
+extension Situation {
+    /// What is done for an action: before `cont` the old side was asked something, so that what it said before is heard.
+    fileprivate func performed(_ action: HandoffAction) -> HandoffAction {
+        guard case .restoreOld(resume: true) = action, notices.contains(.guestEnded) else { return action }
+        return .restoreOld(resume: false)
     }
 }
 

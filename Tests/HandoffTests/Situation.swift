@@ -20,6 +20,7 @@ struct Situation: Sendable {
     /// The answer to the first action in the queue, one more than its code, once that action is performed.
     var answer = 0
     var notices: Notices = []
+    var wasToldGuestEnded = false
     var wasToldOldIsGone = false
     var wasToldNewIsGone = false
 
@@ -45,7 +46,9 @@ struct Situation: Sendable {
             (world.oldRuns ? 1 : 0) | (world.newIsStale ? 2 : 0) | (world.isCommitted ? 4 : 0)
                 | (world.isSettled ? 8 : 0) | (world.outsideHandWasHere ? 16 : 0) | (wasToldOldIsGone ? 32 : 0)
                 | (wasToldNewIsGone ? 64 : 0) | (world.isLinkRecorded ? 128 : 0), 8)
-        put(UInt64(notices.rawValue), 9)
+        put(UInt64(world.end.rawValue), 2)
+        put((world.isPostmigrate ? 1 : 0) | (wasToldGuestEnded ? 2 : 0), 2)
+        put(UInt64(notices.rawValue), 10)
         switch phase {
         case .away: break
         case .live:

@@ -14,6 +14,8 @@ enum Violation: String, Error, CaseIterable, Sendable {
     case resumedBeforeLoaded
     /// A guest that was paused runs.
     case pausedGuestRuns
+    /// A guest that had told of its own end was ordered to run.
+    case endedGuestResumed
     /// The side that owns the guest was ended by the controller.
     case ownerEnded
     /// The only copy of the guest's state was destroyed knowingly.

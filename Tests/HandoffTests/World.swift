@@ -39,10 +39,22 @@ struct World: Sendable {
         case broken
     }
 
+    /// How the guest came to its own end on the old side.
+    enum End: UInt8 {
+        case none
+        /// The old side stopped it for the switch before it looked at its wish: what it handed over does not tell.
+        case untold
+        /// Its run state says so, and goes along.
+        case told
+    }
+
     var old = Old.idle
     var oldRuns: Bool
     var new = New.absent
     var channel = Channel.idle
+    var end = End.none
+    /// The old side calls its guest `postmigrate` although it has it again.
+    var isPostmigrate = false
     /// The old side's vCPUs have run since the state was taken that the new side holds.
     var newIsStale = false
     /// The last state that the journal holds.
@@ -58,8 +70,11 @@ struct World: Sendable {
     /// The guest's vCPUs ran when all began.
     let guestRan: Bool
     let hasReturnPath: Bool
+    /// The guest may come to its own end.
+    let guestMayEnd: Bool
 
-    init(guestRan: Bool, hasReturnPath: Bool) {
+    init(guestRan: Bool, hasReturnPath: Bool, guestMayEnd: Bool = false) {
+        self.guestMayEnd = guestMayEnd
         self.guestRan = guestRan
         self.hasReturnPath = hasReturnPath
         self.oldRuns = guestRan
@@ -73,14 +88,17 @@ struct World: Sendable {
         (new == .loaded && !newIsStale) || new == .running || (new == .waiting && channel == .complete)
     }
 
-    var oldHasGuestAsBefore: Bool { old == .idle && oldRuns == guestRan }
-    var newHasGuestAsBefore: Bool { new == (guestRan ? .running : .loaded) }
+    // Whether a guest that has come to its own end runs is not the world's to judge: the orders are.
+    var oldHasGuestAsBefore: Bool { old == .idle && (oldRuns == guestRan || end != .none) }
+    var newHasGuestAsBefore: Bool {
+        new == (guestRan ? .running : .loaded) || (end != .none && (new == .running || new == .loaded))
+    }
 
     /// What a controller that asks both sides, and is answered, sees.
     var observation: (old: SideObservation, new: SideObservation) {
         let seenOld: SideObservation =
             switch old {
-            case .idle, .active: oldRuns ? .running : .paused
+            case .idle, .active: oldRuns ? .running : isPostmigrate ? .handedOver : end == .told ? .ended : .paused
             case .handingOver: .handingOver
             case .completed: .handedOver
             case .gone: .gone
@@ -89,7 +107,7 @@ struct World: Sendable {
             switch new {
             case .absent, .gone: .gone
             case .waiting, .failed: .waiting
-            case .loaded: .paused
+            case .loaded: end == .told ? .ended : .paused
             case .running: .running
             }
         return (seenOld, seenNew)
@@ -102,6 +120,7 @@ struct World: Sendable {
 enum Happening: CaseIterable {
     case oldDies, newDies, oldStopsGuest, oldSendsEverything, oldCompletes, oldFails
     case newLoads, newFailsToLoad, newAcknowledges
+    case guestEnds, guestHasEndedAtStop
 
     /// It comes about in time when nothing else does.
     ///
@@ -112,7 +131,7 @@ enum Happening: CaseIterable {
         // A QEMU whose incoming migration failed exits.
         case .newDies: world.new == .failed
         case .newFailsToLoad: world.channel == .broken
-        case .oldDies, .oldFails: false
+        case .oldDies, .oldFails, .guestEnds, .guestHasEndedAtStop: false
         }
     }
 }
@@ -125,7 +144,7 @@ struct Notices: OptionSet, Hashable, Sendable {
 
     static let all: [HandoffEvent] = [
         .oldCompleted, .oldFailed, .oldExited, .newCompleted, .newFailed, .newExited,
-        .switchRefused, .newResumed, .resumeRefused,
+        .switchRefused, .newResumed, .resumeRefused, .guestEnded,
     ]
 
     static let oldCompleted = Notices(rawValue: 1 << 0)
@@ -137,6 +156,12 @@ struct Notices: OptionSet, Hashable, Sendable {
     static let switchRefused = Notices(rawValue: 1 << 6)
     static let newResumed = Notices(rawValue: 1 << 7)
     static let resumeRefused = Notices(rawValue: 1 << 8)
+    static let guestEnded = Notices(rawValue: 1 << 9)
+
+    /// What is heard after the guest's end: what the same monitor says later, and the exit of its process.
+    static func afterGuestEnded(_ end: World.End) -> Notices {
+        end == .told ? [.oldCompleted, .oldFailed, .oldExited] : .oldExited
+    }
 
     /// A monitor that is torn down may be heard as a failure, before or after the process is known to be gone.
     static let oldIsGone: Notices = [.oldExited, .oldFailed]
@@ -173,8 +198,16 @@ extension World {
             old = .completed
             return .oldCompleted
         case .oldFails where (old == .active || old == .handingOver) && oldCanFail:
-            takeBack(run: guestRan)
+            takeBack(run: guestRan && end != .told)
             return .oldFailed
+        case .guestEnds where guestMayEnd && oldRuns && end == .none:
+            oldRuns = false
+            end = .told
+            return .guestEnded
+        case .guestHasEndedAtStop
+        where guestMayEnd && guestRan && end == .none && (old == .handingOver || old == .completed):
+            end = .untold
+            return .guestEnded
         default:
             return nil
         }
@@ -202,6 +235,9 @@ extension World {
     /// The old side has the guest again, after a failure, a `migrate_cancel`, or a `cont` in `postmigrate`.
     mutating func takeBack(run: Bool) {
         let wasStopped = old == .handingOver || old == .completed
+        // What hides the end from who looks later: a guest that was handed over, or (7.2) that could not be.
+        isPostmigrate =
+            end != .none && !run && (isPostmigrate || old == .completed || (old == .handingOver && end == .told))
         if old != .idle { channel = .broken }
         old = .idle
         oldRuns = run
