@@ -104,7 +104,7 @@ let package = Package(
             "HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
         tests(
             "HyperFreshTests",
-            ["HyperFresh", "Guests", "Hypervisors", "QMP", "QMPTesting", "JSON", "Linux", "TestTools"]),
+            ["HyperFresh", "Guests", "Hypervisors", "Handoff", "QMP", "QMPTesting", "JSON", "Linux", "TestTools"]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
         tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),

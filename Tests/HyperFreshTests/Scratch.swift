@@ -2,7 +2,7 @@ import Glibc
 import Linux
 
 /// A new private folder, removed with everything in it at the end.
-final class Scratch {
+final class Scratch: Sendable {
     let path: String
 
     init(in parent: String = "/tmp") throws {

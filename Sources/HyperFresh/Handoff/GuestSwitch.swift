@@ -11,6 +11,11 @@ final class GuestSwitch: Sendable {
         var hasBegun = false
         var marks = SwitchMarks()
         var taps: [QMPTap] = []
+        var endedGuest: EndedGuest?
+        // The old side's process, and what it said last: its exit is told once both are over.
+        var oldIsGone = false
+        var oldIsHeardOut = false
+        var oldExitIsTold = false
     }
 
     private let scene: HandoffScene
@@ -26,6 +31,8 @@ final class GuestSwitch: Sendable {
 
     /// How long QEMU may take to refuse a command that it has received.
     private static let replyDeadline = Duration.seconds(10)
+    /// How long the old side's last words may take once its process is gone: the kernel has closed its sockets by then.
+    private static let lastWordsDeadline = Duration.seconds(1)
 
     init(
         scene: HandoffScene, old: QMPClient, new: QMPClient, uri: String,
@@ -41,10 +48,13 @@ final class GuestSwitch: Sendable {
 
     var marks: SwitchMarks { state.withLock { $0.marks } }
 
+    /// The guest's own end, if the old side has told of one.
+    var endedGuest: EndedGuest? { state.withLock { $0.endedGuest } }
+
     /// Listens to both sides, from before the switch to the end.
     func listen() {
         let taps = [
-            old.tap(named: ["STOP", "MIGRATION"]) { [weak self] in
+            old.tap(named: GuestEnd.events.union(["STOP", "MIGRATION"])) { [weak self] in
                 self?.oldSays($0)
             },
             new.tap(named: ["RESUME", "MIGRATION"]) { [weak self] in
@@ -112,7 +122,8 @@ final class GuestSwitch: Sendable {
 extension GuestSwitch {
     private func oldSays(_ message: Result<QMPEvent, QMPError>) {
         // A monitor that falls silent says nothing about the guest: the end of the process does, or a deadline.
-        guard case .success(let event) = message else { return }
+        guard case .success(let event) = message else { return oldIsHeardOut() }
+        if let end = GuestEnd(event) { return guestEnded(end) }
         switch (event.name, event.data["status"]?.string) {
         case ("STOP", _): oldStopped(event)
         case ("MIGRATION", "completed"):
@@ -125,6 +136,17 @@ extension GuestSwitch {
             scene.driver.happened(.oldFailed)
         default: break
         }
+    }
+
+    private func guestEnded(_ end: GuestEnd) {
+        state.withLock { state in
+            let marks = state.marks
+            // A panic that ends QEMU is followed by its shutdown: the first word is the reason.
+            state.endedGuest =
+                state.endedGuest
+                ?? EndedGuest(end: end, wasStopped: marks.stop != nil, wasResumed: marks.resumeWritten != nil)
+        }
+        scene.driver.happened(.guestEnded)
     }
 
     private func oldStopped(_ event: QMPEvent) {
@@ -189,4 +211,39 @@ extension GuestSwitch {
         The devices of the two QEMUs may differ: `hyperfresh plan guest` compares them, and the new QEMU's words above \
         name the device.
         """
+}
+
+// MARK: - The end of the old side
+
+extension GuestSwitch {
+    /// The old side's process is gone.
+    ///
+    /// What it said last is heard first: it may be that the guest had come to its own end.
+    func oldIsGone() {
+        let isHeardOut = state.withLock { state in
+            state.oldIsGone = true
+            return state.oldIsHeardOut
+        }
+        if isHeardOut { return tellOldExit() }
+        scene.watch { [self] in
+            guard (try? await Task.sleep(for: Self.lastWordsDeadline)) != nil else { return }
+            tellOldExit()
+        }
+    }
+
+    private func oldIsHeardOut() {
+        let isGone = state.withLock { state in
+            state.oldIsHeardOut = true
+            return state.oldIsGone
+        }
+        if isGone { tellOldExit() }
+    }
+
+    private func tellOldExit() {
+        let isFirst = state.withLock { state in
+            defer { state.oldExitIsTold = true }
+            return !state.oldExitIsTold
+        }
+        if isFirst { scene.driver.happened(.oldExited) }
+    }
 }

@@ -58,7 +58,7 @@ extension RefreshReport: JSONRepresentable {
                 "phases": .array(
                     phases.map { ["name": .string($0.phase.rawValue), "ms": .number($0.milliseconds)] }),
                 "findings": .array(findings.filter { $0.severity != .pass }.map(\.json)),
-                "error": failure.map { .object($0.members) },
+                "warnings": .array(warnings.map(JSONValue.string)), "error": failure.map { .object($0.members) },
             ])
     }
 }

@@ -68,6 +68,8 @@ public struct GuestHandover: Sendable {
     public internal(set) var phases: [PhaseTiming] = []
     /// From its record to its end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
+    /// What is worth knowing of a handoff that went well, a sentence each.
+    public internal(set) var warnings: [String] = []
     /// What happened, when it did not go well.
     public internal(set) var failure: HyperFreshError?
 }
@@ -128,7 +130,7 @@ extension InstanceReport: JSONRepresentable {
 }
 
 extension GuestHandover: JSONRepresentable {
-    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `error`.
+    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `warnings`, `error`.
     public var json: JSONValue {
         .object(
             [
@@ -137,7 +139,7 @@ extension GuestHandover: JSONRepresentable {
                 "total_ms": .number(totalMilliseconds),
                 "phases": .array(
                     phases.map { ["name": .string($0.phase.rawValue), "ms": .number($0.milliseconds)] }),
-                "error": failure.map { .object($0.members) },
+                "warnings": .array(warnings.map(JSONValue.string)), "error": failure.map { .object($0.members) },
             ].compactMapValues(\.self))
     }
 }

@@ -78,7 +78,13 @@ struct InnerHandoff: Sendable {
         report.outcome = RefreshOutcome(outcome)
         let transfer = sides.state.withLock { $0.transfer }
         if outcome == .refreshed || outcome == .incomplete { report.timing = transfer?.marks.arrivalTiming }
-        guard outcome != .refreshed, outcome != .rehearsed else { return }
+        let ended = sides.endedGuest?.whereabouts(
+            after: outcome, old: "its QEMU in the old hypervisor", new: "its QEMU in the new hypervisor")
+        guard outcome != .refreshed, outcome != .rehearsed else {
+            if let ended { sides.scene.warn(ended) }
+            report.warnings = sides.scene.warnings
+            return
+        }
         var failure =
             sides.scene.failure
             ?? HyperFreshError(RefreshReport.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
@@ -86,6 +92,9 @@ struct InnerHandoff: Sendable {
             failure = HyperFreshError(RefreshReport.reason(outcome), remedy: "Start it again when it suits.")
         }
         failure.evidence += sides.scene.warnings
+        if ended == nil, let end = sides.endedGuest { failure.evidence.append(end.message) }
+        failure.guestState = ended ?? failure.guestState
+        if outcome == .lost, ended != nil, let end = sides.endedGuest { failure.message = end.message }
         failure.exitCode = report.outcome.exitCode
         report.failure = failure
     }

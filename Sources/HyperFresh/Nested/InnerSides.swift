@@ -51,6 +51,7 @@ final class InnerSides: HandoffSides {
     }
 
     var guest: String { newSeat.guest.name }
+    var endedGuest: EndedGuest? { state.withLock { $0.transfer }?.endedGuest }
 
     func perform(_ action: HandoffAction) async -> HandoffEvent {
         switch action {
@@ -80,7 +81,12 @@ final class InnerSides: HandoffSides {
     }
 
     private func news(with handoffState: HandoffState) -> [String: JSONValue] {
-        handoffState == .linked ? ["guest_ran": .bool(state.withLock { $0.guestRuns })] : [:]
+        switch handoffState {
+        case .linked: ["guest_ran": .bool(state.withLock { $0.guestRuns })]
+        // Whoever recovers from here does not let a guest run that has come to its own end since.
+        case .committed where endedGuest != nil: ["guest_ran": false]
+        default: [:]
+        }
     }
 
     func beginSwitch() -> HandoffEvent? {
@@ -286,7 +292,9 @@ extension InnerSides {
     private func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
         do {
-            try await OldSide.restore(old.client, settings: state.withLock { $0.oldSettings }, resume: resume)
+            try await OldSide.restore(
+                old.client, settings: state.withLock { $0.oldSettings }, resume: resume, endedGuest: { self.endedGuest }
+            )
             return .oldRestored
         } catch {
             scene.fail(
@@ -295,26 +303,6 @@ extension InnerSides {
                     remedy: "Look at its hypervisor's console, then run `hyperfresh recover`."))
             if old.seat.hypervisor.process.hasExited { exited(.oldExited) }
             return .restoreFailed
-        }
-    }
-}
-
-/// Ending a guest's QEMU in a hypervisor, for good.
-enum InnerEnd {
-    /// Ends the unit; where the hypervisor does not answer and may go, the whole hypervisor.
-    ///
-    /// - Parameters:
-    ///   - seat: Where the QEMU is.
-    ///   - mayEnd: Whether no other guest lives there.
-    /// - Returns: Why it could not be made sure of; `nil` when it is gone.
-    static func end(_ seat: GuestSeat, endingHypervisor mayEnd: () -> Bool) async -> HypervisorError? {
-        if seat.hypervisor.process.hasExited { return nil }
-        do throws(HypervisorError) {
-            try await seat.unit.end(by: seat.hypervisor.agent)
-            return nil
-        } catch {
-            guard mayEnd(), await seat.hypervisor.end() else { return error }
-            return nil
         }
     }
 }

@@ -92,7 +92,14 @@ extension RefreshReport {
                 pid: $0.pid, version: state.new?.client.greeting.version.description, binary: sides.plan.executable,
                 qmp: sides.qmpPath(after: outcome))
         }
-        guard outcome != .refreshed, outcome != .rehearsed else { return }
+        let ended = sides.endedGuest?.whereabouts(
+            after: outcome, old: "the old QEMU (pid \(sides.old.process.identity.pid))",
+            new: "the new QEMU (pid \(state.newIdentity.map { "\($0.pid)" } ?? "?"))")
+        guard outcome != .refreshed, outcome != .rehearsed else {
+            if let ended { sides.scene.warn(ended) }
+            warnings = sides.scene.warnings
+            return
+        }
         var failure =
             sides.scene.failure
             ?? HyperFreshError(Self.reason(outcome), remedy: "`hyperfresh history --json` has the details.")
@@ -101,14 +108,15 @@ extension RefreshReport {
             failure = HyperFreshError(Self.reason(outcome), remedy: "Start it again when it suits.")
         }
         failure.evidence += sides.scene.warnings
-        failure.guestState = Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
+        if ended == nil, let end = sides.endedGuest { failure.evidence.append(end.message) }
+        failure.guestState = ended ?? Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
         failure.exitCode = self.outcome.exitCode
         if outcome == .incomplete || outcome == .unknown {
             failure.remedy = "`hyperfresh recover` finishes what can be finished and says what cannot."
         }
         if outcome == .lost {
             failure.evidence.insert(failure.message, at: 0)
-            failure.message = Self.reason(outcome)
+            failure.message = ended == nil ? Self.reason(outcome) : sides.endedGuest?.message ?? Self.reason(outcome)
             failure.remedy = "Start the guest anew. Its disks are as it left them."
         }
         self.failure = failure

@@ -93,6 +93,8 @@ public struct RefreshReport: Sendable {
     public internal(set) var phases: [PhaseTiming] = []
     /// What preflight found, where it came to that.
     public internal(set) var findings: [Finding] = []
+    /// What is worth knowing of a refresh that went well, a sentence each: a guest that shut itself down meanwhile.
+    public internal(set) var warnings: [String] = []
     /// What happened, for a person, when it did not go well.
     public internal(set) var failure: HyperFreshError?
 }

@@ -36,7 +36,7 @@ extension QEMUSides {
         transfer.listen()
         state.withLock { $0.transfer = transfer }
         scene.watch { [self] in
-            if await old.handle.waitForExit(within: .seconds(86_400)) { scene.driver.happened(.oldExited) }
+            if await old.handle.waitForExit(within: .seconds(86_400)) { transfer.oldIsGone() }
         }
     }
 

@@ -37,8 +37,11 @@ extension QEMUSides {
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
         do {
-            try await OldSide.restore(old.client, settings: state.withLock { $0.oldSettings }, resume: resume)
-            if try await old.client.execute(QueryStatus()).state == .postmigrate { scene.warn(Self.postmigrateNote) }
+            try await OldSide.restore(
+                old.client, settings: state.withLock { $0.oldSettings }, resume: resume, endedGuest: { self.endedGuest }
+            )
+            let isHandedOver = try await old.client.execute(QueryStatus()).state == .postmigrate
+            if isHandedOver, endedGuest == nil { scene.warn(Self.postmigrateNote) }
             return .oldRestored
         } catch {
             scene.fail(
@@ -55,9 +58,21 @@ extension QEMUSides {
 /// Bringing an old QEMU back, for a handoff that failed and for recovery alike.
 enum OldSide {
     /// Cancels what goes on, lets the guest run if it was stopped for the switch, and puts settings back.
-    static func restore(_ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool) async throws(QMPError) {
+    ///
+    /// A guest that has come to its own end, as `endedGuest` says last of all, is left stopped.
+    static func restore(
+        _ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool,
+        endedGuest: () -> EndedGuest? = { nil }
+    ) async throws(QMPError) {
         try await endMigration(client)
-        if resume, try await !client.execute(QueryStatus()).isRunning { _ = try await client.execute(Cont()) }
+        let isRunning = try await client.execute(QueryStatus()).isRunning
+        // Only now has all been heard that QEMU said before it answered.
+        if let ended = endedGuest() {
+            // A guest that QEMU stopped before it looked at its wish to power off runs again by itself when the migration fails.
+            if isRunning, ended.wasStopped { _ = try await client.execute(Stop()) }
+        } else if resume, !isRunning {
+            _ = try await client.execute(Cont())
+        }
         if let settings { try await MigrationLink.restore(settings, on: client) }
     }
 

@@ -82,6 +82,8 @@ final class QEMUSides: HandoffSides {
             switch handoffState {
             case .launched: state.newIdentity.map { ["new": $0.json] } ?? [:]
             case .linked: ["guest_ran": .bool(state.guestRuns)]
+            // Whoever recovers from here does not let a guest run that has come to its own end since.
+            case .committed where state.transfer?.endedGuest != nil: ["guest_ran": false]
             default: [:]
             }
         }
@@ -102,6 +104,9 @@ final class QEMUSides: HandoffSides {
         guard let transfer = state.withLock({ $0.transfer }) else { return .resumeRefused }
         return transfer.resumeNew()
     }
+
+    /// The guest's own end, if the old side has told of one.
+    var endedGuest: EndedGuest? { state.withLock { $0.transfer }?.endedGuest }
 
     /// Where the guest's monitor answers on the new side, or would.
     func qmpPath(after outcome: HandoffOutcome) -> String {

@@ -62,6 +62,7 @@ struct RefreshView {
         let side = report.new.map { "pid \($0.pid), QEMU \($0.version ?? "?")" } ?? "?"
         let stopped = report.timing.map { "; stopped for \(Numbers.milliseconds(microseconds: $0.stopToResume))" } ?? ""
         return switch report.outcome {
+        case .refreshed where !report.warnings.isEmpty: "\(report.guest) is on \(side)\(stopped); see above"
         case .refreshed: "\(report.guest) runs on \(side)\(stopped)"
         case .rehearsed: "\(report.guest) can be refreshed to \(side); it was not paused"
         default: "\(report.guest): \(report.outcome.rawValue)"

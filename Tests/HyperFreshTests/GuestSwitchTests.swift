@@ -1,0 +1,188 @@
+import Handoff
+import JSON
+import Linux
+import QMP
+import QMPTesting
+import Synchronization
+import Testing
+
+@testable import HyperFresh
+
+/// The switch between two monitors that follow a script: what a guest's own end means for it.
+@Suite(.timeLimit(.minutes(1))) struct GuestSwitchTests {
+    private static let powerOff: [String: JSONValue] = ["guest": true, "reason": "guest-shutdown"]
+    private static let opening: [ScriptStep] = [.greet(), .negotiate]
+    private static let completed = ScriptStep.emit("MIGRATION", data: ["status": "completed"])
+    private static let failed = ScriptStep.emit("MIGRATION", data: ["status": "failed"])
+    /// What follows an answer cannot come before somebody listens.
+    fileprivate static let loads: [ScriptStep] =
+        opening + [.expect("query-status", .done), completed, .serve(["cont": .after(event: "RESUME", .done)])]
+
+    // MARK: Nobody ends
+
+    @Test func aGuestThatGoesOnRunsOnTheNewSide() async throws {
+        let play = try await Play(
+            old: Self.opening + [.expect("migrate", .done), .emit("STOP"), Self.completed, .hang])
+        #expect(try await play.run() == .refreshed)
+        #expect(play.newWasResumed)
+        #expect(play.endedGuest == nil)
+    }
+
+    @Test func aGuestThatIsResetGoesOn() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("RESET", data: ["guest": true, "reason": "guest-reset"]),
+                .emit("STOP"),
+                Self.completed, .hang,
+            ])
+        #expect(try await play.run() == .refreshed)
+        #expect(play.newWasResumed)
+    }
+
+    @Test func aQEMUThatSomebodyEndsTakesNoGuestAlong() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("STOP"),
+                .emit("SHUTDOWN", data: ["guest": false, "reason": "host-signal"]),
+                .close,
+            ])
+        #expect(try await play.run(oldExits: true) == .refreshed)
+        #expect(play.newWasResumed)
+        #expect(play.endedGuest == nil)
+    }
+
+    // MARK: The guest ends
+
+    @Test(arguments: [
+        ScriptStep.emit("SHUTDOWN", data: powerOff), .emit("GUEST_PANICKED", data: ["action": "pause"]),
+    ])
+    func aGuestThatEndedIsHandedOverAndNotRun(end: ScriptStep) async throws {
+        let play = try await Play(
+            old: Self.opening + [.expect("migrate", .done), end, .emit("STOP"), Self.completed, .hang])
+        #expect(try await play.run() == .refreshed)
+        #expect(!play.newWasResumed)
+        #expect(play.endedGuest?.wasStopped == false)
+        #expect(play.endedGuest?.wasResumed == false)
+    }
+
+    @Test func aGuestThatQEMUFoundEndedAfterItHadStoppedItIsNotRun() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("STOP"), .emit("SHUTDOWN", data: Self.powerOff), Self.completed, .hang,
+            ])
+        #expect(try await play.run() == .refreshed)
+        #expect(!play.newWasResumed)
+        #expect(play.endedGuest == EndedGuest(end: .shutDown, wasStopped: true, wasResumed: false))
+    }
+
+    @Test func aRollbackLeavesItStopped() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("SHUTDOWN", data: Self.powerOff), .emit("STOP"), Self.failed, .hang,
+            ], new: Self.opening + [.serve([:])])
+        #expect(try await play.run() == .rolledBack(.transfer))
+        #expect(play.performed.suffix(2) == [.removeNew, .restoreOld(resume: false)])
+        #expect(!play.newWasResumed)
+    }
+
+    @Test func itsEndCountsThoughItsExitIsSeenFirst() async throws {
+        // The process is gone, but what it said last lies in the socket still.
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("STOP"), .wait(.milliseconds(300)),
+                .emit("SHUTDOWN", data: Self.powerOff), .close,
+            ])
+        #expect(try await play.run(oldExits: true) == .lost)
+        #expect(play.performed.last == .removeNew)
+        #expect(!play.newWasResumed)
+    }
+
+    @Test func anEndThatIsHeardTooLateIsTold() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .expect("migrate", .done), .emit("STOP"), Self.completed,
+                .expect("query-status", .after(event: "SHUTDOWN", data: Self.powerOff, .done)), .hang,
+            ], asksBeforeItRetires: true)
+        #expect(try await play.run() == .refreshed)
+        #expect(play.newWasResumed)
+        #expect(play.endedGuest == EndedGuest(end: .shutDown, wasStopped: true, wasResumed: true))
+    }
+}
+
+/// One handoff whose switch is genuine and whose QEMUs are scripts.
+private final class Play: HandoffSides {
+    private let scratch: Scratch
+    private let servers: (old: ScriptedServer, new: ScriptedServer)
+    private let clients: (old: QMPClient, new: QMPClient)
+    private let scene: HandoffScene
+    private let transfer: GuestSwitch
+    private let actions = Mutex<[HandoffAction]>([])
+    private let asksBeforeItRetires: Bool
+
+    init(
+        old: [ScriptStep], new: [ScriptStep] = GuestSwitchTests.loads,
+        asksBeforeItRetires: Bool = false
+    ) async throws {
+        self.asksBeforeItRetires = asksBeforeItRetires
+        scratch = try Scratch()
+        try Files.replaceAtomically("\(scratch.path)/memory", bytes: [])
+        let lock = try #require(try HeldLock("\(scratch.path)/memory"))
+        let host = Host(stateDirectory: "\(scratch.path)/state")
+        let driver = HandoffDriver(isRehearsal: false)
+        scene = HandoffScene(
+            journal: try HandoffJournal.begin(id: "00000001", facts: [:], lock: lock, host: host), driver: driver,
+            clock: PhaseClock { _ in }, maximumDowntime: .seconds(30))
+        servers = (try ScriptedServer(old), try ScriptedServer(new))
+        clients = (
+            try await QMPClient.connect(path: servers.old.path), try await QMPClient.connect(path: servers.new.path)
+        )
+        transfer = GuestSwitch(
+            scene: scene, old: clients.old, new: clients.new, uri: "fd:test", oldHasExited: { false },
+            lastWords: { [] })
+    }
+
+    var endedGuest: EndedGuest? { transfer.endedGuest }
+    var performed: [HandoffAction] { actions.withLock { $0 } }
+    var newWasResumed: Bool { servers.new.transcript.fromClient.contains { $0.contains("\"cont\"") } }
+
+    /// Plays it to its end; the old side's process may be gone as soon as it has stopped its guest.
+    func run(oldExits: Bool = false) async throws -> HandoffOutcome {
+        transfer.listen()
+        scene.giveUp(after: .seconds(30))
+        _ = try? await clients.new.executeRaw("query-status")
+        let ending = Task {
+            while oldExits, !Task.isCancelled {
+                if transfer.marks.stop != nil { return transfer.oldIsGone() }
+                try await Task.sleep(for: .milliseconds(1))
+            }
+        }
+        defer {
+            ending.cancel()
+            transfer.stopListening()
+            scene.close()
+            clients.old.close()
+            clients.new.close()
+            servers.old.stop()
+            servers.new.stop()
+        }
+        return await scene.driver.run(on: self)
+    }
+
+    func record(_ state: HandoffState) -> HandoffEvent { scene.record(state, facts: [:]) }
+    func beginSwitch() -> HandoffEvent? { transfer.begin() }
+    func resumeNew() -> HandoffEvent? { transfer.resumeNew() }
+
+    func perform(_ action: HandoffAction) async -> HandoffEvent {
+        actions.withLock { $0.append(action) }
+        switch action {
+        case .launchNew: return .launched
+        case .link: return .linked(guestRuns: true)
+        case .retireOld:
+            if asksBeforeItRetires { _ = try? await clients.old.executeRaw("query-status") }
+            return .oldRetired
+        case .settle: return .settled
+        case .removeNew: return .newRemoved
+        default: return .oldRestored
+        }
+    }
+}
