@@ -6,7 +6,8 @@ inline enqueue() {
     :: else
     fi;
 #endif
-    RULE(onlyCopyIsKept, !(todo == removeNew && toldOldIsGone && newCanTakeOver));
+    RULE(onlyCopyIsKept, !(todo == removeNew && toldOldIsGone && !toldGuestEnded && newCanTakeOver));
+    RULE(endedStaysEnded, !(toldGuestEnded && (todo == resumeNew || (todo == restoreOld && RESUMES_OLD))));
     RULE(nothingAfterFinish, !(todo != none && (order1 == finish || order2 == finish)));
     RULE(ordersComeOneByOne, todo == none || order2 == none);
     if
@@ -46,6 +47,7 @@ inline forget() {
         st = planned; outcome = none; event = none; about = none; todo = none; what = none;
         order1 = none; what1 = none; order2 = none; what2 = none; answer = none; resumeAttempts = 0;
         guestRuns = false; undoneByFailure = false; oldHasCompleted = false; oldIsGone = false; newIsLoaded = false;
+        guestHasEnded = false; toldGuestEnded = false; saysGuestEnded = false; endWasTold = false;
         newIsGone = false; switchHasBegun = false; oldMakesWay = false; newHasResumed = false; isBlemished = false;
         linkedRuns = false; toldOldIsGone = false; toldNewIsGone = false;
         saysOldCompleted = false; saysOldFailed = false; saysOldExited = false; saysNewCompleted = false;
@@ -58,7 +60,7 @@ inline forget() {
 inline put(s) {
     journal = s;
     commitOnRecord = commitOnRecord || s == committed;
-    ranOnRecord = (s == linked -> linkedRuns : ranOnRecord);
+    ranOnRecord = (s == linked -> linkedRuns : ranOnRecord && !(s == committed && guestHasEnded));
     RULE(finalRecordIsTrue, journal != rolledBack ||
         (!newLives && !commitOnRecord && ((oldHasGuest && !oldTuned) || old == dead)));
     RULE(finalRecordIsTrue, journal != retired || (old == dead && isSettled && (newHasGuest || new == dead)));
@@ -110,19 +112,20 @@ inline doBeginSwitch() {
 inline doResumeNew() {
     RULE(newRunsOnlyOnceCommitted, commitOnRecord);
     RULE(resumedOnlyOnceLoaded, new != waiting && new != failed && new != absent);
+    RULE(endedStaysEnded, ending != endedOnOld);
     if
-    :: new == ready && !over ->
+    :: new == ready && !overForAll ->
         printf("controller: cont on the new side: reply or RESUME\n"); runNew(); saysNewResumed = 1
-    :: new == ready && !over ->
+    :: new == ready && !overForAll ->
         printf("controller: cont on the new side: reply and RESUME\n"); runNew(); saysNewResumed = 2
-    :: !peace && new == ready && !over ->
+    :: !peace && new == ready && !overForAll ->
         printf("controller: cont on the new side, heard, but the reply comes too late\n");
         runNew(); saysResumeRefused = true
-    :: !peace && new == ready && !over ->
+    :: !peace && new == ready && !overForAll ->
         printf("controller: cont on the new side, heard, RESUME comes late, the reply too late\n");
         runNew(); saysResumeRefused = true; saysNewResumed = 1
     :: new == live -> printf("controller: cont on the new side, which runs\n"); saysNewResumed = 1
-    :: !peace || (new != live && (new != ready || over)) ->
+    :: !peace || (new != live && (new != ready || overForAll)) ->
         printf("controller: cont on the new side, refused\n"); saysResumeRefused = true
     fi
 }
@@ -162,23 +165,33 @@ inline doRemoveNew() {
     fi
 }
 
+/* Whatever the old side has told is heard before its `cont`, for it has answered a question since. */
+#ifdef CONT_WITHOUT_ASKING
+#define CONTINUES_OLD  (RESUMES_OLD)
+#else
+#define CONTINUES_OLD  (RESUMES_OLD && !endWasTold)
+#endif
+
 inline doRestoreOld() {
     if
-    :: old != dead && !(CONT_REFUSED && guestRuns && switchHasBegun) ->
+    :: old != dead && !(CONT_REFUSED && CONTINUES_OLD) ->
         printf("controller: restores the old side\n");
         cancelMigration();
+        RULE(endedStaysEnded, !(CONTINUES_OLD && over));
         if
 #ifdef LEAVES_OLD_STOPPED
-        :: guestRuns && switchHasBegun -> takeBack()
+        :: CONTINUES_OLD -> takeBack()
 #else
-        :: guestRuns && switchHasBegun -> takeBackAndRun()
+        :: CONTINUES_OLD -> takeBackAndRun()
 #endif
-        :: else -> takeBack()
+        /* QEMU let it run again, although it had wished to be off. */
+        :: !CONTINUES_OLD && endWasTold && ending == endedUnseen -> takeBack(); oldRuns = false; oldState = memory
+        :: !CONTINUES_OLD && !(endWasTold && ending == endedUnseen) -> takeBack()
         fi;
         oldTuned = false; answer = oldRestored
     :: !peace && (old == asked || old == handing) ->
         printf("controller: cancels the migration, and cannot do more\n"); cancelMigration(); answer = restoreFailed
-    :: !peace || old == dead || (CONT_REFUSED && guestRuns && switchHasBegun) ->
+    :: !peace || old == dead || (CONT_REFUSED && CONTINUES_OLD) ->
         printf("controller: cannot restore the old side\n"); answer = restoreFailed
     fi
 }
@@ -204,13 +217,22 @@ inline perform() {
 #define BEFORE_COMMIT  (outcome == none && (st == planned || st == launched || st == linked || st == switching))
 #endif
 
+#define END_COMES_FIRST  (saysGuestEnded && ending == endedOnOld)
+#ifdef EXIT_BEFORE_LAST_WORDS
+#define HEARD_OUT  true
+#else
+#define HEARD_OUT  (!saysGuestEnded)
+#endif
+
 /* Something that has happened; nothing is assumed about the order, nor about what is being performed meanwhile. */
 inline hearSomething() {
     if
     :: answer != none -> event = answer; about = (order1 == record -> what1 : none); dequeue()
-    :: saysOldCompleted -> event = oldCompleted; saysOldCompleted = false
-    :: saysOldFailed -> event = oldFailed; saysOldFailed = false
-    :: saysOldExited -> event = oldExited; saysOldExited = false
+    :: saysGuestEnded -> event = guestEnded; saysGuestEnded = false
+    /* A monitor is heard in order; of an end that was not seen before, it may have told this before. */
+    :: saysOldCompleted && !END_COMES_FIRST -> event = oldCompleted; saysOldCompleted = false
+    :: saysOldFailed && !END_COMES_FIRST -> event = oldFailed; saysOldFailed = false
+    :: saysOldExited && HEARD_OUT -> event = oldExited; saysOldExited = false
     :: saysNewCompleted -> event = newCompleted; saysNewCompleted = false
     :: saysNewFailed -> event = newFailed; saysNewFailed = false
     :: saysNewExited -> event = newExited; saysNewExited = false
@@ -224,6 +246,10 @@ inline hearSomething() {
     printf("controller: hears %e\n", event);
     toldOldIsGone = toldOldIsGone || event == oldExited || event == oldRetired;
     toldNewIsGone = toldNewIsGone || event == newExited || event == newRemoved;
+    toldGuestEnded = toldGuestEnded || event == guestEnded;
+#ifdef DEAF_TO_GUESTS_END
+    event = (event == guestEnded -> none : event);
+#endif
 #ifdef DEAF_TO_OLDS_DEATH
     event = (event == oldExited -> none : event);
 #endif

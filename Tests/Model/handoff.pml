@@ -27,9 +27,11 @@ mtype = { quiet, flowing, complete, acknowledged, cut };
 mtype = { gone, silent, runs, paused, waits, handingOver, handedOver, ended };
 /* Events and actions: HandoffEvent, HandoffAction. */
 mtype = { none, recorded, recordFailed, hasLaunched, launchFailed, isLinked, linkFailed, switchRefused, oldCompleted,
-          oldFailed, oldExited, newCompleted, newFailed, newExited, newResumed, resumeRefused, oldRetired, oldSurvived,
+          oldFailed, oldExited, guestEnded, newCompleted, newFailed, newExited, newResumed, resumeRefused, oldRetired, oldSurvived,
           settled, settleFailed, newRemoved, newSurvived, oldRestored, restoreFailed, deadlinePassed, cancelled };
 mtype = { record, launchNew, link, beginSwitch, resumeNew, retireOld, settle, removeNew, restoreOld, finish };
+/* The guest's own end: none; wished for, but the old side stopped it before it looked; by the word of the old or new side. */
+mtype = { goingOn, endedUnseen, endedOnOld, endedOnNew };
 /* How it ended: HandoffOutcome; RecoveryDecision. */
 mtype = { refreshed, rehearsed, backOnOld, incomplete, isLost, unknown };
 mtype = { undecided, isFinished, keepOld, keepNew, clearAway, mustLook };
@@ -51,7 +53,7 @@ mtype new = absent;
 mtype wire = quiet;
 bool ranAtStop;                 /* the old side stopped the guest for the switch: it resumes what it stopped */
 bool postmigrate;               /* the old side calls its guest handed over although it has it again */
-bool over;                      /* the guest has come to its own end, on whichever side it was */
+mtype ending = goingOn;         /* the guest has come to its own end */
 bool oldTuned;                  /* the old side has the migration settings of a handoff */
 bool hasLoaded;                 /* the new side has loaded everything, whatever became of it since */
 bool isSettled;                 /* the endpoints are the new side's */
@@ -70,8 +72,9 @@ bool handWasHere;               /* somebody else gave a command to a side */
 mtype broken = none;            /* the rule that was broken */
 
 /* What the controller was not told yet. A set: nothing is assumed about the order in which two monitors are heard. */
-bool saysOldCompleted, saysOldFailed, saysOldExited, saysNewCompleted, saysNewFailed, saysNewExited,
+bool saysGuestEnded, saysOldCompleted, saysOldFailed, saysOldExited, saysNewCompleted, saysNewFailed, saysNewExited,
      saysSwitchRefused, saysResumeRefused;
+bool endWasTold;                /* the guest's end, by the old side, to a controller that listened, whether or not it has heard */
 byte saysNewResumed;            /* the RESUME event and the reply to `cont` say the same: up to two */
 
 #ifdef LIVENESS
@@ -87,8 +90,12 @@ bool standsStill;               /* but nothing happens by itself as long as the 
 #define isCommitted(s)  (s == committed || s == running || s == retired)
 #define newLives        (new != absent && new != dead)
 #define newCanTakeOver  ((new == ready && newState == memory) || new == live || (new == waiting && wire == complete))
+#define over            (ending != goingOn)
+/* The run state of the side that has the guest tells. */
+#define overForAll      (ending == endedOnOld || ending == endedOnNew)
+/* Whether a guest runs that has come to its own end is the orders' matter (endedStaysEnded), not that of where it is. */
 #define oldHasGuest     (old == idle && (oldRuns == guestRan || over))
-#define newHasGuest     (over -> new == ready : new == (guestRan -> live : ready))
+#define newHasGuest     (over -> new == ready || new == live : new == (guestRan -> live : ready))
 
 /* All rules are watched, or one alone. */
 #ifdef ONLY

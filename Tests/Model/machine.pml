@@ -1,7 +1,7 @@
 /* The controller's own knowledge: fields of HandoffMachine. Gone with it. */
 mtype st = planned, outcome = none;
-bool toldOldIsGone, toldNewIsGone;   /* what it was told, whether or not the machine listened */
-bool guestRuns, undoneByFailure, oldHasCompleted, oldIsGone, newIsLoaded, newIsGone, switchHasBegun, oldMakesWay,
+bool toldOldIsGone, toldNewIsGone, toldGuestEnded;   /* what it was told, whether or not the machine listened */
+bool guestHasEnded, guestRuns, undoneByFailure, oldHasCompleted, oldIsGone, newIsLoaded, newIsGone, switchHasBegun, oldMakesWay,
      newHasResumed, isBlemished;
 byte resumeAttempts;
 /* The event that it hears, and what it wants done next. A record, and an event that answers one, is about a state. */
@@ -20,7 +20,12 @@ inline undo(byFailure)  { undoneByFailure = byFailure; st = rollingBack; finishA
 inline undo(byFailure)  { undoneByFailure = byFailure; st = rollingBack; todo = removeNew }
 #endif
 inline takeOver()       { st = running; toRecord(running) }
-inline tryToResume()    { resumeAttempts++; todo = resumeNew }
+inline tryToResume() {
+    if
+    :: guestRuns && !guestHasEnded -> resumeAttempts++; todo = resumeNew
+    :: else -> takeOver()
+    fi
+}
 inline lose() {
     todo = (isCommitted(st) && !oldIsGone -> retireOld : record);
     what = (todo == record -> lost : none);
@@ -98,22 +103,23 @@ inline commit() {
         st = committed;
         if
         :: newIsGone -> lose()
-        :: !newIsGone && guestRuns -> tryToResume()
-        :: !newIsGone && !guestRuns -> takeOver()
+        :: else -> tryToResume()
         fi
-    :: event == recordFailed && about == committed && oldIsGone && !newIsGone -> finishAs(unknown)
-    :: event == recordFailed && about == committed && !(oldIsGone && !newIsGone) -> undo(true)
+    :: event == recordFailed && about == committed && oldIsGone && !newIsGone && !guestHasEnded -> finishAs(unknown)
+    :: event == recordFailed && about == committed && !(oldIsGone && !newIsGone && !guestHasEnded) -> undo(true)
     :: else
     fi
 }
+
+#define GIVES_UP  (resumeAttempts > 1 && !guestHasEnded)
 
 inline resume() {
     if
     :: event == newResumed && !oldMakesWay -> takeOver()
     :: event == newExited && !oldMakesWay -> lose()
-    :: event == resumeRefused && !oldMakesWay && resumeAttempts > 1 -> finishAs(unknown)
-    :: event == resumeRefused && !oldMakesWay && resumeAttempts <= 1 && oldIsGone -> tryToResume()
-    :: event == resumeRefused && !oldMakesWay && resumeAttempts <= 1 && !oldIsGone ->
+    :: event == resumeRefused && !oldMakesWay && GIVES_UP -> finishAs(unknown)
+    :: event == resumeRefused && !oldMakesWay && !GIVES_UP && oldIsGone -> tryToResume()
+    :: event == resumeRefused && !oldMakesWay && !GIVES_UP && !oldIsGone ->
         oldMakesWay = true; todo = retireOld
     :: event == oldRetired || event == oldSurvived ->
         oldMakesWay = false;
@@ -183,8 +189,12 @@ inline rollBack() {
     fi
 }
 
+/* restoreOld(resume:) */
+#define RESUMES_OLD  (guestRuns && switchHasBegun && !guestHasEnded)
+
 /* HandoffMachine.handle(_:): takes note of the event and says what to do next. */
 inline handle() {
+    guestHasEnded   = guestHasEnded || event == guestEnded;
     oldHasCompleted = oldHasCompleted || event == oldCompleted;
     oldIsGone       = oldIsGone || event == oldExited || event == oldRetired;
     newIsLoaded     = newIsLoaded || event == newCompleted;
@@ -198,7 +208,8 @@ inline handle() {
 #endif
     :: outcome == none && (st == planned || st == launched || st == linked) -> prepare()
     :: outcome == none && st == switching && !oldIsGone -> transfer()
-    :: outcome == none && st == switching && oldIsGone -> awaitOnlyCopy()
+    :: outcome == none && st == switching && oldIsGone && !guestHasEnded -> awaitOnlyCopy()
+    :: outcome == none && st == switching && oldIsGone && guestHasEnded -> undo(true)
     :: outcome == none && st == loaded -> commit()
     :: outcome == none && st == committed -> resume()
     :: outcome == none && st == running -> retire()

@@ -3,9 +3,6 @@
 inline runOld() {
     RULE(memoryIsAsTheStateSays, oldState == memory);
     RULE(diskIsAsOldLeftIt, diskLeft == disk);
-#ifdef ENDED_STAYS_ENDED        /* the known gap: docs/model.md */
-    RULE(endedStaysEnded, !over);
-#endif
     memory++; oldState = memory; oldRuns = true; postmigrate = false
 }
 
@@ -25,7 +22,7 @@ inline takeBackAndRun() {
 }
 
 /* QEMU lets no guest run on that has come to its end, unless it calls it `postmigrate`. */
-#define CONT_REFUSED  (over && !oldRuns && (old == idle || old == asked || (old == handing && !forgets)) && !postmigrate)
+#define CONT_REFUSED  (overForAll && !oldRuns && (old == idle || old == asked || (old == handing && !forgets)) && !postmigrate)
 
 /* What was stopped for the switch runs again by itself, asked or not. */
 inline cancelMigration() {
@@ -57,6 +54,9 @@ inline endNew() { new = dead; newState = 0 }
 #define TELL_OLD_IS_GONE   saysOldExited = controllerLives; saysOldFailed = controllerLives
 #define TELL_NEW_IS_GONE   saysNewExited = controllerLives
 
+/* The controller listens from before it asks whether the guest runs, in `link`. */
+#define TELL_GUEST_ENDED   saysGuestEnded = controllerLives && oldTuned; endWasTold = saysGuestEnded
+
 /* ---------------------------------------------------------------- the two QEMUs, left to themselves */
 
 #ifdef NO_RETURN_PATH
@@ -87,7 +87,11 @@ end:
             printf("old: fails, and resumes by itself\n");
             cancelMigration(); saysOldFailed = controllerLives }
     :: atomic { oldRuns ->
-            printf("old: the guest comes to its own end\n"); oldRuns = false; oldState = memory; over = true }
+            printf("old: the guest comes to its own end: SHUTDOWN, STOP\n");
+            oldRuns = false; oldState = memory; ending = endedOnOld; TELL_GUEST_ENDED }
+    :: atomic { (old == handing || old == done) && ranAtStop && !over ->
+            printf("old: the guest had wished to be off when it was stopped: SHUTDOWN\n");
+            ending = endedUnseen; TELL_GUEST_ENDED }
     :: atomic { !peace && old != dead -> printf("old: dies\n"); endOld(); TELL_OLD_IS_GONE }
     od
 }
@@ -115,7 +119,7 @@ end:
     :: atomic { goesOn && new == waiting && wire == cut ->
             printf("new: the channel broke: failed\n"); new = failed; saysNewFailed = controllerLives }
     :: atomic { goesOn && new == failed -> printf("new: exits\n"); endNew(); TELL_NEW_IS_GONE }
-    :: atomic { new == live -> printf("new: the guest comes to its own end\n"); new = ready; over = true }
+    :: atomic { new == live -> printf("new: the guest comes to its own end\n"); new = ready; ending = endedOnNew }
     :: atomic { !peace && newLives -> printf("new: dies\n"); endNew(); TELL_NEW_IS_GONE }
     od
 }

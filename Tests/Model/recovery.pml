@@ -10,8 +10,8 @@ inline observeNew() {
 #else
     :: new == absent || new == dead -> seenNew = gone
     :: new == waiting || new == failed -> seenNew = waits
-    :: new == ready && !over -> seenNew = paused
-    :: new == ready && over -> seenNew = ended
+    :: new == ready && !overForAll -> seenNew = paused
+    :: new == ready && overForAll -> seenNew = ended
     :: new == live -> seenNew = runs
     :: new == onward -> seenNew = handingOver
     :: new == passedOn -> seenNew = handedOver
@@ -28,8 +28,8 @@ inline observeOld() {
 #else
     :: old == dead -> seenOld = gone
     :: (old == idle || old == asked) && oldRuns -> seenOld = runs
-    :: (old == idle || old == asked) && !oldRuns && !postmigrate && !over -> seenOld = paused
-    :: (old == idle || old == asked) && !oldRuns && !postmigrate && over -> seenOld = ended
+    :: (old == idle || old == asked) && !oldRuns && !postmigrate && !overForAll -> seenOld = paused
+    :: (old == idle || old == asked) && !oldRuns && !postmigrate && overForAll -> seenOld = ended
     :: old == handing -> seenOld = handingOver
     :: old == done -> seenOld = handedOver
     :: (old == idle || old == asked) && !oldRuns && postmigrate -> seenOld = handedOver
@@ -197,7 +197,7 @@ moving:
     :: else
     fi;
     if
-    :: resumeIt -> STEP(new == ready && !over, "recovery: cont on the new side\n", recoveryContinuesNew())
+    :: resumeIt -> STEP(new == ready && !overForAll, "recovery: cont on the new side\n", recoveryContinuesNew())
     :: else
     fi;
     STEP(true, "recovery: settles the endpoints\n", isSettled = true);
