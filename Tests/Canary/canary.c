@@ -39,6 +39,7 @@
  *                         64-bit big-endian numbers
  *   canary.port=ttyS0     where to report. A serial port leaves the guest for each byte, a virtio console (hvc0) once for
  *                         a line, which tells where leaving takes long: in a nested guest
+ *   canary.control=ttyS1  where to read commands, if not from the port, whose other end may be a file
  *   canary.fault=memory|disk|clock   corrupt this on purpose canary.fault_after=5 seconds after boot, once: shows
  *                         that the witness can fail
  *
@@ -56,7 +57,7 @@
  *   stopped_us, stopped_total_us, stopped_poll_us  as above; the last is how closely the latest edge was seen
  *   anomalies, anomaly             count, text of the last one or ""
  *
- * Input on the port: the line "poweroff" powers off, "report" asks for a line at once.
+ * Input on the port, or on canary.control: the line "poweroff" powers off, "report" asks for a line at once.
  *
  * Modules are loaded from /modules in the order of /modules/order. Keep the kernel's console away from ttyS0
  * (console=tty0 quiet loglevel=0).
@@ -106,7 +107,7 @@
 
 static char command_line[4096];
 static uint64_t boot_id;
-static int port = -1;
+static int port = -1, control = -1;
 static int wake_reporter = -1;
 
 static pthread_mutex_t anomaly_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -712,7 +713,7 @@ static void *read_commands(void *unused) {
     (void)unused;
     char line[128];
     for (;;) {
-        ssize_t n = read(port, line, sizeof line - 1);
+        ssize_t n = read(control, line, sizeof line - 1);
         if (n <= 0) {
             sleep_ns(SECOND_NS);
             continue;
@@ -726,19 +727,21 @@ static void *read_commands(void *unused) {
 }
 
 /* A virtio console comes some time after its driver. */
-static void open_port(void) {
+static int open_port(const char *name) {
     struct termios settings;
     char path[80];
-    snprintf(path, sizeof path, "/dev/%s", option("port", "ttyS0"));
-    for (int tries = 100; (port = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0; tries--) {
+    int fd;
+    snprintf(path, sizeof path, "/dev/%s", name);
+    for (int tries = 100; (fd = open(path, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0; tries--) {
         if (tries == 0) power_off();
         sleep_ns(SECOND_NS / 20);
     }
-    tcgetattr(port, &settings);
+    tcgetattr(fd, &settings);
     settings.c_oflag &= ~(tcflag_t)OPOST;
     settings.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
     settings.c_iflag |= ICRNL;
-    tcsetattr(port, TCSANOW, &settings);
+    tcsetattr(fd, TCSANOW, &settings);
+    return fd;
 }
 
 static void load_modules(void) {
@@ -769,7 +772,9 @@ int main(void) {
     read_command_line();
     getrandom(&boot_id, sizeof boot_id, GRND_INSECURE);
     load_modules();
-    open_port();
+    port = open_port(option("port", "ttyS0"));
+    const char *other = option("control", NULL);
+    control = other ? open_port(other) : port;
     bool use_disks = strcmp(option("disk", "auto"), "none") != 0;
     const char *fault = option("fault", NULL);
     int64_t fault_at = now_ns(CLOCK_MONOTONIC) + atoll(option("fault_after", "5")) * SECOND_NS;

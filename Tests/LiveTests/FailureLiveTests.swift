@@ -230,7 +230,7 @@ extension LiveGuest {
     ///
     /// - Returns: the `result` line.
     func refresh(
-        until place: String, _ arguments: String..., meanwhile: (StandingRefresh) throws -> Void
+        until place: String, _ arguments: String..., meanwhile: (StandingRefresh) async throws -> Void
     ) async throws -> JSONValue {
         let controller = try start(
             ["refresh", "guest", canary.files.qmp, "--json"] + arguments, fault: "stop-after-\(place)")
@@ -239,7 +239,7 @@ extension LiveGuest {
         #expect(items.count == 1)
         #expect(items.first?["going_on"] == true, "\(items)")
         let (old, new) = (items.first?["old_pid"]?.int, items.first?["new_pid"]?.int)
-        try meanwhile(
+        try await meanwhile(
             StandingRefresh(controller: controller, old: Int32(try #require(old)), new: Int32(try #require(new))))
         controller.signal(SIGCONT)
         return try await controller.result().report
