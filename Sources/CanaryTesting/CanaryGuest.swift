@@ -23,6 +23,8 @@ public final class CanaryGuest: Sendable {
         public var memoryProperties = "share=on"
         /// Its virtio disks.
         public var disks: [CanaryDisk] = []
+        /// Whether QEMU names its threads, so that those of the vCPUs can be told.
+        public var namesThreads = false
         /// Arguments after all others.
         public var arguments: [String] = []
         /// Words for the guest kernel's command line.
@@ -78,7 +80,8 @@ public final class CanaryGuest: Sendable {
         _ options: Options, artifacts: CanaryArtifacts, files: CanaryFiles
     ) -> [String] {
         [
-            options.binary, "-name", options.name, "-nodefaults", "-display", "none", "-accel", "tcg",
+            options.binary, "-name", options.name + (options.namesThreads ? ",debug-threads=on" : ""), "-nodefaults",
+            "-display", "none", "-accel", "tcg",
             "-machine", "\(options.machine),memory-backend=ram0", "-m", "\(options.memoryMiB)M",
             "-object",
             "memory-backend-file,id=ram0,size=\(options.memoryMiB)M,mem-path=\(files.memory),\(options.memoryProperties)",

@@ -9,6 +9,7 @@ import Synchronization
 final class GuestSwitch: Sendable {
     private struct State {
         var hasBegun = false
+        var isRefused = false
         var marks = SwitchMarks()
         var taps: [QMPTap] = []
         var endedGuest: EndedGuest?
@@ -48,6 +49,9 @@ final class GuestSwitch: Sendable {
 
     var marks: SwitchMarks { state.withLock { $0.marks } }
 
+    /// Whether a migration of the old side may be ours.
+    var mayHaveBegun: Bool { state.withLock { $0.hasBegun && !$0.isRefused } }
+
     /// The guest's own end, if the old side has told of one.
     var endedGuest: EndedGuest? { state.withLock { $0.endedGuest } }
 
@@ -83,6 +87,7 @@ final class GuestSwitch: Sendable {
             }
             return nil
         } catch {
+            state.withLock { $0.isRefused = true }
             scene.fail(HyperFreshError("the old QEMU could not be told to hand the guest over", because: error))
             return .switchRefused
         }
@@ -109,6 +114,7 @@ final class GuestSwitch: Sendable {
     }
 
     private func refused(_ event: HandoffEvent, _ error: any Error) {
+        if event == .switchRefused { state.withLock { $0.isRefused = true } }
         let side =
             event == .resumeRefused
             ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"

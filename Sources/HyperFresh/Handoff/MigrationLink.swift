@@ -52,7 +52,10 @@ enum MigrationLink {
 
     /// Puts back what ``inspect(_:)`` found.
     static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) {
-        if !settings.capabilities.isEmpty { try await client.execute(MigrateSetCapabilities(settings.capabilities)) }
+        // Those that are as they were may be in use: QEMU refuses to set any while somebody migrates the guest.
+        let now = try await client.execute(QueryMigrateCapabilities())
+        let changes = settings.capabilities.filter { now[$0.key] != $0.value }
+        if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
         try await client.execute(
             MigrateSetParameters(maximumBandwidth: settings.maximumBandwidth, downtimeLimit: settings.downtimeLimit))
         // Refused where QEMU has used the descriptor up; then nothing is left to close.

@@ -293,8 +293,8 @@ extension InnerSides {
         defer { scene.clock.end() }
         do {
             try await OldSide.restore(
-                old.client, settings: state.withLock { $0.oldSettings }, resume: resume, endedGuest: { self.endedGuest }
-            )
+                old.client, settings: state.withLock { $0.oldSettings }, resume: resume,
+                isOurs: state.withLock { $0.transfer }?.mayHaveBegun ?? false, endedGuest: { self.endedGuest })
             return .oldRestored
         } catch {
             scene.fail(

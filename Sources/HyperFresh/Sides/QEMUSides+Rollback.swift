@@ -38,8 +38,8 @@ extension QEMUSides {
         defer { scene.clock.end() }
         do {
             try await OldSide.restore(
-                old.client, settings: state.withLock { $0.oldSettings }, resume: resume, endedGuest: { self.endedGuest }
-            )
+                old.client, settings: state.withLock { $0.oldSettings }, resume: resume,
+                isOurs: state.withLock { $0.transfer }?.mayHaveBegun ?? false, endedGuest: { self.endedGuest })
             let isHandedOver = try await old.client.execute(QueryStatus()).state == .postmigrate
             if isHandedOver, endedGuest == nil { scene.warn(Self.postmigrateNote) }
             return .oldRestored
@@ -59,18 +59,19 @@ extension QEMUSides {
 enum OldSide {
     /// Cancels what goes on, lets the guest run if it was stopped for the switch, and puts settings back.
     ///
-    /// A guest that has come to its own end, as `endedGuest` says last of all, is left stopped.
+    /// A guest that has come to its own end, as `endedGuest` says last of all, is left stopped. A migration that is not ours
+    /// is somebody else's to cancel, and so is the pause that it brought.
     static func restore(
-        _ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool,
+        _ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool, isOurs: Bool = true,
         endedGuest: () -> EndedGuest? = { nil }
     ) async throws(QMPError) {
-        try await endMigration(client)
+        if isOurs { try await endMigration(client) }
         let isRunning = try await client.execute(QueryStatus()).isRunning
         // Only now has all been heard that QEMU said before it answered.
         if let ended = endedGuest() {
             // A guest that QEMU stopped before it looked at its wish to power off runs again by itself when the migration fails.
             if isRunning, ended.wasStopped { _ = try await client.execute(Stop()) }
-        } else if resume, !isRunning {
+        } else if isOurs, resume, !isRunning {
             _ = try await client.execute(Cont())
         }
         if let settings { try await MigrationLink.restore(settings, on: client) }
