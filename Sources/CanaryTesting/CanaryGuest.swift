@@ -68,7 +68,7 @@ public final class CanaryGuest: Sendable {
         let process = try spawn(request)
         let guest = CanaryGuest(files: files, firstProcess: process)
         do {
-            _ = try await guest.report(within: deadline) { _ in true }
+            _ = try await guest.report(within: deadline, from: process) { _ in true }
         } catch {
             guest.end()
             throw error
@@ -115,16 +115,20 @@ public final class CanaryGuest: Sendable {
     ///
     /// - Parameters:
     ///   - deadline: How long.
+    ///   - process: The QEMU without which none can come; `nil` if another one may take its place.
     ///   - condition: What it has to meet.
     /// - Returns: The first such report among those written from now on or last.
     /// - Throws: ``CanaryError`` with the console's last words when none came.
     public func report(
-        within deadline: Duration = .seconds(20), where condition: (CanaryReport) -> Bool
+        within deadline: Duration = .seconds(20), from process: ProcessIdentity? = nil,
+        where condition: (CanaryReport) -> Bool
     ) async throws -> CanaryReport {
         let end = ContinuousClock.now + deadline
         while true {
             if let report = reports.last, condition(report) { return report }
-            guard ContinuousClock.now < end else { throw CanaryError.silent(words: files.lastWords()) }
+            guard ContinuousClock.now < end, process?.isAlive != false else {
+                throw CanaryError.silent(words: files.lastWords())
+            }
             try await Task.sleep(for: .milliseconds(50))
         }
     }
