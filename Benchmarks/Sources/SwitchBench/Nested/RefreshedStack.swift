@@ -109,7 +109,10 @@ struct RefreshedStack {
     /// Takes down what a failure has left.
     static func sweep(_ tools: NestedTools) async throws {
         guard Files.exists("\(tools.state)/stacks/\(name).yaml") else { return }
-        try await Host(stateDirectory: tools.state).down(stack: name, grace: .zero)
+        let host = Host(stateDirectory: tools.state)
+        // What was left unfinished stands in the way of all that follows.
+        _ = try? await host.recover()
+        try await host.down(stack: name, grace: .zero)
     }
 }
 
