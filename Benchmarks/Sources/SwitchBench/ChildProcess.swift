@@ -1,10 +1,14 @@
+import Foundation
 import Glibc
 import Linux
 
 /// A command that is run to its end.
 struct ChildProcess {
+    /// The program; searched in `PATH` when it holds no slash.
     let executable: String
     let arguments: [String]
+    /// Variables to add to this process's own.
+    var environment: [String: String] = [:]
 
     /// How it went.
     struct Outcome {
@@ -26,14 +30,16 @@ struct ChildProcess {
     /// - Parameters:
     ///   - scratch: Where its output goes meanwhile.
     ///   - watchesMemory: Whether to watch its memory.
+    ///   - pause: Milliseconds between two looks at it: the longer, the less it disturbs, and the more of the process's last
+    ///     moments is not seen.
     /// - Returns: How it went.
     /// - Throws: `SystemError` when it cannot be started.
-    func run(in scratch: Scratch, watchesMemory: Bool = false) throws -> Outcome {
+    func run(in scratch: Scratch, watchesMemory: Bool = false, pause: Int = 0) throws -> Outcome {
         let outputPath = "\(scratch.directory)/output"
         let errorPath = "\(scratch.directory)/errors"
         let begin = Clock.monotonic()
-        let pid = try start(outputPath: outputPath, errorPath: errorPath)
-        let peak = watchesMemory ? Self.watchMemory(of: pid) : nil
+        let pid = try start(in: scratch, outputPath: outputPath, errorPath: errorPath)
+        let peak = watchesMemory ? Self.watchMemory(of: pid, pause: pause) : nil
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
         let end = Clock.monotonic()
@@ -46,7 +52,7 @@ struct ChildProcess {
         )
     }
 
-    private func start(outputPath: String, errorPath: String) throws -> pid_t {
+    private func start(in scratch: Scratch, outputPath: String, errorPath: String) throws -> pid_t {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
@@ -57,14 +63,19 @@ struct ChildProcess {
 
         var argv: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
         argv.append(nil)
-        defer { argv.forEach { free($0) } }
+        // By this variable the run's processes are found, and what they start in turn.
+        let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+            .merging(["HYPERFRESH_BENCH": scratch.token]) { $1 }
+        var envp: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0)=\($1)") }
+        envp.append(nil)
+        defer { (argv + envp).forEach { free($0) } }
         var pid: pid_t = 0
-        let code = posix_spawn(&pid, executable, &actions, nil, argv, environ)
+        let code = posix_spawnp(&pid, executable, &actions, nil, argv, envp)
         guard code == 0 else { throw SystemError(operation: "posix_spawn", subject: executable, code: code) }
         return pid
     }
 
-    private static func watchMemory(of pid: pid_t) -> Int? {
+    private static func watchMemory(of pid: pid_t, pause: Int) -> Int? {
         var peak: Int?
         while true {
             let text = (try? Files.readAll("/proc/\(pid)/status")).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -73,6 +84,7 @@ struct ChildProcess {
                 let number = line.split(whereSeparator: \.isWhitespace).dropFirst().first
             else { return peak }
             peak = Int(number) ?? peak
+            if pause > 0 { Clock.sleep(milliseconds: pause) }
         }
     }
 }
