@@ -48,11 +48,35 @@ public struct CanaryFiles: Sendable, Hashable {
         try Files.createDirectory(directory, mode: 0o700)
     }
 
+    /// Files for one guest where the caller wants them.
+    ///
+    /// - Parameters:
+    ///   - unique: A word that is part of both paths and of no other guest's.
+    ///   - directory: The folder of all but the memory, which is made.
+    ///   - memory: The file of the guest's memory, on tmpfs.
+    /// - Throws: `SystemError`.
+    public init(unique: String, directory: String, memory: String) throws(SystemError) {
+        self.unique = unique
+        self.directory = directory
+        self.memory = memory
+        try Files.createDirectory(directory, mode: 0o700)
+    }
+
     func createMemory(mebibytes: Int) throws(SystemError) {
         let file = try Descriptor.open(memory, flags: O_RDWR | O_CREAT | O_EXCL)
         guard ftruncate(file.number, mebibytes << 20) == 0 else {
             throw SystemError(operation: "ftruncate", subject: memory, code: errno)
         }
+    }
+
+    /// The end of what the guest has said on its serial port: room for some of its reports.
+    func serialTail() throws(SystemError) -> String {
+        let file = try Descriptor.open(serial, flags: O_RDONLY)
+        let size = try Files.status(of: file).size
+        var bytes = [UInt8](repeating: 0, count: 16 << 10)
+        let count = pread(file.number, &bytes, bytes.count, off_t(max(0, size - Int64(bytes.count))))
+        guard count >= 0 else { throw SystemError(operation: "pread", subject: serial, code: errno) }
+        return String(decoding: bytes.prefix(count), as: UTF8.self)
     }
 
     func lastWords() -> String {

@@ -121,7 +121,7 @@ extension LiveGuest {
     func expectRunsOnOneSide(pid: Int32? = nil, _ comment: Comment? = nil) async throws {
         try expectNothingLeft(pid: pid, comment)
         #expect(canary.pid == processes.first, comment)
-        let before = canary.reports.last?.sequence ?? 0
+        let before = canary.latest?.sequence ?? 0
         let report = try await canary.report { $0.sequence > before }
         #expect(report.anomalies == 0, "\(report.anomaly)")
     }

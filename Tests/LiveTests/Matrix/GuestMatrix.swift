@@ -25,7 +25,7 @@ final class GuestMatrix {
     func run(_ cell: MatrixCell<GuestFault>) async throws -> MatrixResult<GuestFault> {
         let guest = try await ready()
         let begin = ContinuousClock.now
-        let before = guest.canary.reports.last
+        let before = guest.canary.latest
         let scene = try GuestScene(cell, guest)
         var result = MatrixResult(cell)
         do {
