@@ -10,12 +10,16 @@ struct MachineFacts: Codable, Sendable {
     let kernel: String
     let distribution: String
     let qemu: String
-    /// The QEMU of pre-copy migration.
-    let precopyQEMU: String
+    /// The QEMU of pre-copy migration, where that takes part.
+    let precopyQEMU: String?
     /// Whether it is a virtual machine itself.
     let isVirtual: Bool
 
     init(tools: Tools, scratch: Scratch) throws {
+        try self.init(qemu: tools.qemu, precopyQEMU: tools.precopyQEMU, scratch: scratch)
+    }
+
+    init(qemu: String, precopyQEMU: String? = nil, scratch: Scratch) throws {
         let information = try Self.read("/proc/cpuinfo")
         cpu = Self.value(of: "model name", in: information, separator: ":") ?? "unknown"
         isVirtual =
@@ -28,8 +32,8 @@ struct MachineFacts: Codable, Sendable {
         distribution =
             Self.value(of: "PRETTY_NAME", in: try Self.read("/etc/os-release"), separator: "=")?
             .trimmingCharacters(in: ["\""]) ?? "unknown"
-        qemu = try Self.version(of: tools.qemu, scratch: scratch)
-        precopyQEMU = try Self.version(of: tools.precopyQEMU, scratch: scratch)
+        self.qemu = try Self.version(of: qemu, scratch: scratch)
+        self.precopyQEMU = try precopyQEMU.map { try Self.version(of: $0, scratch: scratch) }
     }
 
     private static func version(of binary: String, scratch: Scratch) throws -> String {

@@ -5,7 +5,7 @@ import Foundation
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Write the tables of docs/performance.md and the chart anew from the results in JSON.",
+        abstract: "Write tables and charts of docs/performance.md and docs/soak.md anew from the results.",
         discussion:
             "What stands between <!-- bench:NAME --> and <!-- /bench --> is replaced; all other text is left alone."
     )
@@ -19,14 +19,23 @@ struct ReportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What `hypervisor` has measured.", valueName: "file"))
     var hypervisor = "Benchmarks/results/hypervisor.json"
 
+    @Option(help: ArgumentHelp("What `soak` has noted.", valueName: "file"))
+    var soak = "Benchmarks/results/soak.json"
+
     @Option(help: ArgumentHelp("The document.", valueName: "file"))
     var document = "docs/performance.md"
+
+    @Option(help: ArgumentHelp("The document of `soak`.", valueName: "file"))
+    var soakDocument = "docs/soak.md"
 
     @Option(help: ArgumentHelp("The chart.", valueName: "file"))
     var chart = "docs/switch.svg"
 
     @Option(help: ArgumentHelp("The chart of `hypervisor`.", valueName: "file"))
     var hypervisorChart = "docs/hypervisor.svg"
+
+    @Option(help: ArgumentHelp("The chart of `soak`.", valueName: "file"))
+    var soakChart = "docs/soak.svg"
 
     func run() throws {
         let results = try ResultFile.read(SwitchResults.self, from: `switch`)
@@ -45,6 +54,7 @@ struct ReportCommand: ParsableCommand {
         ].merging(nested) { $1 }
         try ResultFile.save(try Self.fill(text, with: sections), to: document)
         try ResultFile.save(SwitchChart(results).svg, to: chart)
+        try reportSoak()
     }
 
     /// What `hypervisor` has measured; it takes long, and a machine may have done only the rest.
@@ -56,18 +66,39 @@ struct ReportCommand: ParsableCommand {
         let results = try ResultFile.read(NestedResults.self, from: hypervisor)
         let report = NestedReport(results)
         try ResultFile.save(NestedChart(results).svg, to: hypervisorChart)
-        let picture = hypervisorChart.split(separator: "/").last ?? ""
         return [
             "hypervisor-machine": report.machine,
             "hypervisor-targets": NestedTargets(results).table.markdown,
             "hypervisor-overview":
-                "![How long guests stand still while their hypervisor is replaced](\(picture))\n\n"
+                "![How long guests stand still while their hypervisor is replaced](\(Self.name(of: hypervisorChart)))\n\n"
                 + report.overview.markdown + report.failures,
             "hypervisor-shares": report.shares.markdown,
             "hypervisor-phases": report.phases.markdown,
             "hypervisor-witness": report.witness.markdown,
         ]
     }
+
+    private func reportSoak() throws {
+        let text = try String(contentsOfFile: soakDocument, encoding: .utf8)
+        var sections = Dictionary(
+            uniqueKeysWithValues: ["machine", "summary", "tenths", "counts"].map { ("soak-\($0)", "Not measured yet.") }
+        )
+        if FileManager.default.fileExists(atPath: soak) {
+            let results = try ResultFile.read(SoakResults.self, from: soak)
+            let report = SoakReport(results)
+            try ResultFile.save(SoakChart(results).svg, to: soakChart)
+            sections = [
+                "soak-machine": report.machine,
+                "soak-summary": "![How long the guest stood still each time](\(Self.name(of: soakChart)))\n\n"
+                    + report.summary.markdown,
+                "soak-tenths": report.tenths.markdown,
+                "soak-counts": report.counts.markdown,
+            ]
+        }
+        try ResultFile.save(try Self.fill(text, with: sections), to: soakDocument)
+    }
+
+    private static func name(of path: String) -> String { path.split(separator: "/").last.map(String.init) ?? path }
 
     private static func fill(_ text: String, with sections: [String: String]) throws -> String {
         var lines: [String] = []

@@ -6,6 +6,8 @@ struct SwitchBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "switch-bench",
         abstract: "Measure hyperfresh.",
-        subcommands: [SwitchCommand.self, NestedCommand.self, CLICommand.self, ReportCommand.self]
+        subcommands: [
+            SwitchCommand.self, NestedCommand.self, CLICommand.self, SoakCommand.self, ReportCommand.self,
+        ]
     )
 }

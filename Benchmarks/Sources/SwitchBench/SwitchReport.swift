@@ -88,7 +88,7 @@ struct SwitchReport {
             - \(machine.cores) cores of \(machine.cpu)\(machine.isVirtual ? " (a virtual machine itself)" : ""), \
             \(machine.memoryGiB) GiB of memory
             - \(machine.distribution), Linux \(machine.kernel)
-            - hyperfresh and the floor: QEMU \(machine.qemu); pre-copy: QEMU \(machine.precopyQEMU)
+            - hyperfresh and the floor: QEMU \(machine.qemu); pre-copy: QEMU \(machine.precopyQEMU ?? "-")
             - guests emulated by TCG, one vCPU, machine type pc-q35-7.2
             - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: `scripts/bench \(results.arguments.joined(separator: " "))`
             """

@@ -100,7 +100,7 @@ enum ResultFile {
         try Data((text.hasSuffix("\n") ? text : text + "\n").utf8).write(to: url, options: .atomic)
     }
 
-    private static func fill(
+    static func fill(
         _ text: String, series: [some Encodable], witnesses: [some Encodable]
     ) throws -> String {
         text.replacingOccurrences(of: "\"series\":[]", with: "\"series\":[\n\(try lines(series))\n]")
@@ -111,7 +111,7 @@ enum ResultFile {
         try elements.map { try encode($0) }.joined(separator: ",\n")
     }
 
-    private static func encode(_ value: some Encodable) throws -> String {
+    static func encode(_ value: some Encodable) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return String(decoding: try encoder.encode(value), as: UTF8.self)
