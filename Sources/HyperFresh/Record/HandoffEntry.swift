@@ -23,6 +23,8 @@ struct HandoffEntry: Sendable {
     let newSettings: MigrationLink.Settings?
     /// The `result` document of a handoff that came to its end under its own controller.
     let result: JSONValue?
+    /// Whether nothing is on record.
+    let isEmpty: Bool
     /// What is wrong with the record.
     let damage: JournalDamage?
 
@@ -33,6 +35,7 @@ struct HandoffEntry: Sendable {
         let records = summary.reading.records
         let merged = records.reduce(into: [String: JSONValue]()) { $0.merge($1.facts) { $1 } }
         id = summary.id
+        isEmpty = records.isEmpty
         self.directory = directory
         self.stateDirectory = stateDirectory
         state = summary.state.flatMap(HandoffState.init(rawValue:))
@@ -88,9 +91,8 @@ extension HandoffEntry {
             )
         }
         defer { journal.close() }
-        guard let memoryFile = facts?.memoryFile ?? innerFacts?.memoryFile, let state else {
-            return .foreign
-        }
+        guard !isEmpty else { return .empty }
+        guard let memoryFile = facts?.memoryFile ?? innerFacts?.memoryFile, let state else { return .foreign }
         // The memory file of a guest that is gone may be gone too; then there is nothing to fight over.
         let lock = try? HeldLock(memoryFile)
         if lock == nil, Files.exists(memoryFile) {

@@ -47,6 +47,11 @@ struct GuestRecovery {
         /// The state to record; `nil` leaves the handoff unfinished.
         var final: HandoffState?
 
+        /// For a record that says nothing: its disk lost it.
+        static let empty = Conclusion(
+            outcome: .unknown, summary: "its record is empty",
+            remedy: "Look which QEMU runs the guest, end the other, and remove the record from the state folder.")
+
         /// For a record that this program does not understand.
         static let foreign = Conclusion(
             outcome: .unknown, summary: "its record was made by another version of hyperfresh",
