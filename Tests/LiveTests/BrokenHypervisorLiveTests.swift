@@ -24,7 +24,8 @@ extension Live {
             Flaw(
                 description: "its kernel panics", cut: ("initramfs.gz", 4096), exit: 1, says: "Kernel panic"),
             Flaw(
-                description: "its agent never answers", words: "systemd.unit=emergency.target", exit: 4, says: "agent"),
+                description: "its agent never answers", words: "systemd.unit=emergency.target", exit: 4,
+                says: "console: "),
             Flaw(
                 description: "its root is cut off", cut: ("root.erofs", 1 << 20), exit: 1,
                 says: "is missing in the image"),

@@ -180,7 +180,8 @@ struct HypervisorBoot {
         if Task.isCancelled {
             return HyperFreshError(
                 "the start of hypervisor \(name) was cut short",
-                remedy: "Nothing of it is left. Start it again when it suits.")
+                remedy: "Nothing of it is left. Start it again when it suits."
+            ).adding(evidence: evidence)
         }
         if let error = error as? HyperFreshError { return error.adding(evidence: evidence) }
         return HyperFreshError(
