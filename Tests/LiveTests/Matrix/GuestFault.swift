@@ -17,4 +17,7 @@ enum GuestFault: String, MatrixFault {
     case stateReadOnly = "state-read-only"
     /// Before it: the action is not performed. After it: its answer is lost.
     case actionFails = "action-fails"
+
+    /// A record that was written cannot fail any more.
+    func exists(at place: MatrixPlace) -> Bool { self != .actionFails || !place.name.hasPrefix("after-record:") }
 }

@@ -4,6 +4,12 @@ protocol MatrixFault: RawRepresentable<String>, CaseIterable, Hashable, Sendable
     static var heading: String { get }
     /// Where it is caused.
     static var places: [MatrixPlace] { get }
+    /// Whether there is anything that can go wrong so at this place.
+    func exists(at place: MatrixPlace) -> Bool
+}
+
+extension MatrixFault {
+    func exists(at place: MatrixPlace) -> Bool { true }
 }
 
 /// Where the guest may be in the end.
@@ -22,7 +28,7 @@ struct MatrixCell<Fault: MatrixFault>: Sendable, Hashable, CustomStringConvertib
     static func all(_ table: MatrixTable<Fault>) -> [MatrixCell] {
         Fault.allCases.flatMap { fault in
             Fault.places.map { MatrixCell(fault: fault, place: $0) }
-        }.filter { table.ends(of: $0) != [] }
+        }.filter { $0.fault.exists(at: $0.place) && table.ends(of: $0) != [] }
     }
 
     /// Some of each fault's, others each time the list changes little: those whose names' hash says so.
