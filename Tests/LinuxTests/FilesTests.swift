@@ -4,15 +4,6 @@ import Testing
 @testable import Linux
 
 @Suite struct FilesTests {
-    private func code(_ body: () throws -> Void) -> Int32? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? SystemError)?.code
-        }
-    }
-
     @Test func readsAreBounded() throws {
         let folder = ScratchFolder()
         let path = folder.write("f", String(repeating: "x", count: 10_000))

@@ -6,15 +6,6 @@ import Testing
 
 /// What is made is its owner's alone whatever the umask, and what is planted in its place is not followed.
 @Suite struct PermissionTests {
-    private func code(_ body: () throws -> Void) -> Int32? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? SystemError)?.code
-        }
-    }
-
     private static func mode(_ path: String) throws -> UInt32 { try Files.status(path, followingLinks: false).mode }
 
     // MARK: As made
