@@ -36,6 +36,11 @@ struct MachineFacts: Codable, Sendable {
         self.precopyQEMU = try precopyQEMU.map { try Self.version(of: $0, scratch: scratch) }
     }
 
+    /// Cores and memory, for a document.
+    var hardware: String {
+        "\(cores) cores of \(cpu)\(isVirtual ? " (a virtual machine itself)" : ""), \(memoryGiB) GiB of memory"
+    }
+
     private static func version(of binary: String, scratch: Scratch) throws -> String {
         let words = try ChildProcess(executable: binary, arguments: ["--version"]).run(in: scratch).output
         return words.split(separator: "\n").first.map { line in

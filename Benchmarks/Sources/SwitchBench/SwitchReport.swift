@@ -85,8 +85,7 @@ struct SwitchReport {
     var machine: String {
         let machine = results.machine
         return """
-            - \(machine.cores) cores of \(machine.cpu)\(machine.isVirtual ? " (a virtual machine itself)" : ""), \
-            \(machine.memoryGiB) GiB of memory
+            - \(machine.hardware)
             - \(machine.distribution), Linux \(machine.kernel)
             - hyperfresh and the floor: QEMU \(machine.qemu); pre-copy: QEMU \(machine.precopyQEMU ?? "-")
             - guests emulated by TCG, one vCPU, machine type pc-q35-7.2

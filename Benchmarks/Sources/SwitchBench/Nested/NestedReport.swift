@@ -84,8 +84,7 @@ struct NestedReport {
     var machine: String {
         let machine = results.machine
         return """
-            - \(machine.cores) cores of \(machine.cpu)\(machine.isVirtual ? " (a virtual machine itself)" : ""), \
-            \(machine.memoryGiB) GiB of memory, load average \(Figures.fixed(results.loadBefore, 1)) before the run
+            - \(machine.hardware), load average \(Figures.fixed(results.loadBefore, 1)) before the run
             - \(machine.distribution), Linux \(machine.kernel); hypervisors run by QEMU \(machine.qemu) on \
             \(results.inside.accelerator.uppercased()), one vCPU each
             - in the hypervisors: Linux \(results.inside.kernel), QEMU \(results.inside.qemu), KVM; guests with one vCPU

@@ -83,8 +83,7 @@ struct SoakReport {
     var machine: String {
         let machine = results.machine
         return """
-            - \(machine.cores) cores of \(machine.cpu)\(machine.isVirtual ? " (a virtual machine itself)" : ""), \
-            \(machine.memoryGiB) GiB of memory
+            - \(machine.hardware)
             - \(machine.distribution), Linux \(machine.kernel); QEMU \(results.versions.joined(separator: " and ")), TCG
             - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: \
             `scripts/\(results.arguments.joined(separator: " "))`
