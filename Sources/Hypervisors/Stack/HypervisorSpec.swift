@@ -1,4 +1,4 @@
-/// One hypervisor: an L1 with its own kernel, KVM and QEMU.
+/// One L1 with its own kernel: a hypervisor, whose tenants are guests, or an OS VM, whose tenants are containers.
 public struct HypervisorSpec: Sendable, Hashable {
     /// Its name: unique on this host.
     public var name: String
@@ -22,4 +22,13 @@ public struct HypervisorSpec: Sendable, Hashable {
     public var functions: [String]
     /// Further arguments of the QEMU that runs it.
     public var extraArguments: [String]
+    /// Whether it is an OS VM (`systems` of a stack file): it has containers, and no guests.
+    public var isSystem = false
+    /// The containers of an OS VM, in the file's order, where they are first started.
+    ///
+    /// A container that was relocated is in another OS VM of its stack: the placement on record says in which.
+    public var containers: [ContainerSpec] = []
+
+    /// What it is called in sentences: `hypervisor` or `system`.
+    public var kind: String { isSystem ? "system" : "hypervisor" }
 }

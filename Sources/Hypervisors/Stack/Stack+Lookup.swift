@@ -5,12 +5,27 @@ extension Stack {
     /// - Returns: The file's path.
     public func memoryFile(of guest: String) -> String { "\(hyperplexor.memoryDirectory)/\(guest).ram" }
 
-    /// The networks that a hypervisor's guests join, in the file's order.
+    /// The file with a container's image store.
     ///
-    /// - Parameter hypervisor: The hypervisor.
+    /// - Parameter container: The container's name.
+    /// - Returns: The file's path.
+    public func storeFile(of container: String) -> String { "\(hyperplexor.memoryDirectory)/\(container).store" }
+
+    /// The OS VMs, in the file's order.
+    public var systems: [HypervisorSpec] { hypervisors.filter(\.isSystem) }
+
+    /// The containers of all OS VMs, in the file's order: each OS VM has room for any of them.
+    public var containers: [ContainerSpec] { hypervisors.flatMap(\.containers) }
+
+    /// The networks that a hypervisor's guests join, in the file's order; those of all containers for an OS VM.
+    ///
+    /// A container may be relocated to any OS VM of its stack.
+    ///
+    /// - Parameter hypervisor: The hypervisor or OS VM.
     /// - Returns: The networks that it needs a card for.
     public func networks(of hypervisor: HypervisorSpec) -> [NetworkSpec] {
-        let joined = Set(hypervisor.guests.flatMap { $0.networks.map(\.network) })
+        let tenants = hypervisor.isSystem ? containers.compactMap(\.card?.network) : []
+        let joined = Set(hypervisor.guests.flatMap { $0.networks.map(\.network) } + tenants)
         return networks.filter { joined.contains($0.name) }
     }
 

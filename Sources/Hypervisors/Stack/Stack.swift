@@ -1,4 +1,5 @@
-/// What one stack file describes: a hyperplexor, its networks, and its hypervisors with their guests.
+/// What one stack file describes: a hyperplexor, its networks, its hypervisors with their guests, and its OS VMs with their
+/// containers.
 public struct Stack: Sendable, Hashable {
     /// Its name; part of the names of what is created for it.
     public var name: String
@@ -6,8 +7,8 @@ public struct Stack: Sendable, Hashable {
     public var directory: String
     /// What this host gives to the hypervisors.
     public var hyperplexor: HyperplexorSpec
-    /// The networks that guests may join.
+    /// The networks that guests and containers may join.
     public var networks: [NetworkSpec]
-    /// The hypervisors, in the file's order.
+    /// The hypervisors, in the file's order, and after them the OS VMs (``HypervisorSpec/isSystem``).
     public var hypervisors: [HypervisorSpec]
 }

@@ -1,0 +1,11 @@
+/// The network card of a container: one end of a veth pair, whose other end is on the OS VM's bridge.
+public struct ContainerCard: Sendable, Hashable {
+    /// The network's name.
+    public var network: String
+    /// Its IPv4 or IPv6 address with the length of the prefix, such as `10.0.0.5/24`.
+    public var address: String
+    /// By which router the rest of the world is reached; `nil` where the network is all there is.
+    public var gateway: String?
+    /// The card's hardware address, such as `52:54:00:12:34:01`: the same in every OS VM.
+    public var mac: String
+}
