@@ -125,4 +125,6 @@ extension FindingID {
     public static let bridgeUnusable = FindingID(rawValue: "bridge-unusable")
     /// There is little room for guests' memory files.
     public static let noRoomGuestMemory = FindingID(rawValue: "no-room-guest-memory")
+    /// A program is missing without which no container runs in an OS VM.
+    public static let containersUnusable = FindingID(rawValue: "containers-unusable")
 }

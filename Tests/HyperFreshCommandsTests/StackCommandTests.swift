@@ -65,7 +65,7 @@ import Testing
         let ids = Set(try result.lines.first?["items"]?.array?.compactMap { $0["id"]?.string } ?? [])
         let wanted: Set = [
             "nesting-unusable", "huge-pages-missing", "shmem-huge-pages-off", "vhost-unusable", "iommu-unusable",
-            "bridge-unusable", "no-room-guest-memory",
+            "bridge-unusable", "no-room-guest-memory", "containers-unusable",
         ]
         #expect(wanted.subtracting(ids).isEmpty, "\(result)")
     }

@@ -9,7 +9,7 @@ public enum HypervisorChecks {
     ///
     /// - Returns: a finding for each; none fails.
     public static func all() -> [Finding] {
-        [nesting(), hugePages(), sharedHugePages(), vhost(), iommu(), bridge(), guestMemory()]
+        [nesting(), hugePages(), sharedHugePages(), vhost(), iommu(), bridge(), guestMemory(), shares()]
     }
 
     // MARK: - Nesting

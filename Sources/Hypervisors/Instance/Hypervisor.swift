@@ -158,7 +158,7 @@ extension Hypervisor {
         try await attachedDevices().contains(HotPlug.memoryDevice(of: guest))
     }
 
-    private func attachedDevices() async throws(HypervisorError) -> Set<String> {
+    func attachedDevices() async throws(HypervisorError) -> Set<String> {
         try await asking("say what is attached to it") { monitor throws(QMPError) in
             Set(try await monitor.execute(QOMList(path: "/machine/peripheral")).map(\.name))
         }
@@ -181,7 +181,7 @@ extension Hypervisor {
         return address
     }
 
-    private func asking<T>(
+    func asking<T>(
         _ purpose: String, _ ask: (QMPClient) async throws(QMPError) -> T
     ) async throws(HypervisorError) -> T {
         do throws(QMPError) {

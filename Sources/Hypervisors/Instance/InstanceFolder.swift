@@ -33,4 +33,22 @@ public struct InstanceFolder: Sendable, Hashable {
     /// - Parameter guest: The guest's name.
     /// - Returns: The socket's path.
     public func relaySocket(_ guest: String) -> String { "\(path)/\(guest).sock" }
+
+    /// Where the server of a container's root file system listens.
+    ///
+    /// - Parameter container: The container's name.
+    /// - Returns: The socket's path.
+    public func shareSocket(_ container: String) -> String { "\(path)/\(container).fs" }
+    /// What that server says.
+    ///
+    /// - Parameter container: The container's name.
+    /// - Returns: The file's path.
+    public func shareLog(_ container: String) -> String { "\(path)/\(container).fs.log" }
+    /// Which process that server is.
+    ///
+    /// - Parameter container: The container's name.
+    /// - Returns: The file's path.
+    public func shareRecord(_ container: String) -> String { "\(path)/\(container)\(Self.shareRecordSuffix)" }
+    /// What the names of those records end with.
+    public static let shareRecordSuffix = ".fs.json"
 }

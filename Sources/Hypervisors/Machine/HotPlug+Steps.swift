@@ -66,3 +66,10 @@ extension HotPlug.Relay {
     /// What takes it away: the second command once the hypervisor has given the device up.
     public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
+
+extension HotPlug.Share {
+    /// What plugs it in.
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    /// What takes it away: the second command once the hypervisor has given the device up.
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+}

@@ -1,7 +1,7 @@
 public import QMP
 internal import JSON
 
-/// What a hypervisor is given for one guest while it runs: memory, disks, a way to the guest's monitor.
+/// What a hypervisor is given for one guest or container while it runs: memory, disks, a way to the guest's monitor.
 ///
 /// Each is told to the monitor of the QEMU that runs the hypervisor, in the order of its properties.
 public enum HotPlug {
@@ -24,11 +24,25 @@ public enum HotPlug {
         public init(
             guest: String, path: String, shape: MemoryFileShape, hugePages: HyperplexorSpec.HugePages = .none
         ) {
+            self.init(tenant: guest, path: path, size: shape.fileSize, hugePages: hugePages)
+        }
+
+        /// Makes the messages for a container's image store.
+        ///
+        /// - Parameters:
+        ///   - container: The container's name.
+        ///   - store: The file.
+        ///   - shape: The file's shape.
+        public init(container: String, store: String, shape: StoreFileShape) {
+            self.init(tenant: container, path: store, size: shape.fileSize, hugePages: .none)
+        }
+
+        private init(tenant guest: String, path: String, size: UInt64, hugePages: HyperplexorSpec.HugePages) {
             let alignment = max(MemoryFileShape.alignment, hugePages.pageSize)
             // prealloc would write to the memory of a guest that runs, discard-data would empty it.
             backend = ObjectAdd([
                 "qom-type": "memory-backend-file", "id": "file-\(guest)", "mem-path": .string(path),
-                "size": JSONValue(shape.fileSize), "align": JSONValue(alignment), "share": true,
+                "size": JSONValue(size), "align": JSONValue(alignment), "share": true,
                 "prealloc": false, "discard-data": false,
             ])
             device = DeviceAdd([

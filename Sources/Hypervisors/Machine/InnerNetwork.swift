@@ -9,27 +9,35 @@ public enum InnerNetwork {
     ///   - instance: The run of the hypervisor, from which its cards' addresses follow.
     /// - Returns: For `/bin/sh -eu`.
     public static func bridges(for guest: InnerGuestSpec, in instance: String) -> String {
-        guest.networks.map(\.network).map { network in
-            let bridge = InnerGuestFiles.bridge(network)
-            return """
-                if ! ip link show dev \(bridge) >/dev/null 2>&1; then
-                    card=
-                    for folder in /sys/class/net/*; do
-                        [ "$(cat "$folder/address")" = \(HardwareAddress.derived(instance: instance, network: network)) ] || continue
-                        card=${folder##*/}
-                    done
-                    [ -n "$card" ] || { echo "the hypervisor has no card on network \(network)" >&2; exit 1; }
-                    ip link add name \(bridge) type bridge forward_delay 0
-                    ip link set dev \(bridge) addrgenmode none
-                    ip link set dev "$card" addrgenmode none
-                    ip link set dev "$card" master \(bridge)
-                    # A segment gives every sender its own frames back: they would teach the bridge wrong.
-                    bridge link set dev "$card" learning off
-                    ip link set dev "$card" up
-                    ip link set dev \(bridge) up
-                fi
-                """
-        }.joined(separator: "\n")
+        guest.networks.map { bridge($0.network, in: instance) }.joined(separator: "\n")
+    }
+
+    /// Shell lines that make the bridge of a network, if it is not there.
+    ///
+    /// - Parameters:
+    ///   - network: The network's name.
+    ///   - instance: The run of the hypervisor, from which its cards' addresses follow.
+    /// - Returns: For `/bin/sh -eu`.
+    public static func bridge(_ network: String, in instance: String) -> String {
+        let bridge = InnerGuestFiles.bridge(network)
+        return """
+            if ! ip link show dev \(bridge) >/dev/null 2>&1; then
+                card=
+                for folder in /sys/class/net/*; do
+                    [ "$(cat "$folder/address")" = \(HardwareAddress.derived(instance: instance, network: network)) ] || continue
+                    card=${folder##*/}
+                done
+                [ -n "$card" ] || { echo "the hypervisor has no card on network \(network)" >&2; exit 1; }
+                ip link add name \(bridge) type bridge forward_delay 0
+                ip link set dev \(bridge) addrgenmode none
+                ip link set dev "$card" addrgenmode none
+                ip link set dev "$card" master \(bridge)
+                # A segment gives every sender its own frames back: they would teach the bridge wrong.
+                bridge link set dev "$card" learning off
+                ip link set dev "$card" up
+                ip link set dev \(bridge) up
+            fi
+            """
     }
 
     /// Shell lines that put a guest's taps on their bridges, once its QEMU has made them.

@@ -7,12 +7,17 @@ struct MemoryPlan {
     /// The most memory in bytes, its own included.
     let most: UInt64
 
-    init(_ hypervisor: HypervisorSpec) {
-        let sizes = hypervisor.guests.map { MemoryFileShape(memory: $0.memory).fileSize }
-        // A spare guest may be as large as the largest that is named, and 4 GiB at least; unused room costs nothing.
+    /// How many containers can be added to a stack while its OS VMs run.
+    static let spareContainers = 2
+
+    init(_ hypervisor: HypervisorSpec, in stack: Stack) {
+        let stores = hypervisor.isSystem ? stack.containers.map { StoreFileShape(memory: $0.memory).fileSize } : []
+        let sizes = stores + hypervisor.guests.map { MemoryFileShape(memory: $0.memory).fileSize }
+        let spares = hypervisor.isSystem ? Self.spareContainers : hypervisor.spareGuests
+        // A spare tenant may be as large as the largest that is named, and 4 GiB at least; unused room costs nothing.
         let spare = max(sizes.max() ?? 0, 4 << 30)
         own = hypervisor.memory
-        slots = hypervisor.guests.count + hypervisor.spareGuests
-        most = own + sizes.reduce(0, +) + UInt64(hypervisor.spareGuests) * spare
+        slots = sizes.count + spares
+        most = own + sizes.reduce(0, +) + UInt64(spares) * spare
     }
 }

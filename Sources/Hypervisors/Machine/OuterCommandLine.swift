@@ -44,7 +44,8 @@ public struct OuterCommandLine: Sendable, Hashable {
         _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) {
         executable = stack.hyperplexor.qemu
-        arguments = Self.machine(hypervisor, instance: instance, host: host)
+        arguments = Self.machine(hypervisor, in: stack, instance: instance, host: host)
+        if hypervisor.isSystem { arguments += Self.shares(hypervisor, in: stack) }
         arguments += Self.boot(hypervisor, image: image, instance: instance, host: host)
         arguments += Self.endpoints(instance)
         for network in stack.networks(of: hypervisor) { arguments += Self.card(network, instance: instance) }
@@ -55,9 +56,9 @@ public struct OuterCommandLine: Sendable, Hashable {
     }
 
     private static func machine(
-        _ hypervisor: HypervisorSpec, instance: HypervisorInstance, host: Host
+        _ hypervisor: HypervisorSpec, in stack: Stack, instance: HypervisorInstance, host: Host
     ) -> [String] {
-        let memory = MemoryPlan(hypervisor)
+        let memory = MemoryPlan(hypervisor, in: stack)
         return [
             "-name", OptionText.make(nil, [("guest", instance.id), ("debug-threads", "on")]),
             "-no-user-config", "-nodefaults", "-display", "none",
@@ -72,6 +73,32 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-uuid", instance.uuid,
         ] + (hypervisor.keepsCores ? ["-overcommit", "cpu-pm=on"] : [])
     }
+
+    /// What virtiofs needs: memory that another process can map, and a free root port for each container's share.
+    private static func shares(_ system: HypervisorSpec, in stack: Stack) -> [String] {
+        let ram: [String: JSONValue] = [
+            "qom-type": "memory-backend-memfd", "id": "ram", "size": JSONValue(system.memory), "share": true,
+        ]
+        return ["-object", OptionText.make(kind: "qom-type", ram), "-machine", "memory-backend=ram"]
+            + (0..<stack.containers.count + MemoryPlan.spareContainers).flatMap { index in
+                // Eight to a slot of the root bus, of which there are 31 for everything; the last ones, which nobody else takes.
+                let place = "0x" + String(Self.firstShareSlot + index / 8, radix: 16) + ".\(index % 8)"
+                return [
+                    "-device",
+                    OptionText.make(
+                        "pcie-root-port",
+                        [
+                            ("id", "\(HotPlug.Share.portPrefix)\(index)"), ("bus", "pcie.0"), ("addr", place),
+                            ("multifunction", "on"), ("chassis", "\(Self.firstShareChassis + index)"),
+                        ]),
+                ]
+            }
+    }
+
+    /// The last slot, 31, is the chip set's; the four before it hold ``StackReader/containerLimit`` and spare ports.
+    private static let firstShareSlot = 0x1b
+    /// The machine definition has some with low numbers.
+    private static let firstShareChassis = 32
 
     private static func boot(
         _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance, host: Host

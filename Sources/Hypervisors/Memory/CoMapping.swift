@@ -65,7 +65,7 @@ public enum CoMapping {
             }
     }
 
-    private static func hexadecimal(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }
+    static func hexadecimal(_ address: UInt64) -> String { "0x" + String(address, radix: 16) }
 }
 
 extension CoMapping {

@@ -29,6 +29,6 @@ public struct HypervisorSpec: Sendable, Hashable {
     /// A container that was relocated is in another OS VM of its stack: the placement on record says in which.
     public var containers: [ContainerSpec] = []
 
-    /// What it is called in sentences: `hypervisor` or `system`.
-    public var kind: String { isSystem ? "system" : "hypervisor" }
+    /// What it is called in sentences: `hypervisor` or `OS VM`.
+    public var kind: String { isSystem ? "OS VM" : "hypervisor" }
 }

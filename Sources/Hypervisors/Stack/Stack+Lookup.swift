@@ -9,7 +9,15 @@ extension Stack {
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The file's path.
-    public func storeFile(of container: String) -> String { "\(hyperplexor.memoryDirectory)/\(container).store" }
+    public func storeFile(of container: String) -> String { "\(storeDirectory)/\(container).store" }
+
+    /// Where image stores lie: a file system is not made on a hugetlbfs, which knows no write(2).
+    public var storeDirectory: String {
+        switch hyperplexor.hugePages {
+        case .none, .transparent: hyperplexor.memoryDirectory
+        case .twoMiB, .oneGiB: "/dev/shm/hyperfresh-\(name)"
+        }
+    }
 
     /// The OS VMs, in the file's order.
     public var systems: [HypervisorSpec] { hypervisors.filter(\.isSystem) }

@@ -56,7 +56,7 @@ extension StackReader {
         }
     }
 
-    private func card(
+    func card(
         _ network: String, at node: YAMLTree, mac: YAMLTree?, guest: String, index: Int, context: GuestContext
     ) -> CardSpec? {
         if !context.networks.contains(network), context.areNetworksKnown {

@@ -9,9 +9,13 @@ struct GuestContext {
     /// What may be there once in the whole stack.
     let seen = Seen()
 
-    /// Names, addresses and disks of the guests that were read before.
+    /// Names, addresses and disks of what was read before.
     final class Seen {
+        /// Hypervisors and OS VMs.
+        var hypervisors = Unique()
+        /// Guests and containers.
         var names = Unique()
+        /// Hardware addresses of cards, and networks with the addresses of containers.
         var addresses = Unique()
         var files: [String: (line: Int, isReadOnly: Bool)] = [:]
     }
@@ -31,7 +35,7 @@ extension StackReader {
                 "extra-arguments",
             ]
             guard let section = section(node, of: "a guest", keys: keys) else { return nil }
-            let name = guestName(section)
+            let name = tenantName(section, "guest")
             if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
                 report(
                     "guest `\(name)` is given twice; first in line \(line)", at: node,
@@ -50,12 +54,12 @@ extension StackReader {
         }
     }
 
-    /// A guest's name is also that of a socket beside a hypervisor's own.
-    private func guestName(_ section: StackSection) -> String? {
+    /// The name of a guest or container is also that of a socket beside a hypervisor's own.
+    func tenantName(_ section: StackSection, _ kind: String) -> String? {
         guard let name = name(section), let node = section.values["name"] else { return nil }
         guard name == "qmp" || name == "agent" else { return name }
         report(
-            "a guest cannot be called `\(name)`, as one of a hypervisor's own sockets is", at: node,
+            "a \(kind) cannot be called `\(name)`, as one of a hypervisor's own sockets is", at: node,
             remedy: "Rename it.")
         return nil
     }

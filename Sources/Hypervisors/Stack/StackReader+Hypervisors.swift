@@ -6,11 +6,10 @@ extension StackReader {
 
     /// Reads the hypervisors.
     func hypervisors(_ stack: StackSection, context: GuestContext, hyperplexor: HyperplexorSpec) -> [HypervisorSpec] {
-        var names = Unique()
         var functions = Unique()
         return elements(stack, "hypervisors").compactMap { node in
             guard let hypervisor = hypervisor(node, context: context, hyperplexor: hyperplexor) else { return nil }
-            if let line = names.earlierLine(of: hypervisor.name, now: node.line) {
+            if let line = context.seen.hypervisors.earlierLine(of: hypervisor.name, now: node.line) {
                 report(
                     "hypervisor `\(hypervisor.name)` is given twice; first in line \(line)", at: node,
                     remedy: "Rename one.")
@@ -44,15 +43,19 @@ extension StackReader {
             extraArguments: arguments(section, owned: OwnedOptions.ofHypervisor))
         spec.guests = guests(section, context: context, hugePages: hyperplexor.hugePages)
         checkRoom(spec, accelerator: hyperplexor.accelerator, at: section)
-        if spec.keepsCores, hyperplexor.cores.isEmpty, let node = section.values["keep-cores"] {
-            report(
-                "`keep-cores` without `cores`: each CPU would keep some core of this host busy for good", at: node,
-                remedy: "Add `cores` to the hyperplexor, one for each CPU, or remove `keep-cores`.")
-        }
+        checkKeptCores(spec, hyperplexor, at: section)
         return name == nil ? nil : spec
     }
 
-    private func image(_ section: StackSection) -> String {
+    /// A core that is kept has to be one that was named.
+    func checkKeptCores(_ spec: HypervisorSpec, _ hyperplexor: HyperplexorSpec, at section: StackSection) {
+        guard spec.keepsCores, hyperplexor.cores.isEmpty, let node = section.values["keep-cores"] else { return }
+        report(
+            "`keep-cores` without `cores`: each CPU would keep some core of this host busy for good", at: node,
+            remedy: "Add `cores` to the hyperplexor, one for each CPU, or remove `keep-cores`.")
+    }
+
+    func image(_ section: StackSection) -> String {
         guard let image = optional(section, "image"), let node = section.values["image"] else { return "standard" }
         if image.contains("/") { return absolute(image) }
         guard let first = image.first, first.isLetter || first.isNumber,
@@ -146,6 +149,8 @@ enum OwnedOptions {
         "-no-user-config", "-nodefaults", "-pidfile", "-preconfig", "-readconfig", "-sandbox", "-smp", "-snapshot",
     ]
     static let ofHypervisor = ofBoth.union(["-append", "-initrd", "-kernel", "-overcommit", "-uuid"])
+    /// An OS VM has one NUMA node, whose memory it shares with the servers of its containers' file systems.
+    static let ofSystem = ofHypervisor.union(["-mem-path", "-mem-prealloc", "-numa"])
     static let ofGuest = ofBoth.union(["-append", "-initrd", "-kernel", "-mem-path", "-mem-prealloc"])
 }
 

@@ -1,7 +1,7 @@
 extension StackReader {
     /// Reads the whole.
     func stack(_ root: YAMLTree) -> Stack? {
-        let keys = ["version", "name", "hyperplexor", "networks", "hypervisors"]
+        let keys = ["version", "name", "hyperplexor", "networks", "hypervisors", "systems"]
         guard let section = section(root, of: "a stack", keys: keys) else { return nil }
         version(section)
         let name = name(section)
@@ -11,12 +11,15 @@ extension StackReader {
         let context = GuestContext(
             stack: name ?? "stack", networks: Set(networks.map(\.name)),
             areNetworksKnown: problems.count == earlierProblems)
-        if section.values["hypervisors"]?.isEmpty ?? true {
+        if ["hypervisors", "systems"].allSatisfy({ section.values[$0]?.isEmpty ?? true }) {
             report(
-                "a stack needs `hypervisors`", at: section.values["hypervisors"] ?? section.node,
-                remedy: "Add `hypervisors:` with at least one `- name: …`.")
+                "a stack needs `hypervisors` or `systems`",
+                at: section.values["hypervisors"] ?? section.values["systems"] ?? section.node,
+                remedy: "Add `hypervisors:` (for guests) or `systems:` (for containers) with at least one `- name: …`.")
         }
-        let hypervisors = hypervisors(section, context: context, hyperplexor: hyperplexor)
+        let hypervisors =
+            hypervisors(section, context: context, hyperplexor: hyperplexor)
+            + systems(section, context: context, hyperplexor: hyperplexor)
         checkCores(hyperplexor, hypervisors: hypervisors, at: section)
         guard let name else { return nil }
         return Stack(
@@ -99,7 +102,7 @@ extension StackReader {
         let needed = hypervisors.reduce(0) { $0 + $1.cpus }
         guard !hyperplexor.cores.isEmpty, needed > hyperplexor.cores.count else { return }
         report(
-            "the hypervisors have \(needed) CPUs together, but `cores` names \(hyperplexor.cores.count)",
+            "hypervisors and systems have \(needed) CPUs together, but `cores` names \(hyperplexor.cores.count)",
             at: stack.values["hyperplexor"] ?? stack.node,
             remedy: "Name a core for each of them, give them fewer CPUs, or remove `cores`.")
     }

@@ -124,4 +124,13 @@ struct HypervisorChecksTests {
         #expect(finding(12 << 30, "").severity == .pass)
         #expect(finding(nil, plenty).severity == .warn)
     }
+
+    @Test("containers-unusable")
+    func shares() {
+        let path = "/usr/lib/qemu/virtiofsd"
+        #expect(HypervisorChecks.shares(programs: [path], formatter: true).severity == .pass)
+        #expect(HypervisorChecks.shares(programs: [path], formatter: true).message.contains(path))
+        #expect(HypervisorChecks.shares(programs: [], formatter: true).remedy?.contains("virtiofsd") == true)
+        #expect(HypervisorChecks.shares(programs: [path], formatter: false).remedy?.contains("e2fsprogs") == true)
+    }
 }

@@ -9,7 +9,8 @@ import Testing
     private static func corpus() throws -> FuzzCorpus {
         let fixtures = "\(Place.repository)/Tests/HypervisorsTests/Fixtures"
         let bad = try ProcFS.names(inFolder: "\(fixtures)/bad-stacks").sorted().map { "\(fixtures)/bad-stacks/\($0)" }
-        let files = try (["\(fixtures)/command-lines/stack.yaml"] + bad).map { try Files.readAll($0) }
+        let good = ["stack", "systems"].map { "\(fixtures)/command-lines/\($0).yaml" }
+        let files = try (good + bad).map { try Files.readAll($0) }
         let aliases = "a: &a [x, x]\nb: &b [*a, *a, *a, *a]\nc: &c [*b, *b, *b, *b]\nd: &d [*c, *c, *c, *c]\nname: *d\n"
         return FuzzCorpus(
             inputs: files + [aliases, "", "---\n", "- 1\n", "{", "!!binary x", "? a\n: b\n"].map { Array($0.utf8) },
@@ -23,7 +24,8 @@ import Testing
                 "~", "yes", "../", "/", "$(id)", "`id`", ";", "cores: ", "0-3", "0-99999999999", "spare-guests: ",
                 "mac: ",
                 "52:54:00:00:00:01", "functions: [", "0000:01:00.1", "extra-arguments: [", "\\x07", "\\U0010FFFF",
-                "\\0",
+                "\\0", "systems:\n", "    containers:\n", "      - {name: c, bundle: ./b}\n", "bundle: ",
+                "network: {network: lan, address: 10.0.0.5/24}", "gateway: ", "fd00::5/64", "/33",
             ].map { Array($0.utf8) }, largestInput: 8000)
     }
 
@@ -48,6 +50,20 @@ import Testing
         }
         try checkNames(stack)
         for hypervisor in stack.hypervisors { try check(hypervisor, of: stack) }
+        for container in stack.containers { try check(container) }
+    }
+
+    /// Addresses become words of shell scripts, bundles parts of a list with commas.
+    private static func check(_ container: ContainerSpec) throws {
+        let words = container.card.map { [$0.address, $0.gateway ?? "", $0.mac] } ?? []
+        let allowed = "0123456789abcdefghijklmnopqrstuvwxyz.:/-"
+        guard words.allSatisfy({ $0.allSatisfy(allowed.contains) }), !container.bundle.contains(",") else {
+            throw Fuzz.Violation("an address or a bundle that is more: \(words) \(container.bundle)")
+        }
+        guard StoreFileShape(memory: container.memory).fileSize % MemoryFileShape.regionAlignment == 0 else {
+            throw Fuzz.Violation("a store of no size for Linux")
+        }
+        _ = HotPlug.Share(container: container.name, socket: "/s", port: "share0").steps
     }
 
     /// Names become parts of paths, units and shell scripts that are run as root.
@@ -57,6 +73,7 @@ import Testing
             + stack.hypervisors.flatMap(\.guests).flatMap {
                 [$0.name] + $0.disks.map(\.name) + $0.networks.map(\.network)
             }
+            + stack.containers.flatMap { [$0.name] + ($0.card.map { [$0.network] } ?? []) }
         for name in names {
             let isPlain = name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
             guard isPlain, (1...20).contains(name.utf8.count), !name.hasPrefix("-") else {
@@ -65,6 +82,7 @@ import Testing
         }
         let paths =
             [stack.hyperplexor.memoryDirectory] + stack.hypervisors.flatMap(\.guests).flatMap { $0.disks.map(\.path) }
+            + stack.containers.flatMap { [$0.bundle, stack.storeFile(of: $0.name)] }
         for path in paths where !path.hasPrefix("/") || path.split(separator: "/").contains("..") {
             throw Fuzz.Violation("a path that may lead elsewhere: \(path)")
         }

@@ -47,6 +47,38 @@ extension HypervisorsTests {
             try GoldenFile("command-lines/outer-beta.args").expect([line.executable] + line.arguments)
         }
 
+        @Test func anOSVM() throws {
+            let bytes = Array(try GoldenFile("command-lines/systems.yaml").text.utf8)
+            let stack = try StackFile.parse(bytes, path: "systems.yaml", directory: "/etc/hyperfresh")
+            for system in stack.systems {
+                let line = OuterCommandLine(
+                    system, in: stack, image: Self.image("standard"),
+                    instance: Self.instance("\(system.name)-1", of: system, in: stack),
+                    host: .init(usesKVM: false, tscKilohertz: 2_594_263))
+                try GoldenFile("command-lines/outer-\(system.name).args").expect([line.executable] + line.arguments)
+            }
+        }
+
+        @Test func portsForSharesAreToldFromShares() {
+            #expect(HotPlug.Share.isPort("share0") && HotPlug.Share.isPort("share27"))
+            for device in ["share-0", "share-redis", "share", "hot0", "share0x"] {
+                #expect(!HotPlug.Share.isPort(device))
+            }
+        }
+
+        @Test func hotPlugMessagesForAContainer() throws {
+            let store = HotPlug.Memory(
+                container: "redis", store: "/dev/shm/hyperfresh-demo/redis.store",
+                shape: StoreFileShape(memory: 256 << 20))
+            let share = HotPlug.Share(
+                container: "redis", socket: "/run/hyperfresh/hypervisors/gamma/1f3c/redis.fs", port: "share1")
+            let removal = HotPlug.Share.removal(of: "redis")
+            let steps = [store.steps, share.steps, removal].flatMap(\.commands)
+            try GoldenFile("command-lines/hot-plug-redis.txt").expect(
+                steps.map { "\($0.name) \(JSONValue.object($0.arguments))" })
+            #expect(removal.device == share.steps.device)
+        }
+
         @Test func aGuestThatIsStarted() throws {
             let stack = try Self.stack()
             for guest in stack.hypervisors.flatMap(\.guests) {

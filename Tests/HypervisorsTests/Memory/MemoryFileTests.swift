@@ -15,6 +15,33 @@ extension HypervisorsTests {
             #expect(shape.proofOffsetInDevice == shape.memory)
         }
 
+        @Test(arguments: [(16, 96), (64, 192), (256, 576), (512, 1088)])
+        func theStoreHoldsTwoCopiesAndMore(memory: UInt64, file: UInt64) {
+            let shape = StoreFileShape(memory: memory << 20)
+            #expect(shape.fileSize == file << 20)
+            #expect(shape.deviceSize == shape.fileSize - (2 << 20))
+            #expect(shape.blocks * StoreFileShape.blockSize == shape.deviceSize)
+        }
+
+        /// What Linux 6.1 and 6.12 took for a disk in a file of 576 MiB.
+        @Test func theInfoBlockOfAStoreDiffersInItsSignature() throws {
+            let id = try #require(UniqueID("00112233-4455-6677-8899-aabbccddeeff"))
+            // Both are files of 592 MiB.
+            let memory = DAXInfoBlock(MemoryFileShape(memory: 588 << 20), identity: id)
+            let store = DAXInfoBlock(StoreFileShape(memory: 264 << 20), identity: id)
+            #expect(store.bytes[..<16].elementsEqual("NVDIMM_PFN_INFO\0".utf8))
+            #expect(store.bytes[16..<4088] == memory.bytes[16..<4088])
+            #expect(store.bytes[4088...] != memory.bytes[4088...], "the checksum covers it")
+        }
+
+        @Test func theDiskOfAStoreIsNamedAsDisksAre() throws {
+            #expect(try CoMapping.blockDevice(in: "pmem0\n", at: 0) == "/dev/pmem0")
+            for text in ["", "pmem", "pmem0 pmem1", "sda", "pmem0p1", "pmem0;reboot", "../pmem0", "no disk appeared"] {
+                #expect(throws: HypervisorError.self) { try CoMapping.blockDevice(in: text, at: 1 << 32) }
+            }
+            #expect(CoMapping.findingBlockDevice(at: 0x1_0000_0000).contains("wanted=0x100200000"))
+        }
+
         @Test func uniqueIDsAreReadAndWritten() throws {
             let text = "0b7d4ae2-9c1f-4a53-8e6d-2f1b5c3a7e90"
             let id = try #require(UniqueID(text.uppercased()))

@@ -56,8 +56,8 @@ extension HypervisorsTests {
             let error = try #require(throws: StackError.self) { try Self.parse("version: 1\nname: demo\n") }
             #expect(
                 error.description == """
-                    test.yaml:1:1: a stack needs `hypervisors`
-                        Add `hypervisors:` with at least one `- name: …`.
+                    test.yaml:1:1: a stack needs `hypervisors` or `systems`
+                        Add `hypervisors:` (for guests) or `systems:` (for containers) with at least one `- name: …`.
                     """)
         }
 
