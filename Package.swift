@@ -69,12 +69,13 @@ let package = Package(
         room(
             "Hypervisors", ["CYAML", "QMP", "JSON", "Linux"],
             resources: machineDefinitions),
+        room("Containers", ["Hypervisors", "JSON"]),
 
         // What the product does.
         room(
             "HyperFresh",
             [
-                "Guests", "Hypervisors", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
+                "Guests", "Hypervisors", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -102,9 +103,13 @@ let package = Package(
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
         tests(
             "HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests("ContainersTests", ["Containers", "Hypervisors", "JSON"]),
         tests(
             "HyperFreshTests",
-            ["HyperFresh", "Guests", "Hypervisors", "Handoff", "QMP", "QMPTesting", "JSON", "Linux", "TestTools"]),
+            [
+                "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "QMP", "QMPTesting", "JSON", "Linux",
+                "TestTools",
+            ]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
         tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),

@@ -27,10 +27,11 @@ enum House {
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
         Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Subprocess", "SystemPackage"]),
         Room(name: "Hypervisors", uses: ["CYAML", "QMP", "JSON", "Linux"]),
+        Room(name: "Containers", uses: ["Hypervisors", "JSON"]),
 
         Room(
             name: "HyperFresh",
-            uses: ["Guests", "Hypervisors", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
+            uses: ["Guests", "Hypervisors", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
             packages: ["Logging"]
         ),
         Room(

@@ -1,3 +1,4 @@
+import Containers
 import Glibc
 import Guests
 import Handoff
@@ -24,7 +25,9 @@ struct HypervisorAdmission {
         let new: Hypervisor?
         /// The guests to hand over.
         let guests: [InnerGuestSpec]
-        /// Guests without a QEMU: shut down from within, or ended.
+        /// The containers to relocate, of an OS VM.
+        let containers: [ContainerSpec]
+        /// Guests without a QEMU: shut down from within, or ended; containers without a process.
         let stoppedGuests: [String]
         let isRehearsal: Bool
 
@@ -55,9 +58,10 @@ struct HypervisorAdmission {
         let old = try await reach(first)
         do throws(HyperFreshError) {
             let (guests, stopped) = try await guests(of: old, placement)
+            let (containers, ended) = try await containers(of: old, placement)
             return Plan(
-                stack: stack, spec: spec, image: image, old: old, new: new, guests: guests, stoppedGuests: stopped,
-                isRehearsal: request.isRehearsal)
+                stack: stack, spec: spec, image: image, old: old, new: new, guests: guests, containers: containers,
+                stoppedGuests: stopped + ended, isRehearsal: request.isRehearsal)
         } catch {
             old.close()
             new?.close()
@@ -116,9 +120,29 @@ struct HypervisorAdmission {
         return (running, stopped)
     }
 
+    /// The containers whose processes are in the old OS VM, and those that have none.
+    private func containers(
+        of old: Hypervisor, _ placement: [String: String]
+    ) async throws(HyperFreshError) -> ([ContainerSpec], [String]) {
+        var (running, ended): ([ContainerSpec], [String]) = ([], [])
+        // Those, too, that were relocated to it.
+        for container in stack.containers where placement[container.name] == old.record.id {
+            do throws(HypervisorError) {
+                if try await ContainerPlace(container, in: old).observe() == .gone {
+                    ended.append(container.name)
+                } else {
+                    running.append(container)
+                }
+            } catch {
+                throw HyperFreshError(error)
+            }
+        }
+        return (running, ended)
+    }
+
     /// A guest that the stack file does not name any more would be left behind in a hypervisor that is ended.
     private func refuseStrangers(in old: Hypervisor, _ placement: [String: String]) async throws(HyperFreshError) {
-        let known = Set(spec.guests.map(\.name))
+        let known = Set(spec.guests.map(\.name) + stack.containers.map(\.name))
         for (guest, instance) in placement where instance == old.record.id && !known.contains(guest) {
             // Where the agent does not say, it is taken to run.
             guard (try? await InnerUnit(guest).isActive(by: old.agent)) != false else { continue }
@@ -153,14 +177,12 @@ struct HypervisorAdmission {
 
     /// A controller died in the middle of it: until that is settled, where a guest runs is not known.
     static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
-        let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter {
-            $0.innerFacts?.hypervisor == hypervisor
-        }
+        let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
         guard !unfinished.isEmpty else { return }
         throw HyperFreshError(
             "handoffs of hypervisor \(hypervisor) were left unfinished",
             remedy: "Run `hyperfresh recover` first.",
-            evidence: unfinished.map { "\($0.id): \($0.innerFacts?.guest ?? "?"), \($0.state?.rawValue ?? "?")" },
+            evidence: unfinished.map { "\($0.id): \($0.guest ?? "?"), \($0.state?.rawValue ?? "?")" },
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 }

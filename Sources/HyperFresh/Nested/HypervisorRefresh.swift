@@ -50,6 +50,12 @@ final class HypervisorRefresh: Sendable {
         var report = HypervisorReport(hypervisor: request.hypervisor)
         do throws(HyperFreshError) {
             let (stack, spec) = try store.stack(of: request.hypervisor)
+            guard spec.isSystem == request.isOfSystem else {
+                throw HyperFreshError(
+                    "\(spec.name) is \(spec.isSystem ? "an OS VM" : "a hypervisor")",
+                    remedy: "Run `hyperfresh refresh \(spec.isSystem ? "os" : "hypervisor") \(spec.name)`.",
+                    exitCode: HyperFreshError.usage)
+            }
             let lock = try store.lock(spec.name)
             defer { lock.release() }
             try await perform(stack, spec, &report)
@@ -109,6 +115,12 @@ final class HypervisorRefresh: Sendable {
     /// All that the handoffs need.
     struct Prepared: Sendable {
         var guests: [Guest] = []
+        var containers: [Container] = []
+
+        struct Container: Sendable {
+            let old: ContainerSeat
+            let new: ContainerSeat
+        }
 
         struct Guest: Sendable {
             let old: InnerQEMU
@@ -127,6 +139,10 @@ final class HypervisorRefresh: Sendable {
                 do throws(HyperFreshError) {
                     for guest in plan.guests {
                         prepared.guests.append(try await self.prepare(guest, plan.stack, old: plan.old, new: new))
+                    }
+                    for container in plan.containers {
+                        prepared.containers.append(
+                            try await self.prepare(container, plan.stack, old: plan.old, new: new))
                     }
                 } catch {
                     for guest in prepared.guests {
@@ -162,39 +178,65 @@ final class HypervisorRefresh: Sendable {
         }
     }
 
+    private func prepare(
+        _ container: ContainerSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
+    ) async throws(HyperFreshError) -> Prepared.Container {
+        let (old, new) = (
+            ContainerSeat(stack: stack, container: container, hypervisor: old),
+            ContainerSeat(stack: stack, container: container, hypervisor: new)
+        )
+        try new.storeFile.verify()
+        try await new.makeReady()
+        try await ContainerAdmission.check(container, old: old.place, new: new.place)
+        return Prepared.Container(old: old, new: new)
+    }
+
     private func handOver(
         _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
     ) async -> [GuestHandover] {
-        let group = HandoverGroup(
-            prepared.guests.map(\.seat.guest.name), limit: request.parallelism, newHasGuests: plan.isFinishing)
+        let order = prepared.guests.map(\.seat.guest.name) + prepared.containers.map(\.new.container.name)
+        let group = HandoverGroup(order, limit: request.parallelism, newHasGuests: plan.isFinishing)
         let isCancelled = state.withLock { state in
             state.group = group
             return state.isCancelled
         }
         if isCancelled { group.callOff() }
+        let handoffs = handoffs(prepared, plan, group)
         return await timed(.handover, &report) {
             await withTaskGroup(of: GuestHandover.self) { tasks in
-                for guest in prepared.guests {
-                    let handoff = InnerHandoff(
-                        guest: guest, plan: plan, group: group, host: self.host,
-                        request: self.request, timeout: max(self.remaining, .seconds(1)))
+                for handoff in handoffs {
                     tasks.addTask {
-                        await handoff.run(
-                            register: { driver in
-                                let isCancelled = self.state.withLock { state in
-                                    state.drivers.append(driver)
-                                    return state.isCancelled
-                                }
-                                if isCancelled { driver.happened(.cancelled) }
-                            }, tell: { self.tell(.guest(guest.seat.guest.name, $0)) })
+                        await handoff.run(register: self.register, tell: { self.tell(.guest(handoff.name, $0)) })
                     }
                 }
                 var ended: [GuestHandover] = []
                 for await handover in tasks { ended.append(handover) }
-                let order = prepared.guests.map(\.seat.guest.name)
                 return order.compactMap { name in ended.first { $0.guest == name } }
             }
         }
+    }
+
+    private func handoffs(
+        _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ group: HandoverGroup
+    ) -> [any TenantHandoff] {
+        let timeout = max(remaining, .seconds(1))
+        let guests = prepared.guests.map {
+            InnerHandoff(guest: $0, plan: plan, group: group, host: host, request: request, timeout: timeout)
+        }
+        let containers = prepared.containers.map {
+            ContainerHandoff(
+                stack: plan.stack, old: $0.old, new: $0.new, group: group, host: host,
+                isRehearsal: request.isRehearsal, maximumDowntime: request.maximumDowntime, timeout: timeout)
+        }
+        return guests + containers
+    }
+
+    private func register(_ driver: HandoffDriver) {
+        let isCancelled = state.withLock { state in
+            state.drivers.append(driver)
+            return state.isCancelled
+        }
+        if isCancelled { driver.happened(.cancelled) }
     }
 
     // MARK: The end

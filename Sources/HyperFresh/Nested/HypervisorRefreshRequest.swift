@@ -1,7 +1,9 @@
 /// Which hypervisor to refresh, to what, and within which bounds.
 public struct HypervisorRefreshRequest: Sendable {
-    /// The hypervisor's name.
+    /// The hypervisor's name, or the OS VM's.
     public var hypervisor: String
+    /// Whether an OS VM is meant: one kind's name is not taken for the other's.
+    public var isOfSystem = false
     /// The image of the new one: a name in the image cache, or an image's folder; `nil` for the stack file's.
     public var image: String?
     /// Go as far as linked guests in a new hypervisor, remove it again, never pause a guest.

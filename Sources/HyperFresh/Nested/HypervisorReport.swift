@@ -54,7 +54,7 @@ public struct InstanceReport: Sendable, Hashable {
     }
 }
 
-/// How the handoff of one guest of a hypervisor ended.
+/// How the handoff of one guest of a hypervisor ended, or of one container of an OS VM.
 public struct GuestHandover: Sendable {
     /// The guest's name.
     public let guest: String
@@ -66,6 +66,10 @@ public struct GuestHandover: Sendable {
     public internal(set) var timing: SwitchTiming?
     /// The phases that were gone through, in order.
     public internal(set) var phases: [PhaseTiming] = []
+    /// What took how long while a container stood still, in order, by the clocks of its OS VMs, in milliseconds.
+    public internal(set) var steps: [(name: String, milliseconds: Int)] = []
+    /// How many bytes of a container each round copied while it ran.
+    public internal(set) var copied: [UInt64] = []
     /// From its record to its end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
     /// What is worth knowing of a handoff that went well, a sentence each.
@@ -130,7 +134,8 @@ extension InstanceReport: JSONRepresentable {
 }
 
 extension GuestHandover: JSONRepresentable {
-    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `warnings`, `error`.
+    /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `warnings`, `error`; of a container, also
+    /// `steps` and `copied_bytes`.
     public var json: JSONValue {
         .object(
             [
@@ -139,6 +144,9 @@ extension GuestHandover: JSONRepresentable {
                 "total_ms": .number(totalMilliseconds),
                 "phases": .array(
                     phases.map { ["name": .string($0.phase.rawValue), "ms": .number($0.milliseconds)] }),
+                "steps": steps.isEmpty
+                    ? nil : .array(steps.map { ["name": .string($0.name), "ms": .integer(Int64($0.milliseconds))] }),
+                "copied_bytes": copied.isEmpty ? nil : .array(copied.map(JSONValue.init)),
                 "warnings": .array(warnings.map(JSONValue.string)), "error": failure.map { .object($0.members) },
             ].compactMapValues(\.self))
     }

@@ -4,16 +4,10 @@ import Linux
 import QMP
 import Synchronization
 
-/// The handoff of one guest between two hypervisors, from its record to its report.
-struct InnerHandoff: Sendable {
-    let guest: HypervisorRefresh.Prepared.Guest
-    let plan: HypervisorAdmission.Plan
-    let group: HandoverGroup
-    let host: Host
-    let request: HypervisorRefreshRequest
-    let timeout: Duration
-
-    private var name: String { guest.seat.guest.name }
+/// The handoff of one guest or container of a hypervisor or OS VM that is refreshed.
+protocol TenantHandoff: Sendable {
+    /// The guest's or container's name.
+    var name: String { get }
 
     /// Performs it.
     ///
@@ -21,6 +15,22 @@ struct InnerHandoff: Sendable {
     ///   - register: Gets the driver, so that the handoff can be cancelled.
     ///   - tell: Takes what happens.
     /// - Returns: How it ended.
+    func run(
+        register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
+    ) async -> GuestHandover
+}
+
+/// The handoff of one guest between two hypervisors, from its record to its report.
+struct InnerHandoff: TenantHandoff {
+    let guest: HypervisorRefresh.Prepared.Guest
+    let plan: HypervisorAdmission.Plan
+    let group: HandoverGroup
+    let host: Host
+    let request: HypervisorRefreshRequest
+    let timeout: Duration
+
+    var name: String { guest.seat.guest.name }
+
     func run(
         register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
     ) async -> GuestHandover {

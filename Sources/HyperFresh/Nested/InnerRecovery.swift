@@ -5,7 +5,7 @@ import Linux
 import QMP
 
 /// A guest's QEMU in a hypervisor as recovery finds it.
-struct InnerSide: RecoverableSide {
+struct InnerSide: RecoverableQEMU {
     let name: String
     let endpoint: String
     let client: QMPClient?
@@ -75,13 +75,9 @@ struct PlacementPlaces: RecoveryPlaces {
     let facts: InnerFacts
     let store: StackStore
 
-    func rescue(into new: QMPClient) async {}
-
-    func settle(on new: QMPClient?) async throws {
+    func settle() async throws {
         try store.place(facts.guest, on: facts.newInstance, of: facts.hypervisor)
     }
-
-    func discard() {}
 }
 
 extension GuestRecovery {
@@ -130,7 +126,7 @@ struct IdleInstances {
         for record in records where !record.process.isAlive { store.forget(hypervisor, instance: record.id) }
         let placement = store.placement(of: hypervisor)
         let unfinished = ((try? HandoffEntry.unfinished(in: store.stateDirectory)) ?? [])
-            .contains { $0.innerFacts?.hypervisor == hypervisor }
+            .contains { $0.concerns(hypervisor) }
         guard !unfinished else { return [] }
         var ended: [String] = []
         for record in alive where alive.count > 1 && !placement.values.contains(record.id) {

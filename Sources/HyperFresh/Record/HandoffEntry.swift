@@ -15,6 +15,8 @@ struct HandoffEntry: Sendable {
     let facts: HandoffFacts?
     /// What was handed over between two hypervisors; `nil` for another kind of handoff.
     let innerFacts: InnerFacts?
+    /// What was relocated between two OS VMs; `nil` for another kind of handoff.
+    let containerFacts: ContainerFacts?
     /// Microseconds since the epoch.
     let began: Int64
     let newIdentity: ProcessIdentity?
@@ -41,6 +43,7 @@ struct HandoffEntry: Sendable {
         state = summary.state.flatMap(HandoffState.init(rawValue:))
         facts = HandoffFacts(json: merged)
         innerFacts = InnerFacts(json: merged)
+        containerFacts = ContainerFacts(json: merged)
         began = summary.began ?? 0
         newIdentity = merged["new"].flatMap(ProcessIdentity.init(json:))
         guestRan = merged["guest_ran"]?.bool ?? false
@@ -51,8 +54,16 @@ struct HandoffEntry: Sendable {
         damage = summary.reading.damage
     }
 
-    /// The guest's name.
-    var guest: String? { facts?.guest ?? innerFacts?.guest }
+    /// The guest's name, or the container's.
+    var guest: String? { facts?.guest ?? innerFacts?.guest ?? containerFacts?.container }
+
+    /// The file that is locked while a controller is at work on the guest or container.
+    private var lockedFile: String? { facts?.memoryFile ?? innerFacts?.memoryFile ?? containerFacts?.storeFile }
+
+    /// Whether an instance of this hypervisor or OS VM is one of its sides.
+    func concerns(_ hypervisor: String) -> Bool {
+        innerFacts?.hypervisor == hypervisor || containerFacts?.concerns(hypervisor) == true
+    }
 
     /// Whether something is left to do for it.
     var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
@@ -92,7 +103,7 @@ extension HandoffEntry {
         }
         defer { journal.close() }
         guard !isEmpty else { return .empty }
-        guard let memoryFile = facts?.memoryFile ?? innerFacts?.memoryFile, let state else { return .foreign }
+        guard let memoryFile = lockedFile, let state else { return .foreign }
         // The memory file of a guest that is gone may be gone too; then there is nothing to fight over.
         let lock = try? HeldLock(memoryFile)
         if lock == nil, Files.exists(memoryFile) {
@@ -108,10 +119,12 @@ extension HandoffEntry {
 
     private func recovery(from state: HandoffState, _ journal: JournalWriter) async -> GuestRecovery? {
         if let facts { return await .ofProcesses(self, state: state, facts: facts, journal: journal) }
+        let store = StackStore(stateDirectory: stateDirectory)
+        if let containerFacts {
+            return await .ofContainers(self, state: state, facts: containerFacts, journal: journal, store: store)
+        }
         guard let innerFacts else { return nil }
-        return await .ofHypervisors(
-            self, state: state, facts: innerFacts, journal: journal,
-            store: StackStore(stateDirectory: stateDirectory))
+        return await .ofHypervisors(self, state: state, facts: innerFacts, journal: journal, store: store)
     }
 
     private func record(

@@ -1,6 +1,5 @@
 import Handoff
 import Journal
-import QMP
 
 /// One side as recovery finds it, and how it is ended.
 protocol RecoverableSide: Sendable {
@@ -8,12 +7,16 @@ protocol RecoverableSide: Sendable {
     var name: String { get }
     /// Where its monitor answers, for messages.
     var endpoint: String { get }
-    /// Its monitor; `nil` when it is gone or silent.
-    var client: QMPClient? { get }
     var observation: SideObservation { get }
 
     /// Ends it for good; nothing to do when it is gone.
     func end() async throws(HyperFreshError)
+    /// Brings the old side back to what it was, the new one being gone; it runs if `resume`.
+    ///
+    /// - Returns: How far it came, if not to the end.
+    func restore(resume: Bool, of entry: HandoffEntry) async throws -> GuestRecovery.Conclusion?
+    /// Makes the new side the only one, the old one being gone; it runs if `resume`.
+    func run(resume: Bool, of entry: HandoffEntry) async throws
     /// Lets go of it.
     func close()
 }
@@ -21,11 +24,16 @@ protocol RecoverableSide: Sendable {
 /// What a kind of handoff has to put in its place, beside the two sides.
 protocol RecoveryPlaces: Sendable {
     /// Takes out of the old side what ends with it, before it is ended.
-    func rescue(into new: QMPClient) async
+    func rescue() async
     /// Puts everything where it belongs once the guest is the new side's.
-    func settle(on new: QMPClient?) async throws
+    func settle() async throws
     /// Removes what a new side that is gone has left.
     func discard()
+}
+
+extension RecoveryPlaces {
+    func rescue() async {}
+    func discard() {}
 }
 
 /// Brings one unfinished handoff to its end: observes both sides, asks the recovery table, does what it says.
@@ -38,6 +46,14 @@ struct GuestRecovery {
     let old: any RecoverableSide
     let new: any RecoverableSide
     let places: any RecoveryPlaces
+    /// What the handoff was of, and from where to where, in words.
+    var words = Words(tenant: "guest", side: "QEMU")
+
+    /// How the things of a handoff are called.
+    struct Words {
+        let tenant: String
+        let side: String
+    }
 
     /// What was found and done.
     struct Conclusion {
@@ -84,8 +100,8 @@ struct GuestRecovery {
             return Conclusion(
                 outcome: .unknown, summary: "an operator must look: \(reason)",
                 remedy: """
-                    Old QEMU: \(old.name), \(old.endpoint). New QEMU: \(new.name), \(new.endpoint). Decide which one is \
-                    right, end the other, and run `hyperfresh recover` again.
+                    Old \(words.side): \(old.name), \(old.endpoint). New \(words.side): \(new.name), \(new.endpoint). Decide \
+                    which one is right, end the other, and run `hyperfresh recover` again.
                     """)
         }
     }
@@ -93,35 +109,22 @@ struct GuestRecovery {
     private func keepOld(resume: Bool) async throws -> Conclusion {
         try await new.end()
         places.discard()
-        if let client = old.client {
-            try await OldSide.restore(client, settings: entry.oldSettings, resume: resume)
-        } else if entry.oldSettings != nil {
-            return Conclusion(
-                outcome: .rolledBack,
-                summary: """
-                    rolled back: the guest is on the old QEMU (\(old.name)), which does not answer and keeps the \
-                    migration settings of a refresh
-                    """,
-                remedy: "Let go of its monitor (\(old.endpoint)) and run `hyperfresh recover` again.")
-        }
+        if let shortcoming = try await old.restore(resume: resume, of: entry) { return shortcoming }
         return Conclusion(
-            outcome: .rolledBack, summary: "rolled back: the guest is on the old QEMU (\(old.name))", final: .rolledBack
-        )
+            outcome: .rolledBack, summary: "rolled back: the \(words.tenant) is on the old \(words.side) (\(old.name))",
+            final: .rolledBack)
     }
 
     private func keepNew(resume: Bool) async throws -> Conclusion {
-        if let client = new.client { await places.rescue(into: client) }
-        // First the old side, then `cont`: with nobody waiting for milliseconds, certainty comes first.
+        await places.rescue()
+        // First the old side, then the new one: with nobody waiting for milliseconds, certainty comes first.
         try await old.end()
         if !state.isCommitted { try journal.append(state: HandoffState.committed.rawValue) }
-        if let client = new.client {
-            if resume { _ = try await client.execute(Cont()) }
-            if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
-            _ = try? await client.execute(AnnounceSelf())
-        }
-        try await places.settle(on: new.client)
+        try await new.run(resume: resume, of: entry)
+        try await places.settle()
         return Conclusion(
-            outcome: .refreshed, summary: "finished: the guest is on the new QEMU (\(new.name))", final: .retired)
+            outcome: .refreshed, summary: "finished: the \(words.tenant) is on the new \(words.side) (\(new.name))",
+            final: .retired)
     }
 
     private func clearAway() async throws -> Conclusion {
@@ -131,8 +134,8 @@ struct GuestRecovery {
         return Conclusion(
             outcome: .lost,
             summary: state.isCommitted
-                ? "the guest's QEMU (the new one, \(new.name)) is gone, and the guest with it"
-                : "the guest's QEMU (the old one, \(old.name)) is gone, and the guest with it",
-            remedy: "Start the guest anew. Its disks are as it left them.", final: .lost)
+                ? "the \(words.tenant)'s \(words.side) (the new one, \(new.name)) is gone, and the \(words.tenant) with it"
+                : "the \(words.tenant)'s \(words.side) (the old one, \(old.name)) is gone, and the \(words.tenant) with it",
+            remedy: "Start the \(words.tenant) anew. Its disks are as it left them.", final: .lost)
     }
 }

@@ -6,7 +6,7 @@ import Linux
 import QMP
 
 /// A QEMU of this host as recovery finds it.
-struct ProcessSide: RecoverableSide {
+struct ProcessSide: RecoverableQEMU {
     let identity: ProcessIdentity?
     let endpoint: String
     let client: QMPClient?
@@ -44,18 +44,51 @@ struct ProcessSide: RecoverableSide {
     func close() { client?.close() }
 }
 
+/// A side that is a QEMU.
+protocol RecoverableQEMU: RecoverableSide {
+    /// Its monitor; `nil` when it is gone or silent.
+    var client: QMPClient? { get }
+}
+
+extension RecoverableQEMU {
+    func restore(resume: Bool, of entry: HandoffEntry) async throws -> GuestRecovery.Conclusion? {
+        if let client {
+            try await OldSide.restore(client, settings: entry.oldSettings, resume: resume)
+        } else if entry.oldSettings != nil {
+            return GuestRecovery.Conclusion(
+                outcome: .rolledBack,
+                summary: """
+                    rolled back: the guest is on the old QEMU (\(name)), which does not answer and keeps the \
+                    migration settings of a refresh
+                    """,
+                remedy: "Let go of its monitor (\(endpoint)) and run `hyperfresh recover` again.")
+        }
+        return nil
+    }
+
+    func run(resume: Bool, of entry: HandoffEntry) async throws {
+        guard let client else { return }
+        if resume { _ = try await client.execute(Cont()) }
+        if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
+        _ = try? await client.execute(AnnounceSelf())
+    }
+}
+
 /// The sockets, the pid file and the listeners of a guest that moves between two QEMUs of this host.
 struct EndpointPlaces: RecoveryPlaces {
     let facts: HandoffFacts
+    /// The new side's monitor; `nil` when it is gone or silent.
+    let new: QMPClient?
 
-    func rescue(into new: QMPClient) async {
+    func rescue() async {
+        guard let new else { return }
         for followUp in facts.followUps where followUp.needsOldProcess {
             guard let handle = try? ProcessHandle(facts.old) else { return }
             try? await followUp.perform(on: new, old: handle)
         }
     }
 
-    func settle(on new: QMPClient?) async throws {
+    func settle() async throws {
         if let new {
             for followUp in facts.followUps where !followUp.needsOldProcess { try? await followUp.perform(on: new) }
         }
@@ -77,7 +110,7 @@ extension GuestRecovery {
         return GuestRecovery(
             entry: entry, state: state, journal: journal,
             old: await ProcessSide.observe(facts.old, at: facts.oldQMP), new: new,
-            places: EndpointPlaces(facts: facts))
+            places: EndpointPlaces(facts: facts, new: new.client))
     }
 
     /// A QEMU that was started but not recorded: the handoff's id is in the temporary names on its command line.

@@ -6,7 +6,7 @@ struct RefreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh",
         abstract: "Put something fresh beneath running guests.",
-        subcommands: [RefreshGuestCommand.self, RefreshHypervisorCommand.self]
+        subcommands: [RefreshGuestCommand.self, RefreshHypervisorCommand.self, RefreshSystemCommand.self]
     )
 }
 

@@ -16,6 +16,41 @@ struct RefreshHypervisorCommand: AsyncParsableCommand {
     @Argument(help: "The hypervisor's name.")
     var hypervisor: String
 
+    @OptionGroup var bounds: StackRefreshOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        try await bounds.refresh(HypervisorRefreshRequest(hypervisor: hypervisor), common)
+    }
+}
+
+/// `hyperfresh refresh os`.
+struct RefreshSystemCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "os",
+        abstract: "Put a fresh operating system beneath all containers of one.",
+        discussion: """
+            A fresh OS VM boots beside the old one. Each container is relocated to it, with a commit of its own, and the old \
+            OS VM is ended when it has no container left. A container that cannot be relocated stays where it is; run the \
+            same again to move the rest.
+            """
+    )
+
+    @Argument(help: "The OS VM's name.")
+    var system: String
+
+    @OptionGroup var bounds: StackRefreshOptions
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        var request = HypervisorRefreshRequest(hypervisor: system)
+        request.isOfSystem = true
+        try await bounds.refresh(request, common)
+    }
+}
+
+/// What a refresh of a hypervisor and that of an OS VM are told alike.
+struct StackRefreshOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "The image of the new one: a name in the image cache, or an image's folder. Default: the stack file's.",
@@ -23,30 +58,31 @@ struct RefreshHypervisorCommand: AsyncParsableCommand {
         completion: .directory)
     var image: String?
 
-    @Flag(help: "Do everything up to linked guests in a new hypervisor, then remove it again. No guest pauses.")
+    @Flag(help: "Do everything up to linked guests or containers in a new one, then remove it again. Nothing pauses.")
     var dryRun = false
 
-    @Option(help: "How many guests may be stopped at once.")
+    @Option(help: "How many guests or containers may be stopped at once.")
     var parallel = 1
 
-    @Option(help: "Roll a guest back if it is stopped for longer than this (100ms, 1.5s).")
-    var maxDowntime = DurationArgument(.seconds(2))
+    @Option(
+        help:
+            "Roll a guest or container back if it is stopped for longer than this (100ms, 1.5s). Default: 2s for guests, 30s for containers."
+    )
+    var maxDowntime: DurationArgument?
 
     @Option(help: "Roll back what is not committed by then.")
     var timeout = DurationArgument(.seconds(600))
-
-    @OptionGroup var common: CommonOptions
 
     func validate() throws {
         if parallel < 1 { throw ValidationError("--parallel is 1 or more.") }
     }
 
-    func run() async throws {
-        var request = HypervisorRefreshRequest(hypervisor: hypervisor)
+    func refresh(_ wish: HypervisorRefreshRequest, _ common: CommonOptions) async throws {
+        var request = wish
         request.image = image
         request.isRehearsal = dryRun
         request.parallelism = parallel
-        request.maximumDowntime = maxDowntime.duration
+        request.maximumDowntime = maxDowntime?.duration ?? (wish.isOfSystem ? .seconds(30) : .seconds(2))
         request.timeout = timeout.duration
         let refresh = common.host().refresh(request)
         InterruptSignals.handle { refresh.cancel() }

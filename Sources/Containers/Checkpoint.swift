@@ -1,0 +1,225 @@
+public import Hypervisors
+
+/// How a container is taken out of one OS VM and put into another, by CRIU.
+///
+/// CRIU is called itself, not through runc: runc can neither keep what it restored from running until it may, nor keep what
+/// it dumped for the case that it must come back (docs/decisions/0012-criu-without-runc.md).
+extension ContainerPlace {
+    /// What all calls of CRIU have in common: `$pid` is the container's first process.
+    ///
+    /// Its network namespace is not CRIU's to move: the new OS VM has one like it.
+    private var common: String {
+        """
+        pid=$(cat \(files.pidFile))
+        network=$(stat --dereference --format=%i \(files.networkNamespace))
+        common="--tree $pid --track-mem --tcp-established --network-lock nftables --file-locks --link-remap
+            --external net[$network]:network --root \(files.root) --manage-cgroups=ignore --verbosity=3"
+        """
+    }
+
+    /// Shell lines that say that CRIU is at work on the container, until the script's end.
+    ///
+    /// Whoever killed CRIU would leave its code in the processes: it is waited for.
+    private var atWork: String {
+        "echo $$ >\(files.directory)/at-work; trap 'rm -f \(files.directory)/at-work' EXIT"
+    }
+
+    /// Shell lines that wait until CRIU is not at work any more, whoever started it.
+    private var leftAlone: String {
+        """
+        tries=0
+        while [ -s \(files.directory)/at-work ] && kill -0 $(cat \(files.directory)/at-work) 2>/dev/null; do
+            tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "CRIU is still at work on it" >&2; exit 1; }
+            sleep 0.1
+        done
+        """
+    }
+
+    /// Copies memory into the image store while the container runs: all of it, then what was written since.
+    ///
+    /// - Parameter round: From 0, each once.
+    /// - Returns: How many bytes were copied.
+    /// - Throws: ``HypervisorError`` with CRIU's words; the container is as it was.
+    public func copyMemory(round: Int) async throws(HypervisorError) -> UInt64 {
+        let before = round > 0 ? "--prev-images-dir ../\(round - 1)" : ""
+        let text = try await agent.run(
+            """
+            \(atWork)
+            \(mounting)
+            images=\(files.store)/\(round)
+            rm -rf $images; mkdir $images
+            \(common)
+            criu pre-dump $common --images-dir $images \(before) --log-file criu.log >/dev/null 2>&1 || {
+                grep Error $images/criu.log >&2; exit 1; }
+            cat $images/pages-*.img | wc -c
+            """, to: "copy the memory of container \(name)", within: .seconds(120))
+        return UInt64(text.filter { !$0.isWhitespace }) ?? 0
+    }
+
+    /// Freezes the container and brings what is left of it into the image store, which is free for the new OS VM then.
+    ///
+    /// The frozen processes stay, until it is certain that they are not needed any more.
+    ///
+    /// - Parameters:
+    ///   - rounds: How many rounds of copying went before.
+    ///   - deadline: How long it may take.
+    /// - Returns: When what happened.
+    /// - Throws: ``HypervisorError`` with CRIU's words.
+    public func leave(afterRounds rounds: Int, within deadline: Duration) async throws(HypervisorError) -> StepTimes {
+        let before = rounds > 0 ? "--prev-images-dir ../\(rounds - 1)" : ""
+        let text = try await agent.run(
+            """
+            \(StepTimes.shell)
+            \(atWork)
+            images=\(files.store)/\(rounds)
+            \(mounting)
+            rm -rf $images; mkdir $images
+            \(common)
+            for descriptor in 1 2; do readlink /proc/$pid/fd/$descriptor || true; done | grep '^pipe:' | sort -u >$images/output || true
+            cp /run/runc/\(name)/state.json $images/runc.json
+            cp \(files.runtimeBundle)/config.json $images/config.json
+            echo $pid >$images/pid
+            echo \(rounds) >\(files.store)/last
+            step begin
+            \(ContainerNetwork.disconnect(spec))
+            step disconnect
+            echo 1 >\(files.controlGroupFolder)/cgroup.freeze
+            until
+                frozen=0
+                while read -r key value; do [ "$key" != frozen ] || frozen=$value; done <\(files.controlGroupFolder)/cgroup.events
+                [ $frozen = 1 ]
+            do :; done
+            step freeze
+            criu dump $common --leave-running --freeze-cgroup \(files.controlGroupFolder) --images-dir $images \(before) \
+                --log-file criu.log >/dev/null 2>&1 || { grep Error $images/criu.log >&2; exit 1; }
+            step dump
+            sync --file-system \(files.bundle)
+            umount \(files.store)
+            step unmount
+            """, to: "dump container \(name)", within: deadline)
+        return StepTimes(text)
+    }
+
+    /// Starts what will restore the container, up to the point where it needs the images.
+    ///
+    /// - Throws: ``HypervisorError``.
+    public func expect() async throws(HypervisorError) {
+        try await agent.run(
+            """
+            rm -f \(files.pidFile)
+            \(startingUnit)
+            """, [restoring], to: "get ready for container \(name)")
+    }
+
+    /// What the unit runs: waits for the word, restores, and lasts as long as the container's first process.
+    ///
+    /// CRIU joins the container's control group, and so does what it makes. Whatever it makes is stopped, not running.
+    private var restoring: String {
+        """
+        \(StepTimes.shell)
+        read -r word <\(files.directory)/go
+        exec 4>\(files.directory)/restored
+        step begin >&4
+        mount -o dax=always "$(cat \(files.deviceFile))" \(files.store) 2>&4 || exit 1
+        step mount >&4
+        read -r last <\(files.store)/last
+        images=\(files.store)/$last output=
+        while read -r pipe; do output="$output --inherit-fd fd[1]:$pipe"; done <$images/output
+        rm -f \(files.directory)/pid.new
+        {
+            sh -c 'echo $$ >\(files.controlGroupFolder)/cgroup.procs; exec "$@"' sh \
+                criu restore --images-dir $images --restore-detached --leave-stopped --pidfile \(files.directory)/pid.new \
+                --tcp-established --network-lock nftables --file-locks --link-remap --root \(files.root) \
+                --inherit-fd "fd[3]:network" $output --manage-cgroups=ignore --verbosity=3 \
+                --log-file \(files.directory)/restore.log 3<\(files.networkNamespace) 4>&- 2>/dev/null
+            echo $? >\(files.directory)/done
+        } | cat >\(files.console) 4>&- &
+        read -r status <\(files.directory)/done
+        [ $status = 0 ] || { grep Error \(files.directory)/restore.log >&4; exit 1; }
+        mv \(files.directory)/pid.new \(files.pidFile)
+        step restore >&4
+        exec 4>&-
+        exec tail --pid="$(cat \(files.pidFile))" -s 0.5 -f /dev/null
+        """
+    }
+
+    /// Restores the container from the image store; its processes are complete and stopped then.
+    ///
+    /// - Parameter deadline: How long it may take.
+    /// - Returns: When what happened.
+    /// - Throws: ``HypervisorError`` with CRIU's words.
+    public func arrive(within deadline: Duration) async throws(HypervisorError) -> StepTimes {
+        let text = try await agent.run(
+            """
+            timeout "$1" cat \(files.directory)/restored &
+            echo go >\(files.directory)/go
+            wait
+            [ -s \(files.pidFile) ]
+            """, ["\(max(1, deadline.components.seconds))"], to: "restore container \(name)", within: deadline)
+        return StepTimes(text)
+    }
+
+    /// Lets what was restored run, and the network hear it.
+    ///
+    /// - Throws: ``HypervisorError``.
+    public func resume() async throws(HypervisorError) {
+        try await agent.run(
+            """
+            \(ContainerNetwork.connect(spec))
+            set --
+            while read -r process; do set -- "$@" $process; done <\(files.controlGroupFolder)/cgroup.procs
+            [ $# -gt 0 ] || { echo "it has no process" >&2; exit 1; }
+            kill -CONT "$@"
+            """, to: "let container \(name) run")
+    }
+
+    /// Makes runc know what was restored, and frees the image store.
+    ///
+    /// Its record names the first process, by pid and start time, and its namespaces.
+    ///
+    /// - Throws: ``HypervisorError``.
+    public func adopt() async throws(HypervisorError) {
+        try await agent.run(
+            """
+            \(mounting)
+            read -r last <\(files.store)/last
+            images=\(files.store)/$last
+            old=$(cat $images/pid) new=$(cat \(files.pidFile))
+            start=$(sed 's/.*) //' /proc/$new/stat | cut -d ' ' -f 20)
+            cp $images/config.json \(files.runtimeBundle)/config.json
+            mkdir -p -m 0711 /run/runc/\(name)
+            sed "s/\\"init_process_pid\\":$old,/\\"init_process_pid\\":$new,/; s/\\"init_process_start\\":[0-9]*/\\"init_process_start\\":$start/
+                s#/proc/$old/#/proc/$new/#g" $images/runc.json >/run/runc/\(name)/state.json
+            umount \(files.store)
+            """, to: "make runc know container \(name)")
+    }
+
+    /// Ends what is there of the container, for good, and lets go of the image store.
+    ///
+    /// - Parameter deadline: How long the agent may take.
+    /// - Throws: ``HypervisorError`` when that cannot be made sure of.
+    public func end(within deadline: Duration = .seconds(20)) async throws(HypervisorError) {
+        try await agent.run(
+            """
+            \(ContainerNetwork.disconnect(spec)) 2>/dev/null || true
+            \(ending)
+            rm -rf /run/runc/\(name)
+            \(unmounting)
+            """, to: "end container \(name)", within: deadline)
+    }
+
+    /// Brings a container back that was on its way: its processes go on where they were frozen.
+    ///
+    /// - Parameter thaw: Whether they ran before.
+    /// - Throws: ``HypervisorError`` when it is not there any more.
+    public func takeBack(thaw: Bool) async throws(HypervisorError) {
+        try await agent.run(
+            """
+            \(leftAlone)
+            grep -q 'populated 1' \(files.controlGroupFolder)/cgroup.events || { echo "it has no process" >&2; exit 1; }
+            \(unmounting)
+            \(ContainerNetwork.connect(spec))
+            \(thaw ? "echo 0 >\(files.controlGroupFolder)/cgroup.freeze" : ":")
+            """, to: "let container \(name) go on", within: .seconds(90))
+    }
+}

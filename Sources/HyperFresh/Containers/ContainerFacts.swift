@@ -1,0 +1,43 @@
+import JSON
+import Linux
+
+/// What the journal's first record holds of a container's relocation.
+struct ContainerFacts: Sendable, Hashable {
+    var container: String
+    var stack: String
+    /// The OS VM, and its instance, that has the container.
+    var oldSystem: String
+    var oldInstance: String
+    /// The OS VM, and its instance, that is to have it; the same OS VM when that is refreshed.
+    var newSystem: String
+    var newInstance: String
+    /// The file with the image store: locked while a controller is at work on the container.
+    var storeFile: String
+    var isRehearsal: Bool
+
+    /// Whether the relocation concerns an OS VM.
+    func concerns(_ system: String) -> Bool { oldSystem == system || newSystem == system }
+
+    var json: [String: JSONValue] {
+        [
+            "kind": "container", "container": .string(container), "stack": .string(stack),
+            "old_system": .string(oldSystem), "old_instance": .string(oldInstance),
+            "new_system": .string(newSystem), "new_instance": .string(newInstance),
+            "store_file": .string(storeFile), "dry_run": .bool(isRehearsal),
+        ]
+    }
+}
+
+extension ContainerFacts {
+    init?(json: [String: JSONValue]) {
+        guard json["kind"]?.string == "container", let container = json["container"]?.string,
+            let stack = json["stack"]?.string, let oldSystem = json["old_system"]?.string,
+            let oldInstance = json["old_instance"]?.string, let newSystem = json["new_system"]?.string,
+            let newInstance = json["new_instance"]?.string, let storeFile = json["store_file"]?.string,
+            let isRehearsal = json["dry_run"]?.bool
+        else { return nil }
+        self.init(
+            container: container, stack: stack, oldSystem: oldSystem, oldInstance: oldInstance, newSystem: newSystem,
+            newInstance: newInstance, storeFile: storeFile, isRehearsal: isRehearsal)
+    }
+}

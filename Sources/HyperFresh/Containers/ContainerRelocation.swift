@@ -1,0 +1,202 @@
+import Containers
+import Handoff
+import Hypervisors
+import Linux
+import Synchronization
+
+/// One relocation of one container, from request to report.
+final class ContainerRelocation: Sendable {
+    let request: RelocationRequest
+    let host: Host
+    let tell: @Sendable (RelocationProgress) -> Void
+    private let began = ContinuousClock.now
+
+    private struct State {
+        var isCancelled = false
+        var driver: HandoffDriver?
+    }
+    private let state = Mutex(State())
+
+    private var store: StackStore { StackStore(stateDirectory: host.stateDirectory) }
+
+    init(_ request: RelocationRequest, host: Host, tell: @escaping @Sendable (RelocationProgress) -> Void) {
+        self.request = request
+        self.host = host
+        self.tell = tell
+    }
+
+    /// Rolls back what is not committed; what is goes on to its end.
+    func cancel() {
+        let driver = state.withLock { state in
+            state.isCancelled = true
+            return state.driver
+        }
+        driver?.happened(.cancelled)
+    }
+
+    func run() async -> RelocationReport {
+        var report = RelocationReport(container: request.container, to: request.target)
+        do throws(HyperFreshError) {
+            let route = try find()
+            report.from = route.source.name
+            try await withLocks(route, &report)
+        } catch {
+            report.failure = error
+            if report.handover == nil { report.outcome = error.exitCode == 1 ? .rolledBack : .blocked }
+        }
+        report.totalMilliseconds = (.now - began).milliseconds
+        return report
+    }
+
+    // MARK: Which
+
+    private struct Route {
+        let stack: Stack
+        let container: ContainerSpec
+        let source: HypervisorSpec
+        let target: HypervisorSpec
+    }
+
+    private func find() throws(HyperFreshError) -> Route {
+        for name in store.stackNames() {
+            let stack = try store.stack(name)
+            guard let container = stack.containers.first(where: { $0.name == request.container }) else { continue }
+            guard let target = stack.systems.first(where: { $0.name == request.target }) else {
+                throw HyperFreshError(
+                    "stack \(name) has no OS VM \(request.target)",
+                    remedy: "It has: \(stack.systems.map(\.name).joined(separator: ", ")).",
+                    exitCode: HyperFreshError.usage)
+            }
+            guard let source = stack.systems.first(where: { store.placement(of: $0.name)[container.name] != nil })
+            else {
+                throw HyperFreshError(
+                    "container \(container.name) is in no OS VM", remedy: "Start it: `hyperfresh up`.",
+                    exitCode: RefreshOutcome.blocked.exitCode)
+            }
+            try compare(source, target)
+            return Route(stack: stack, container: container, source: source, target: target)
+        }
+        throw HyperFreshError(
+            "there is no container \(request.container)", remedy: "`hyperfresh ps` shows those of this host.",
+            exitCode: HyperFreshError.usage)
+    }
+
+    private func compare(_ source: HypervisorSpec, _ target: HypervisorSpec) throws(HyperFreshError) {
+        if let expected = request.source, expected != source.name {
+            throw HyperFreshError(
+                "container \(request.container) is in \(source.name), not in \(expected)",
+                guestState: "Nothing was touched.", remedy: "`hyperfresh ps` shows where containers are.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        guard source.name != target.name else {
+            throw HyperFreshError(
+                "container \(request.container) is in \(target.name) already", guestState: "Nothing was touched.",
+                remedy: "Name another OS VM; `hyperfresh refresh os \(target.name)` puts a fresh one in its place.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+    }
+
+    // MARK: How
+
+    private func withLocks(_ route: Route, _ report: inout RelocationReport) async throws(HyperFreshError) {
+        // In one order, whatever the direction: two relocations must not wait for each other.
+        let names = [route.source.name, route.target.name].sorted()
+        let first = try store.lock(names[0])
+        defer { first.release() }
+        let second = try store.lock(names[1])
+        defer { second.release() }
+        let old = try await instance(of: route.source)
+        defer { old.close() }
+        report.old = InstanceReport(old.record)
+        let new = try await instance(of: route.target)
+        defer { new.close() }
+        report.new = InstanceReport(new.record)
+        try await relocate(
+            from: ContainerSeat(stack: route.stack, container: route.container, hypervisor: old),
+            to: ContainerSeat(stack: route.stack, container: route.container, hypervisor: new), &report)
+    }
+
+    /// The one instance of an OS VM, whose agent answers.
+    private func instance(of spec: HypervisorSpec) async throws(HyperFreshError) -> Hypervisor {
+        try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        guard alive.count == 1, let record = alive.first else {
+            throw HyperFreshError(
+                alive.isEmpty
+                    ? "OS VM \(spec.name) does not run" : "a refresh of OS VM \(spec.name) goes on or was cut short",
+                guestState: "Nothing was touched.",
+                remedy: alive.isEmpty ? "Start it: `hyperfresh up`." : "Finish it: `hyperfresh recover`.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        do throws(HypervisorError) {
+            let system = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+            if await system.agent.answers(within: .seconds(20)) { return system }
+            system.close()
+        } catch {
+            throw HyperFreshError(error)
+        }
+        throw HyperFreshError(
+            "the agent of OS VM \(spec.name) does not answer", guestState: "Nothing was touched.",
+            remedy: "See its console.", exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    private func relocate(
+        from old: ContainerSeat, to new: ContainerSeat, _ report: inout RelocationReport
+    ) async throws(HyperFreshError) {
+        do throws(HyperFreshError) {
+            try await timed("prepare") { () throws(HyperFreshError) in
+                try new.storeFile.verify()
+                try await new.makeReady()
+                try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
+            }
+            let handoff = ContainerHandoff(
+                stack: old.stack, old: old, new: new, group: HandoverGroup([old.container.name], limit: 1), host: host,
+                isRehearsal: request.isRehearsal, maximumDowntime: request.maximumDowntime,
+                timeout: max(.seconds(1), request.timeout - (.now - began)))
+            let handover = await handoff.run(register: register, tell: { self.pass($0) })
+            report.handover = handover
+            report.outcome = handover.outcome
+            report.failure = handover.failure
+        } catch {
+            await leave(new)
+            throw error
+        }
+        switch report.outcome {
+        case .refreshed: await leave(old)
+        case .rehearsed, .rolledBack, .timedOut: await leave(new)
+        default: break
+        }
+    }
+
+    /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.
+    private func leave(_ seat: ContainerSeat) async {
+        do throws(HyperFreshError) { try await seat.vacate() } catch {
+            tell(.note("\(seat.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)"))
+        }
+    }
+
+    private func register(_ driver: HandoffDriver) {
+        let isCancelled = state.withLock { state in
+            state.driver = driver
+            return state.isCancelled
+        }
+        if isCancelled { driver.happened(.cancelled) }
+    }
+
+    private func pass(_ progress: RefreshProgress) {
+        switch progress {
+        case .began(let phase): tell(.began(phase.rawValue))
+        case .ended(let timing): tell(.ended(timing.phase.rawValue, milliseconds: timing.milliseconds))
+        case .note(let text): tell(.note(text))
+        case .finished: break
+        }
+    }
+
+    private func timed(_ phase: String, _ work: () async throws(HyperFreshError) -> Void) async throws(HyperFreshError)
+    {
+        tell(.began(phase))
+        let begin = ContinuousClock.now
+        defer { tell(.ended(phase, milliseconds: (.now - begin).milliseconds)) }
+        try await work()
+    }
+}
