@@ -25,6 +25,30 @@ enum Sample {
             }.joined()
     }
 
+    /// A stack with two OS VMs, of which the first has two containers.
+    static func systems(hyperplexor: String = "") throws -> Stack {
+        let text = systemsText(hyperplexor: hyperplexor)
+        return try StackFile.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")
+    }
+
+    static func systemsText(hyperplexor: String = "") -> String {
+        "version: 1\nname: rack7\n" + (hyperplexor.isEmpty ? "" : "hyperplexor: {\(hyperplexor)}\n") + """
+            systems:
+              - name: gamma
+                containers:
+                  - name: redis
+                    bundle: ./redis
+                    memory: 16M
+                  - name: worker
+                    bundle: ./worker
+              - name: delta
+                containers:
+                  - name: mail
+                    bundle: ./mail
+
+            """
+    }
+
     static func record(_ id: String, of hypervisor: String = "alpha", started: Int64 = 1) -> InstanceRecord {
         InstanceRecord(
             id: id, hypervisor: hypervisor, stack: "rack7", image: "/images/standard",

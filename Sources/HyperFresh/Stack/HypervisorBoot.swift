@@ -26,7 +26,7 @@ struct HypervisorBoot {
         let (id, folder): (String, InstanceFolder)
         do throws(SystemError) { (id, folder) = try store.createInstance(of: spec.name) } catch {
             throw HyperFreshError(
-                "the state of hypervisor \(spec.name) cannot be kept", because: error,
+                "the state of \(spec.kind) \(spec.name) cannot be kept", because: error,
                 remedy: "Make \(store.stateDirectory) this user's own, or name another folder with --state-dir.")
         }
         var process: ProcessIdentity?
@@ -58,7 +58,7 @@ struct HypervisorBoot {
                 _ = await Task { await handle.waitForExit(within: .seconds(20)) }.value
             }
             store.forget(spec.name, instance: id)
-            throw Self.failure(error, spec.name, evidence: evidence)
+            throw Self.failure(error, "\(spec.kind) \(spec.name)", evidence: evidence)
         }
     }
 
@@ -94,7 +94,7 @@ struct HypervisorBoot {
         guard let manager = SystemdManager.own() else { return }
         try await manager.adopt(
             process.pid, as: SystemdManager.scopeName("hyperfresh-\(spec.name)-\(process.pid)"), like: getpid(),
-            description: "Hypervisor \(spec.name)")
+            description: "\(spec.isSystem ? "OS VM" : "Hypervisor") \(spec.name)")
     }
 
     private func reach(
@@ -104,7 +104,7 @@ struct HypervisorBoot {
         while !Files.exists(folder.agentSocket) || !Files.exists(folder.qmpSocket) {
             if await handle.waitForExit(within: .milliseconds(20)) || ContinuousClock.now > end || Task.isCancelled {
                 throw HyperFreshError(
-                    "the QEMU of hypervisor \(spec.name) did not start", remedy: "Its own words say why.")
+                    "the QEMU of \(spec.kind) \(spec.name) did not start", remedy: "Its own words say why.")
             }
         }
         let hypervisor = try await Hypervisor.reach(record, in: folder)
@@ -118,25 +118,35 @@ struct HypervisorBoot {
             hypervisor.close()
             throw HyperFreshError(
                 handle.hasExited
-                    ? "hypervisor \(spec.name) died while it booted"
-                    : "the agent of hypervisor \(spec.name) never answered",
+                    ? "\(spec.kind) \(spec.name) died while it booted"
+                    : "the agent of \(spec.kind) \(spec.name) never answered",
                 remedy: "The end of its console says how far it came. Is its image whole, and its memory enough?")
         }
         return hypervisor
     }
+
+    /// What containers need of the kernel beside what every hypervisor has: the first of them, and the first that is frozen,
+    /// would wait for it.
+    private static let containerModules = [
+        "virtiofs", "veth", "nf_tables", "nfnetlink", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "unix_diag",
+        "netlink_diag", "af_packet_diag",
+    ]
 
     /// What runs in it, by its own word.
     private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
         var record = hypervisor.record
         let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let fraction = "\(1_000_000 + microseconds)".dropFirst()
+        let modules = spec.isSystem ? Self.containerModules : []
         let words = try? await hypervisor.agent.run(
             // Its clock was set from an RTC that counts whole seconds; guests' RTCs run on it.
             """
             date --set="@$1" >/dev/null
+            [ -z "$2" ] || modprobe --all --quiet $2 </dev/null >/dev/null 2>&1 &
             uname -r
             qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'
-            """, ["\(seconds).\(fraction)"], to: "set its clock and ask for its versions")
+            """, ["\(seconds).\(fraction)", modules.joined(separator: " ")],
+            to: "set its clock and ask for its versions")
         if let versions = Self.versions(in: words ?? "") { (record.kernel, record.qemu) = versions }
         return record
     }
@@ -179,13 +189,13 @@ struct HypervisorBoot {
     private static func failure(_ error: any Error, _ name: String, evidence: [String]) -> HyperFreshError {
         if Task.isCancelled {
             return HyperFreshError(
-                "the start of hypervisor \(name) was cut short",
+                "the start of \(name) was cut short",
                 remedy: "Nothing of it is left. Start it again when it suits."
             ).adding(evidence: evidence)
         }
         if let error = error as? HyperFreshError { return error.adding(evidence: evidence) }
         return HyperFreshError(
-            "hypervisor \(name) could not be started", because: error, remedy: "`hyperfresh doctor` looks at this host."
+            "\(name) could not be started", because: error, remedy: "`hyperfresh doctor` looks at this host."
         ).adding(evidence: evidence)
     }
 }

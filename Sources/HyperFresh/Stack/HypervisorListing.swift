@@ -3,7 +3,7 @@ public import JSON
 import Linux
 import QMP
 
-/// A hypervisor of this host, as `ps` shows it.
+/// A hypervisor or OS VM of this host, as `ps` shows it.
 public struct HypervisorStatus: Sendable, JSONRepresentable {
     /// Its name.
     public let name: String
@@ -11,27 +11,32 @@ public struct HypervisorStatus: Sendable, JSONRepresentable {
     public let stack: String
     /// Its running instances, the oldest first: one, two during a refresh, none when it died.
     public let instances: [InstanceReport]
-    /// Its guests.
+    /// Whether it is an OS VM, whose tenants are containers.
+    public let isSystem: Bool
+    /// Its guests, or the containers that are in it.
     public let guests: [InnerGuestStatus]
 
-    /// `name`, `stack`, `instances`, `guests`.
+    /// `name`, `kind` (`hypervisor` or `os`), `stack`, `instances`, and `guests` or `containers`.
     public var json: JSONValue {
         [
-            "name": .string(name), "stack": .string(stack), "instances": .array(instances.map(\.json)),
-            "guests": .array(guests.map(\.json)),
+            "name": .string(name), "kind": isSystem ? "os" : "hypervisor", "stack": .string(stack),
+            "instances": .array(instances.map(\.json)),
+            isSystem ? "containers" : "guests": .array(guests.map(\.json)),
         ]
     }
 }
 
-/// A guest in a hypervisor, as `ps` shows it.
+/// A guest in a hypervisor or a container in an OS VM, as `ps` shows it.
 public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
     /// Its name.
     public let name: String
     /// The instance that has it; `nil` when it was never started.
     public let instance: String?
     /// QEMU's word for its state, `stopped` without a QEMU, `lost` without its hypervisor, `unknown` where nobody answers.
+    ///
+    /// Of a container: `running`, `frozen` (as before it is moved), `paused` (as it was restored), or the latter three.
     public let state: String
-    /// Its memory in bytes.
+    /// Its memory in bytes; of a container, the most that it may use.
     public let memory: UInt64
 
     /// `name`, `instance`, `state`, `memory`.
@@ -72,19 +77,33 @@ struct HypervisorListing {
             }
         }
         defer { for hypervisor in reached.values { hypervisor.close() } }
+        func status(
+            _ name: String, memory: UInt64, _ state: (Hypervisor?) async -> String
+        ) async -> InnerGuestStatus {
+            let instance = placement[name]
+            let isAlive = alive.contains { $0.id == instance }
+            let word =
+                if instance == nil { "stopped" } else if !isAlive { "lost" } else if lock == nil { "refreshing" } else {
+                    await state(instance.flatMap { reached[$0] })
+                }
+            return InnerGuestStatus(name: name, instance: instance, state: word, memory: memory)
+        }
         var guests: [InnerGuestStatus] = []
         for guest in spec.guests {
-            let instance = placement[guest.name]
-            let isAlive = alive.contains { $0.id == instance }
-            let state =
-                if instance == nil { "stopped" } else if !isAlive { "lost" } else if lock == nil { "refreshing" } else {
-                    await state(of: guest, in: instance.flatMap { reached[$0] }, stack)
-                }
+            guests.append(await status(guest.name, memory: guest.memory) { await state(of: guest, in: $0, stack) })
+        }
+        for container in spec.isSystem ? store.containers(of: spec, in: stack) : [] {
             guests.append(
-                InnerGuestStatus(name: guest.name, instance: instance, state: state, memory: guest.memory))
+                await status(container.name, memory: container.memory) { await state(of: container, in: $0, stack) })
         }
         return HypervisorStatus(
-            name: spec.name, stack: stack.name, instances: alive.map(InstanceReport.init), guests: guests)
+            name: spec.name, stack: stack.name, instances: alive.map(InstanceReport.init), isSystem: spec.isSystem,
+            guests: guests)
+    }
+
+    private func state(of container: ContainerSpec, in hypervisor: Hypervisor?, _ stack: Stack) async -> String {
+        guard let hypervisor else { return "unknown" }
+        return await ContainerSeat(stack: stack, container: container, hypervisor: hypervisor).state()
     }
 
     private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor?, _ stack: Stack) async -> String {

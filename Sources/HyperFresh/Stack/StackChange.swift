@@ -1,10 +1,10 @@
 import Hypervisors
 
-/// What becomes of guests and hypervisors that a stack file has no more.
+/// What becomes of guests, containers, hypervisors and OS VMs that a stack file has no more.
 public enum OrphanPolicy: Sendable, Hashable {
     /// `up` says which there are, and touches nothing.
     case refuse
-    /// They are shut down and removed; guests that take longer than the grace are ended.
+    /// They are shut down and removed; guests and containers that take longer than the grace are ended.
     case remove(grace: Duration)
 }
 
@@ -19,8 +19,17 @@ struct StackChange {
         let hypervisor: HypervisorSpec
     }
 
+    /// A container in an OS VM, for which the file has no place any more.
+    struct ContainerOrphan {
+        let container: ContainerSpec
+        /// The OS VM that has it, as it was at the last `up`.
+        let system: HypervisorSpec
+    }
+
     /// Guests to be removed.
     var orphanedGuests: [Orphan] = []
+    /// Containers to be removed, from OS VMs that stay.
+    var orphanedContainers: [ContainerOrphan] = []
     /// Hypervisors to be taken down, with all that is in them.
     var orphanedHypervisors: [HypervisorSpec] = []
     /// Each change that what runs could not follow, such as "guest web: memory".
@@ -33,15 +42,21 @@ struct StackChange {
     ///   - new: As the file has it now.
     ///   - isUp: Whether anything of a hypervisor is there.
     ///   - isPlaced: Whether a guest has a place in a hypervisor.
+    ///   - systemOf: The OS VM that has a container; `nil` where none has it.
     init(
         from old: Stack, to new: Stack, isUp: (HypervisorSpec) -> Bool,
-        isPlaced: (InnerGuestSpec, HypervisorSpec) -> Bool
+        isPlaced: (InnerGuestSpec, HypervisorSpec) -> Bool,
+        systemOf: (ContainerSpec) -> HypervisorSpec? = { _ in nil }
     ) {
         let running = old.hypervisors.filter(isUp)
         if !running.isEmpty, old.hyperplexor != new.hyperplexor { alterations.append("hyperplexor") }
         for hypervisor in running {
             guard let wanted = new.hypervisors.first(where: { $0.name == hypervisor.name }) else {
                 orphanedHypervisors.append(hypervisor)
+                continue
+            }
+            if wanted.isSystem != hypervisor.isSystem {
+                alterations.append("\(hypervisor.kind) \(hypervisor.name) is a \(wanted.kind) now")
                 continue
             }
             for guest in hypervisor.guests where isPlaced(guest, hypervisor) {
@@ -52,6 +67,24 @@ struct StackChange {
                 let keys = guest.keys(otherThanIn: same)
                 if !keys.isEmpty { alterations.append("guest \(guest.name): \(keys.joined(separator: ", "))") }
             }
+        }
+        compareContainers(from: old, to: new, systemOf: systemOf)
+    }
+
+    /// Which OS VM has a container is not the file's to say once it runs: it may have been relocated.
+    private mutating func compareContainers(
+        from old: Stack, to new: Stack, systemOf: (ContainerSpec) -> HypervisorSpec?
+    ) {
+        for container in old.containers {
+            guard let system = systemOf(container),
+                !orphanedHypervisors.contains(where: { $0.name == system.name })
+            else { continue }
+            guard let same = new.containers.first(where: { $0.name == container.name }) else {
+                orphanedContainers.append(ContainerOrphan(container: container, system: system))
+                continue
+            }
+            let keys = container.keys(otherThanIn: same)
+            if !keys.isEmpty { alterations.append("container \(container.name): \(keys.joined(separator: ", "))") }
         }
     }
 }
@@ -64,6 +97,16 @@ extension InnerGuestSpec {
             ("cpu-model", cpuModel == other.cpuModel), ("boot", boot == other.boot),
             ("console", console == other.console), ("virtio", virtio == other.virtio), ("disks", disks == other.disks),
             ("networks", networks == other.networks), ("extra-arguments", extraArguments == other.extraArguments),
+        ]
+        return keys.filter { !$0.1 }.map(\.0)
+    }
+}
+
+extension ContainerSpec {
+    /// The keys, as a stack file names them, whose values differ.
+    fileprivate func keys(otherThanIn other: ContainerSpec) -> [String] {
+        let keys = [
+            ("bundle", bundle == other.bundle), ("memory", memory == other.memory), ("network", card == other.card),
         ]
         return keys.filter { !$0.1 }.map(\.0)
     }

@@ -3,11 +3,11 @@ import Hypervisors
 import Linux
 import QMP
 
-/// Takes a stack down: shuts its guests down, ends its hypervisors, and leaves nothing.
+/// Takes a stack down: shuts guests and containers down, ends hypervisors and OS VMs, and leaves nothing.
 struct StackDown {
     let name: String
     let store: StackStore
-    /// How long a guest may take to shut itself down after the power button; then it is ended.
+    /// How long a guest may take to shut itself down after the power button, a container after SIGTERM; then it is ended.
     let grace: Duration
     let tell: @Sendable (StackProgress) -> Void
 
@@ -18,25 +18,29 @@ struct StackDown {
             defer { lock.release() }
             try await takeDown(spec, stack)
         }
+        for container in stack.containers { ContainerStoreFile(container, in: stack).remove() }
         GuestMemoryFile.removeFolder(of: stack)
+        ContainerStoreFile.removeFolder(of: stack)
         store.forget(stack: stack.name)
     }
 
     /// Ends one hypervisor, in whose lock the caller is.
     func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
         let begin = ContinuousClock.now
-        tell(.step("hypervisor \(spec.name) goes down"))
+        tell(.step("\(spec.kind) \(spec.name) goes down"))
         for record in store.instances(of: spec.name) where record.process.isAlive {
-            if grace > .zero { await shutDownGuests(of: record, spec, stack) }
+            if grace > .zero { await shutDownTenants(of: record, spec, stack) }
             try await end(record, spec)
         }
         for guest in spec.guests { GuestMemoryFile(guest, in: stack).remove() }
+        // Its own, and what was relocated to it; not what is in another by now.
+        for container in store.containers(of: spec, in: stack) { ContainerStoreFile(container, in: stack).remove() }
         store.forget(hypervisor: spec.name)
-        tell(.done("hypervisor \(spec.name) goes down", milliseconds: (.now - begin).milliseconds))
+        tell(.done("\(spec.kind) \(spec.name) goes down", milliseconds: (.now - begin).milliseconds))
     }
 
     /// Best effort: what does not answer is ended with its hypervisor.
-    private func shutDownGuests(of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack) async {
+    private func shutDownTenants(of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack) async {
         let folder = store.folder(spec.name, record.id)
         guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else { return }
         defer { hypervisor.close() }
@@ -46,6 +50,10 @@ struct StackDown {
             for guest in guests {
                 let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
                 group.addTask { await GuestShutdown(seat: seat, grace: grace).run() }
+            }
+            for container in stack.containers where placement[container.name] == record.id {
+                let seat = ContainerSeat(stack: stack, container: container, hypervisor: hypervisor)
+                group.addTask { try? await seat.stop(grace: grace) }
             }
         }
     }
@@ -60,7 +68,7 @@ struct StackDown {
             if !record.process.isAlive { return }
         }
         throw HyperFreshError(
-            "hypervisor \(spec.name) (pid \(record.process.pid)) does not end",
+            "\(spec.kind) \(spec.name) (pid \(record.process.pid)) does not end",
             remedy: "End it, then run the same again.",
             exitCode: RefreshOutcome.incomplete.exitCode)
     }

@@ -130,9 +130,11 @@ struct StackStore: Sendable {
 
     /// Removes what an instance that is gone has left.
     func forget(_ hypervisor: String, instance: String) {
-        let folder = folder(hypervisor, instance).path
-        for name in Self.names(in: folder) { unlink("\(folder)/\(name)") }
-        rmdir(folder)
+        let place = folder(hypervisor, instance)
+        let names = Self.names(in: place.path)
+        ShareServer.endAll(of: place, files: names)
+        for name in names { unlink("\(place.path)/\(name)") }
+        rmdir(place.path)
     }
 
     // MARK: Placement

@@ -5,7 +5,8 @@ extension StackUp {
     func follow(_ old: Stack) async throws(HyperFreshError) {
         let change = StackChange(
             from: old, to: stack, isUp: { !store.instances(of: $0.name).isEmpty },
-            isPlaced: { store.placement(of: $1.name)[$0.name] != nil })
+            isPlaced: { store.placement(of: $1.name)[$0.name] != nil },
+            systemOf: { store.place(ofContainer: $0.name, in: old)?.system })
         guard change.alterations.isEmpty else {
             throw HyperFreshError(
                 "the stack \(stack.name) is up, and what runs cannot follow these changes of its file",
@@ -15,8 +16,9 @@ extension StackUp {
                 evidence: change.alterations, exitCode: RefreshOutcome.blocked.exitCode)
         }
         let names =
-            change.orphanedHypervisors.map { "hypervisor \($0.name)" }
+            change.orphanedHypervisors.map { "\($0.kind) \($0.name)" }
             + change.orphanedGuests.map { "guest \($0.guest.name) in hypervisor \($0.hypervisor.name)" }
+            + change.orphanedContainers.map { "container \($0.container.name) in OS VM \($0.system.name)" }
         guard names.isEmpty || orphans != .refuse else {
             throw HyperFreshError(
                 "the stack \(stack.name) has what its file has no more", guestState: "Nothing was touched.",
@@ -30,6 +32,26 @@ extension StackUp {
             try await StackDown(name: old.name, store: store, grace: grace, tell: tell).takeDown(hypervisor, old)
         }
         for orphan in change.orphanedGuests { try await remove(orphan, of: old, grace: grace) }
+        for orphan in change.orphanedContainers { try await remove(orphan, of: old, grace: grace) }
+    }
+
+    private func remove(
+        _ orphan: StackChange.ContainerOrphan, of old: Stack, grace: Duration
+    ) async throws(HyperFreshError) {
+        let (container, spec) = (orphan.container, orphan.system)
+        let lock = try store.lock(spec.name)
+        defer { lock.release() }
+        // Where its OS VM died there is nothing to stop.
+        if let record = try running(spec) {
+            let hypervisor = try await reach(record, spec)
+            defer { hypervisor.close() }
+            try await step("container \(container.name) is removed from \(spec.name)") { () throws(HyperFreshError) in
+                try await ContainerSeat(stack: old, container: container, hypervisor: hypervisor).remove(grace: grace)
+            }
+        } else {
+            ContainerStoreFile(container, in: old).remove()
+        }
+        try record(container.name, on: nil, of: spec)
     }
 
     private func remove(_ orphan: StackChange.Orphan, of old: Stack, grace: Duration) async throws(HyperFreshError) {

@@ -51,14 +51,14 @@ struct StackUp {
             let taken = Set(try store.stack(name).hypervisors.map(\.name))
             guard let clash = stack.hypervisors.first(where: { taken.contains($0.name) }) else { continue }
             throw HyperFreshError(
-                "hypervisor \(clash.name) belongs to stack \(name)", remedy: "Give it another name.",
+                "\(clash.kind) \(clash.name) has the name of one of stack \(name)", remedy: "Give it another name.",
                 exitCode: HyperFreshError.usage)
         }
     }
 
     private func bringUp(_ spec: HypervisorSpec) async throws(HyperFreshError) {
         if let record = try running(spec) {
-            try await startGuests(on: record, spec)
+            try await startTenants(on: record, spec)
         } else {
             try await start(spec)
         }
@@ -69,22 +69,26 @@ struct StackUp {
         // What an instance that died has left is nobody's.
         for instance in store.instances(of: spec.name) { store.forget(spec.name, instance: instance.id) }
         let image = try readImage(spec)
-        let hypervisor = try await step("hypervisor \(spec.name) boots") { () throws(HyperFreshError) in
+        let hypervisor = try await step("\(spec.kind) \(spec.name) boots") { () throws(HyperFreshError) in
             try await HypervisorBoot(stack: stack, spec: spec, image: image, store: store, boot: .seconds(600)).run()
         }
         defer { hypervisor.close() }
         var made: [GuestMemoryFile] = []
+        var stores: [ContainerStoreFile] = []
         do throws(HyperFreshError) {
             for guest in spec.guests { try await add(guest, to: hypervisor, spec, made: &made) }
+            if spec.isSystem { _ = try await startContainers(in: hypervisor, spec, made: &stores) }
         } catch {
             // All or nothing: a hypervisor that came up without its guests is of no use.
             guard await hypervisor.end() else { throw error }
             for file in made { file.remove() }
+            for file in stores { file.remove() }
             GuestMemoryFile.removeFolder(of: stack)
+            ContainerStoreFile.removeFolder(of: stack)
             store.forget(hypervisor: spec.name)
             if Task.isCancelled {
                 throw HyperFreshError(
-                    "the start of hypervisor \(spec.name) was cut short",
+                    "the start of \(spec.kind) \(spec.name) was cut short",
                     remedy: "Nothing of it is left. Start it again when it suits.")
             }
             throw error
@@ -93,15 +97,18 @@ struct StackUp {
 
     /// Before anything is made: a host out of memory ends processes, and not always the newest.
     private func checkRoom(_ spec: HypervisorSpec) throws(HyperFreshError) {
-        let guests = spec.guests.reduce(0) { $0 + GuestMemoryFile($1, in: stack).size }
+        let guests =
+            spec.guests.reduce(0) { $0 + GuestMemoryFile($1, in: stack).size }
+            + spec.containers.reduce(0) { $0 + ContainerStoreFile($1, in: stack).size }
         let finding = HostChecks.memory(overhead: spec.memory + guests + (256 << 20))
         guard finding.severity == .fail else { return }
+        let tenants = spec.isSystem ? "the image stores of its containers" : "its guests"
         throw HyperFreshError(
-            "there is too little memory for hypervisor \(spec.name) and its guests",
+            "there is too little memory for \(spec.kind) \(spec.name) and \(tenants)",
             remedy:
-                "Free memory, or give them less in the stack file. A refresh needs room for a second hypervisor, too.",
+                "Free memory, or give them less in the stack file. A refresh needs room for a second \(spec.kind), too.",
             evidence: [
-                "\(spec.name): \(spec.memory >> 20) MiB, its guests: \(guests >> 20) MiB", finding.evidence.first ?? "",
+                "\(spec.name): \(spec.memory >> 20) MiB, \(tenants): \(guests >> 20) MiB", finding.evidence.first ?? "",
             ])
     }
 
@@ -113,8 +120,8 @@ struct StackUp {
         }
     }
 
-    /// Adds guests that are new to a hypervisor, and starts again those that have ended.
-    private func startGuests(on record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+    /// Adds guests or containers that are new to a hypervisor or OS VM, and starts again those that have ended.
+    private func startTenants(on record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
         let hypervisor = try await reach(record, spec)
         defer { hypervisor.close() }
         let placed = store.placement(of: spec.name)
@@ -134,7 +141,11 @@ struct StackUp {
                 throw error
             }
         }
-        if started == 0 { tell(.done("hypervisor \(spec.name) is up", milliseconds: 0)) }
+        if spec.isSystem {
+            var stores: [ContainerStoreFile] = []
+            started = try await startContainers(in: hypervisor, spec, made: &stores)
+        }
+        if started == 0 { tell(.done("\(spec.kind) \(spec.name) is up", milliseconds: 0)) }
     }
 
     /// Starts a guest that has ended, as after the power button: it boots anew.
@@ -199,8 +210,10 @@ extension StackUp {
         let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
         guard alive.count < 2 else {
             throw HyperFreshError(
-                "a refresh of hypervisor \(spec.name) has not come to its end", guestState: "Its guests run on.",
-                remedy: "`hyperfresh recover`, then `hyperfresh refresh hypervisor \(spec.name)` finish it.",
+                "a refresh of \(spec.kind) \(spec.name) has not come to its end",
+                guestState: spec.isSystem ? "Its containers run on." : "Its guests run on.",
+                remedy: "`hyperfresh recover`, then `hyperfresh refresh \(spec.isSystem ? "os" : "hypervisor") "
+                    + "\(spec.name)` finish it.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" },
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
@@ -213,7 +226,7 @@ extension StackUp {
     ) throws(HyperFreshError) {
         do throws(SystemError) { try store.place(guest, on: instance, of: spec.name) } catch {
             throw HyperFreshError(
-                "it could not be recorded where guest \(guest) is", because: error,
+                "it could not be recorded where \(spec.isSystem ? "container" : "guest") \(guest) is", because: error,
                 remedy: "Make room in \(store.stateDirectory).")
         }
     }

@@ -6,20 +6,20 @@ import JSON
 struct UpCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "up",
-        abstract: "Start the hypervisors and guests of a stack file.",
+        abstract: "Start the hypervisors and guests, OS VMs and containers of a stack file.",
         discussion: """
-            What is not there is made, guests that have ended are started again, what runs is left alone: run it again after \
-            adding a guest to the file. docs/stack-file.md describes the format.
+            What is not there is made, guests and containers that have ended are started again, what runs is left alone: run it \
+            again after adding one to the file. docs/stack-file.md describes the format.
             """
     )
 
     @Argument(help: "The stack file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
     var file: String
 
-    @Flag(help: "Shut down and remove guests and hypervisors that the file has no more; without it they are refused.")
+    @Flag(help: "Shut down and remove what the file has no more; without it that is refused.")
     var removeOrphans = false
 
-    @Option(help: "How long those guests may take to shut themselves down; then they are ended.")
+    @Option(help: "How long those guests and containers may take to shut themselves down; then they are ended.")
     var grace = DurationArgument(.seconds(30))
 
     @OptionGroup var common: CommonOptions
@@ -39,17 +39,18 @@ struct UpCommand: AsyncParsableCommand {
 struct DownCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "down",
-        abstract: "Shut down the guests of a stack, end its hypervisors, and remove what they used.",
-        discussion: "Disks stay. The guests' memory is gone for good."
+        abstract:
+            "Shut down the guests and containers of a stack, end its hypervisors and OS VMs, and remove what they used.",
+        discussion: "Disks and bundles stay. The guests' memory is gone for good."
     )
 
     @Argument(help: "The stack: its name, or its file.", completion: .file(extensions: ["yaml", "yml"]))
     var stack: String
 
-    @Option(help: "How long guests may take to shut themselves down after the power button; then they are ended.")
+    @Option(help: "How long guests may take after the power button, containers after SIGTERM; then they are ended.")
     var grace = DurationArgument(.seconds(30))
 
-    @Flag(help: "End guests at once, as if the power had failed.")
+    @Flag(help: "End guests and containers at once, as if the power had failed.")
     var now = false
 
     @OptionGroup var common: CommonOptions
@@ -66,7 +67,7 @@ struct DownCommand: AsyncParsableCommand {
 struct PsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ps",
-        abstract: "Show the hypervisors of this host and the guests in them."
+        abstract: "Show the hypervisors and OS VMs of this host, and the guests and containers in them."
     )
 
     @OptionGroup var common: CommonOptions
@@ -95,7 +96,7 @@ struct PsCommand: AsyncParsableCommand {
                 "\(terminal.paint(hypervisor.name, .bold))  instance \(instance.id), pid \(instance.pid), "
                     + "Linux \(instance.kernel ?? "?"), QEMU \(instance.qemu ?? "?")  (stack \(hypervisor.stack))")
         }
-        var table = TextTable(header: ["  GUEST", "STATE", "MEMORY", "INSTANCE"])
+        var table = TextTable(header: [hypervisor.isSystem ? "  CONTAINER" : "  GUEST", "STATE", "MEMORY", "INSTANCE"])
         for guest in hypervisor.guests {
             table.append(["  \(guest.name)", guest.state, "\(guest.memory >> 20) MiB", guest.instance ?? "-"])
         }

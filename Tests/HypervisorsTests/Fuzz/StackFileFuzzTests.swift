@@ -68,21 +68,18 @@ import Testing
 
     /// Names become parts of paths, units and shell scripts that are run as root.
     private static func checkNames(_ stack: Stack) throws {
-        let names =
-            [stack.name] + stack.networks.map(\.name) + stack.hypervisors.map(\.name)
-            + stack.hypervisors.flatMap(\.guests).flatMap {
-                [$0.name] + $0.disks.map(\.name) + $0.networks.map(\.network)
-            }
-            + stack.containers.flatMap { [$0.name] + ($0.card.map { [$0.network] } ?? []) }
+        let guests = stack.hypervisors.flatMap(\.guests)
+        var names = [stack.name] + stack.networks.map(\.name) + stack.hypervisors.map(\.name)
+        for guest in guests { names += [guest.name] + guest.disks.map(\.name) + guest.networks.map(\.network) }
+        for container in stack.containers { names += [container.name] + [container.card?.network].compactMap(\.self) }
         for name in names {
             let isPlain = name.utf8.allSatisfy { (97...122).contains($0) || (48...57).contains($0) || $0 == 45 }
             guard isPlain, (1...20).contains(name.utf8.count), !name.hasPrefix("-") else {
                 throw Fuzz.Violation("a name that is more than a name: \(name)")
             }
         }
-        let paths =
-            [stack.hyperplexor.memoryDirectory] + stack.hypervisors.flatMap(\.guests).flatMap { $0.disks.map(\.path) }
-            + stack.containers.flatMap { [$0.bundle, stack.storeFile(of: $0.name)] }
+        var paths = [stack.hyperplexor.memoryDirectory] + guests.flatMap { $0.disks.map(\.path) }
+        for container in stack.containers { paths += [container.bundle, stack.storeFile(of: container.name)] }
         for path in paths where !path.hasPrefix("/") || path.split(separator: "/").contains("..") {
             throw Fuzz.Violation("a path that may lead elsewhere: \(path)")
         }

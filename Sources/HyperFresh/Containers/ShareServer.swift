@@ -1,0 +1,130 @@
+import Glibc
+import Guests
+import Hypervisors
+import JSON
+import Linux
+import Systemd
+
+/// The process of this host that serves a container's bundle to one OS VM: virtiofsd.
+///
+/// It outlives us, serves one connection, and ends with it. On record in the instance's folder, so that whoever takes the OS VM
+/// down finds one to which nobody ever came.
+struct ShareServer: Sendable {
+    let container: ContainerSpec
+    let folder: InstanceFolder
+
+    /// Starts it, unless one waits already; it listens then.
+    func start() async throws(HyperFreshError) {
+        try checkBundle()
+        guard let program = Self.program() else {
+            throw HyperFreshError(
+                "virtiofsd is not installed: it gives a container its root file system",
+                remedy: HypervisorChecks.virtiofsdRemedy)
+        }
+        await end()
+        do {
+            let log = try Descriptor.open(
+                folder.shareLog(container.name), flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            let process = try spawn(request(program, log: log.number)) { identity in
+                (try? Self.keep(identity, at: folder.shareRecord(container.name))) != nil
+            }
+            try await keepApart(process)
+            try await waitUntilItListens(process)
+        } catch {
+            let words = (try? Files.readAll(folder.shareLog(container.name), limit: 1 << 20)) ?? []
+            await end()
+            throw HyperFreshError(
+                "the bundle of container \(container.name) cannot be served", because: error,
+                remedy: "The words of virtiofsd say why. Does \(container.bundle) exist, and is this root?"
+            ).adding(
+                evidence: String(decoding: words, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(6)
+                    .map { "virtiofsd: \($0)" })
+        }
+    }
+
+    /// Ends it, if it is still there, and forgets it; an OS VM that has it for a root file system hangs then.
+    func end() async {
+        let path = folder.shareRecord(container.name)
+        if let process = Self.process(at: path), let handle = try? ProcessHandle(process) {
+            try? handle.signal(SIGKILL)
+            _ = await Task { await handle.waitForExit(within: .seconds(5)) }.value
+        }
+        let socket = folder.shareSocket(container.name)
+        for file in [socket, path] + Self.ownFiles(of: socket) { unlink(file) }
+    }
+
+    /// What virtiofsd makes for itself and leaves: a file with its pid, beside the socket or below /run, by version.
+    private static func ownFiles(of socket: String) -> [String] {
+        ["\(socket).pid", "/run/virtiofsd/\(String(socket.map { $0 == "/" ? "." : $0 })).pid"]
+    }
+
+    /// Ends all that are left of an instance that is gone.
+    static func endAll(of folder: InstanceFolder, files: [String]) {
+        for name in files where name.hasSuffix(InstanceFolder.shareRecordSuffix) {
+            if let process = process(at: "\(folder.path)/\(name)") { try? ProcessHandle(process).signal(SIGKILL) }
+            let container = String(name.dropLast(InstanceFolder.shareRecordSuffix.utf8.count))
+            for file in ownFiles(of: folder.shareSocket(container)) { unlink(file) }
+        }
+    }
+
+    private func checkBundle() throws(HyperFreshError) {
+        let file = "\(container.bundle)/config.json"
+        guard (try? Files.status(file).kind) != .regular else { return }
+        throw HyperFreshError(
+            "\(container.bundle) is no OCI bundle: it has no config.json",
+            remedy: "Make one: `runc spec` in a folder beside a root file system, or unpack an image with umoci.")
+    }
+
+    private static func program() -> String? {
+        HypervisorChecks.virtiofsdPaths.first { access($0, X_OK) == 0 }
+    }
+
+    private func request(_ program: String, log: Int32) -> SpawnRequest {
+        // cache=auto: what one OS VM wrote, the other sees when it opens the file. Extended attributes: of capabilities, ACLs.
+        var request = SpawnRequest(
+            executable: program,
+            arguments: [
+                program, "--socket-path=\(folder.shareSocket(container.name))",
+                "-o", "source=\(container.bundle),cache=auto,xattr",
+            ], environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
+        request.workingDirectory = folder.path
+        request.descriptors = [.init(source: log, number: 1), .init(source: log, number: 2)]
+        request.umask = 0o077
+        return request
+    }
+
+    /// Where systemd runs: a scope of its own, so that it does not end with the unit that this process was started from.
+    private func keepApart(_ process: ProcessIdentity) async throws {
+        guard let manager = SystemdManager.own() else { return }
+        try await manager.adopt(
+            process.pid, as: SystemdManager.scopeName("hyperfresh-share-\(container.name)-\(process.pid)"),
+            like: getpid(), description: "Root file system of container \(container.name)")
+    }
+
+    private func waitUntilItListens(_ process: ProcessIdentity) async throws {
+        let handle = try ProcessHandle(process)
+        for _ in 0..<500 {
+            let path = folder.shareSocket(container.name)
+            if (try? ProcFS.unixSockets())?.contains(where: { $0.path == path && $0.isListening }) == true { return }
+            guard !(await handle.waitForExit(within: .milliseconds(10))), !Task.isCancelled else { break }
+        }
+        throw HyperFreshError("virtiofsd does not listen", remedy: "Its own words say why.")
+    }
+
+    // MARK: - What is on record
+
+    private static func keep(_ process: ProcessIdentity, at path: String) throws(SystemError) {
+        let record: JSONValue = [
+            "version": 1, "pid": .integer(Int64(process.pid)), "start": JSONValue(process.startTime),
+        ]
+        try Files.replaceAtomically(path, bytes: Array(record.encoded().utf8))
+    }
+
+    private static func process(at path: String) -> ProcessIdentity? {
+        guard let bytes = try? AppendFile.open(path, forReading: true).readAll(limit: 4096),
+            let json = try? JSONValue(parsing: bytes), json["version"]?.int == 1,
+            let pid = json["pid"]?.integer.flatMap(Int32.init(exactly:)), let start = json["start"]?.unsigned
+        else { return nil }
+        return ProcessIdentity(pid: pid, startTime: start)
+    }
+}

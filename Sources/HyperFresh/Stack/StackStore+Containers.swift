@@ -1,0 +1,26 @@
+import Hypervisors
+
+extension StackStore {
+    /// Where a container is: in which OS VM of its stack, and in which instance of that; `nil` when it was never started.
+    ///
+    /// The stack file says where it is started first; it may have been relocated since.
+    func place(
+        ofContainer name: String, in stack: Stack
+    ) -> (system: HypervisorSpec, instance: String)? {
+        for system in stack.systems {
+            if let instance = placement(of: system.name)[name] { return (system, instance) }
+        }
+        return nil
+    }
+
+    /// The containers that are in an OS VM, or are to be started there: its own, but for those that were relocated away.
+    ///
+    /// In the stack file's order.
+    func containers(of system: HypervisorSpec, in stack: Stack) -> [ContainerSpec] {
+        let own = Set(system.containers.map(\.name))
+        return stack.containers.filter { container in
+            let place = place(ofContainer: container.name, in: stack)
+            return place.map { $0.system.name == system.name } ?? own.contains(container.name)
+        }
+    }
+}

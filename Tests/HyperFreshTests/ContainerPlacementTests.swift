@@ -1,0 +1,104 @@
+import Hypervisors
+import Linux
+import Testing
+
+@testable import HyperFresh
+
+/// Which OS VM has which container, and what a changed file makes of that.
+@Suite struct ContainerPlacementTests {
+    private let scratch: Scratch
+    private let store: StackStore
+    private let stack: Stack
+
+    init() throws {
+        scratch = try Scratch()
+        store = StackStore(stateDirectory: "\(scratch.path)/state")
+        stack = try Sample.systems()
+        for system in stack.systems { try store.lock(system.name).release() }
+    }
+
+    private func names(in system: Int) -> [String] {
+        store.containers(of: stack.systems[system], in: stack).map(\.name)
+    }
+
+    @Test func theFileSaysWhereAContainerIsFirst() throws {
+        #expect(store.place(ofContainer: "redis", in: stack) == nil)
+        #expect(names(in: 0) == ["redis", "worker"])
+        #expect(names(in: 1) == ["mail"])
+    }
+
+    @Test func theRecordSaysWhereItIsLater() throws {
+        try store.place("redis", on: "1f3c", of: "delta")
+        let place = try #require(store.place(ofContainer: "redis", in: stack))
+        #expect(place.system.name == "delta" && place.instance == "1f3c")
+        #expect(names(in: 0) == ["worker"])
+        #expect(names(in: 1) == ["redis", "mail"])
+    }
+
+    // MARK: - A file that has changed
+
+    private func change(to text: String, placed: [String: String] = ["redis": "gamma"]) throws -> StackChange {
+        let new = try StackFile.parse(Array(text.utf8), path: "new.yaml", directory: "/etc/stacks")
+        return StackChange(
+            from: stack, to: new, isUp: { _ in true }, isPlaced: { _, _ in false },
+            systemOf: { container in stack.systems.first { $0.name == placed[container.name] } })
+    }
+
+    @Test func aContainerThatOnlyChangesItsHomeStaysWhereItIs() throws {
+        let text = Sample.systemsText().replacing("name: redis", with: "name: other")
+            .replacing("- name: mail", with: "- {name: redis, bundle: ./redis, memory: 16M}\n      - name: mail")
+        let change = try change(to: text)
+        #expect(change.alterations.isEmpty && change.orphanedContainers.isEmpty && change.orphanedHypervisors.isEmpty)
+    }
+
+    @Test func whatTheFileHasNoMoreIsAnOrphan() throws {
+        let text = Sample.systemsText().replacing("name: redis", with: "name: other")
+        let orphan = try #require(try change(to: text, placed: ["redis": "delta"]).orphanedContainers.first)
+        #expect(orphan.container.name == "redis" && orphan.system.name == "delta")
+        #expect(try change(to: text, placed: [:]).orphanedContainers.isEmpty, "what was never started is no orphan")
+    }
+
+    @Test(arguments: [("memory: 16M", "memory: 18M", "memory"), ("./redis", "./redis2", "bundle")])
+    func whatAContainerCannotFollowIsNamed(old: String, new: String, key: String) throws {
+        let text = Sample.systemsText().replacing(old, with: new, maxReplacements: 1)
+        #expect(try change(to: text).alterations == ["container redis: \(key)"])
+    }
+
+    @Test func aHypervisorIsNoOSVM() throws {
+        let change = try change(to: "version: 1\nname: rack7\nhypervisors: [{name: gamma}, {name: delta}]\n")
+        #expect(
+            change.alterations.prefix(2) == [
+                "OS VM gamma is a hypervisor now", "OS VM delta is a hypervisor now",
+            ])
+    }
+
+    // MARK: - What serves root file systems
+
+    @Test func serversThatAreLeftAreEnded() async throws {
+        let (_, folder) = try store.createInstance(of: "gamma")
+        let process = try spawn(SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"]))
+        let record = "{\"version\": 1, \"pid\": \(process.pid), \"start\": \(process.startTime)}"
+        try Files.replaceAtomically(folder.shareRecord("redis"), bytes: Array(record.utf8))
+        store.forget("gamma", instance: String(folder.path.split(separator: "/").last ?? ""))
+        for _ in 0..<100 where process.isAlive { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(!process.isAlive)
+        #expect(!Files.exists(folder.path))
+    }
+
+    @Test func aFolderWithoutABundleIsRefused() async throws {
+        let folder = try store.createInstance(of: "gamma").folder
+        let container = ContainerSpec.sample(bundle: "\(scratch.path)/nothing", in: stack)
+        let error = await #expect(throws: HyperFreshError.self) {
+            try await ShareServer(container: container, folder: folder).start()
+        }
+        #expect(error?.message.contains("config.json") == true)
+    }
+}
+
+extension ContainerSpec {
+    fileprivate static func sample(bundle: String, in stack: Stack) -> ContainerSpec {
+        var container = stack.containers[0]
+        container.bundle = bundle
+        return container
+    }
+}
