@@ -8,4 +8,18 @@ public struct ContainerCard: Sendable, Hashable {
     public var gateway: String?
     /// The card's hardware address, such as `52:54:00:12:34:01`: the same in every OS VM.
     public var mac: String
+
+    /// Describes a card.
+    ///
+    /// - Parameters:
+    ///   - network: The network's name.
+    ///   - address: An IPv4 or IPv6 address with the length of the prefix.
+    ///   - gateway: By which router the rest of the world is reached.
+    ///   - mac: The card's hardware address.
+    public init(network: String, address: String, gateway: String?, mac: String) {
+        self.network = network
+        self.address = address
+        self.gateway = gateway
+        self.mac = mac
+    }
 }

@@ -10,4 +10,18 @@ public struct ContainerSpec: Sendable, Hashable {
     public var memory: UInt64
     /// Its network card; `nil` for a container that has the loopback interface only.
     public var card: ContainerCard?
+
+    /// Describes a container.
+    ///
+    /// - Parameters:
+    ///   - name: Unique within the stack.
+    ///   - bundle: The bundle's folder on this host, absolute.
+    ///   - memory: The most memory that it may use, in bytes.
+    ///   - card: Its network card.
+    public init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
+        self.name = name
+        self.bundle = bundle
+        self.memory = memory
+        self.card = card
+    }
 }
