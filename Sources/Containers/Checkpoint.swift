@@ -56,21 +56,14 @@ extension ContainerPlace {
         return UInt64(text.filter { !$0.isWhitespace }) ?? 0
     }
 
-    /// Freezes the container and brings what is left of it into the image store, which is free for the new OS VM then.
+    /// Makes everything ready for ``leave(within:)``, so that nothing is prepared while the container stands still.
     ///
-    /// The frozen processes stay, until it is certain that they are not needed any more.
-    ///
-    /// - Parameters:
-    ///   - rounds: How many rounds of copying went before.
-    ///   - deadline: How long it may take.
-    /// - Returns: When what happened.
-    /// - Throws: ``HypervisorError`` with CRIU's words.
-    public func leave(afterRounds rounds: Int, within deadline: Duration) async throws(HypervisorError) -> StepTimes {
+    /// - Parameter rounds: How many rounds of copying went before.
+    /// - Throws: ``HypervisorError``.
+    public func poise(afterRounds rounds: Int) async throws(HypervisorError) {
         let before = rounds > 0 ? "--prev-images-dir ../\(rounds - 1)" : ""
-        let text = try await agent.run(
+        try await agent.run(
             """
-            \(StepTimes.shell)
-            \(atWork)
             images=\(files.store)/\(rounds)
             \(mounting)
             rm -rf $images; mkdir $images
@@ -80,9 +73,25 @@ extension ContainerPlace {
             cp \(files.runtimeBundle)/config.json $images/config.json
             echo $pid >$images/pid
             echo \(rounds) >\(files.store)/last
+            printf '%s\\n' criu dump $common --leave-running --freeze-cgroup \(files.controlGroupFolder) \
+                --images-dir $images \(before) --log-file criu.log | tr '\\n' ' ' >\(files.directory)/dump.sh
+            """, to: "get container \(name) ready")
+    }
+
+    /// Freezes the container and brings what is left of it into the image store, which is free for the new OS VM then.
+    ///
+    /// The frozen processes stay, until it is certain that they are not needed any more.
+    ///
+    /// - Parameter deadline: How long it may take.
+    /// - Returns: When what happened.
+    /// - Throws: ``HypervisorError`` with CRIU's words.
+    public func leave(within deadline: Duration) async throws(HypervisorError) -> StepTimes {
+        let text = try await agent.run(
+            """
+            \(atWork)
+            \(StepTimes.shell)
             step begin
             \(ContainerNetwork.disconnect(spec))
-            step disconnect
             echo 1 >\(files.controlGroupFolder)/cgroup.freeze
             until
                 frozen=0
@@ -90,13 +99,14 @@ extension ContainerPlace {
                 [ $frozen = 1 ]
             do :; done
             step freeze
-            criu dump $common --leave-running --freeze-cgroup \(files.controlGroupFolder) --images-dir $images \(before) \
-                --log-file criu.log >/dev/null 2>&1 || { grep Error $images/criu.log >&2; exit 1; }
+            . \(files.directory)/dump.sh >/dev/null 2>&1 || {
+                read -r last <\(files.store)/last
+                grep Error \(files.store)/$last/criu.log >&2; exit 1; }
             step dump
             sync --file-system \(files.bundle)
             umount \(files.store)
             step unmount
-            """, to: "dump container \(name)", within: deadline)
+            """, to: "dump container \(name)", within: deadline, polling: .milliseconds(10))
         return StepTimes(text)
     }
 
@@ -151,11 +161,11 @@ extension ContainerPlace {
     public func arrive(within deadline: Duration) async throws(HypervisorError) -> StepTimes {
         let text = try await agent.run(
             """
-            timeout "$1" cat \(files.directory)/restored &
             echo go >\(files.directory)/go
-            wait
+            timeout "$1" cat \(files.directory)/restored
             [ -s \(files.pidFile) ]
-            """, ["\(max(1, deadline.components.seconds))"], to: "restore container \(name)", within: deadline)
+            """, ["\(max(1, deadline.components.seconds))"], to: "restore container \(name)", within: deadline,
+            polling: .milliseconds(10))
         return StepTimes(text)
     }
 
@@ -165,12 +175,13 @@ extension ContainerPlace {
     public func resume() async throws(HypervisorError) {
         try await agent.run(
             """
-            \(ContainerNetwork.connect(spec))
             set --
             while read -r process; do set -- "$@" $process; done <\(files.controlGroupFolder)/cgroup.procs
             [ $# -gt 0 ] || { echo "it has no process" >&2; exit 1; }
+            \(ContainerNetwork.connect(spec))
             kill -CONT "$@"
-            """, to: "let container \(name) run")
+            \(ContainerNetwork.announce(spec))
+            """, to: "let container \(name) run", polling: .milliseconds(10))
     }
 
     /// Makes runc know what was restored, and frees the image store.
@@ -219,6 +230,7 @@ extension ContainerPlace {
             grep -q 'populated 1' \(files.controlGroupFolder)/cgroup.events || { echo "it has no process" >&2; exit 1; }
             \(unmounting)
             \(ContainerNetwork.connect(spec))
+            \(ContainerNetwork.announce(spec))
             \(thaw ? "echo 0 >\(files.controlGroupFolder)/cgroup.freeze" : ":")
             """, to: "let container \(name) go on", within: .seconds(90))
     }

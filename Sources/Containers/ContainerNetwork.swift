@@ -3,7 +3,7 @@ internal import Hypervisors
 /// A container's network inside an OS VM: a network namespace, joined by a cable with the bridge of its network.
 ///
 /// The namespace is there before the container comes and stays when it has gone. What decides who is heard is the cable:
-/// it is on the bridge in one OS VM at most.
+/// it is up in one OS VM at most.
 enum ContainerNetwork {
     /// The container's end of the cable.
     static let card = "eth0"
@@ -32,26 +32,31 @@ enum ContainerNetwork {
                 ip netns exec \(name) sh -c 'echo 1 >/proc/sys/net/ipv4/conf/\(Self.card)/arp_notify'
                 ip -n \(name) address add \(card.address) dev \(Self.card)
                 ip -n \(name) link set dev \(Self.card) up
-                ip link set dev \(files.cable) up
+                ip link set dev \(files.cable) master \(InnerGuestFiles.bridge(card.network))
                 \(route)
             fi
             """
     }
 
-    /// A shell line that puts the cable on its bridge and tells the network.
-    static func connect(_ spec: ContainerSpec) -> String {
+    /// A shell line that lets the container be heard: no program is started for it.
+    static func connect(_ spec: ContainerSpec) -> String { setCable(of: spec, flags: upAndMulticast) }
+
+    /// A shell line by which nobody hears the container any more.
+    static func disconnect(_ spec: ContainerSpec) -> String { setCable(of: spec, flags: multicast) }
+
+    /// A shell line that tells the bridges on the way where the container's address is now.
+    static func announce(_ spec: ContainerSpec) -> String {
         guard let card = spec.card else { return ":" }
-        let files = ContainerFiles(container: spec.name)
-        return """
-            ip link set dev \(files.cable) master \(InnerGuestFiles.bridge(card.network))
-            ip -n \(spec.name) link set dev \(Self.card) address \(card.mac)
-            """
+        return "ip -n \(spec.name) link set dev \(Self.card) address \(card.mac)"
     }
 
-    /// A shell line that takes the cable off its bridge: from then on nobody hears the container.
-    static func disconnect(_ spec: ContainerSpec) -> String {
+    // IFF_UP and IFF_MULTICAST of <linux/if.h>.
+    private static let multicast = "0x1000"
+    private static let upAndMulticast = "0x1001"
+
+    private static func setCable(of spec: ContainerSpec, flags: String) -> String {
         guard spec.card != nil else { return ":" }
-        return "ip link set dev \(ContainerFiles(container: spec.name).cable) nomaster"
+        return "echo \(flags) >/sys/class/net/\(ContainerFiles(container: spec.name).cable)/flags"
     }
 
     /// Shell lines that take namespace and cable away; the cable by name, as the kernel takes its time with a namespace.

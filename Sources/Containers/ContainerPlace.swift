@@ -86,6 +86,7 @@ public struct ContainerPlace: Sendable {
             rm -f \(files.pidFile) \(files.directory)/runc.log
             runc delete --force \(name) 2>/dev/null || true
             \(ContainerNetwork.connect(spec))
+            \(ContainerNetwork.announce(spec))
             \(startingUnit)
             tries=0
             until [ -s \(files.pidFile) ]; do

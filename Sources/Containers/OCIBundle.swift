@@ -15,10 +15,9 @@ public struct OCIBundle: Sendable {
 
     private let config: [String: JSONValue]
 
-    /// Reads a bundle's `config.json`.
+    /// Reads a bundle's `config.json`; `nil` where it has no root file system or nothing to run.
     ///
     /// - Parameter json: The file's content.
-    /// - Returns: `nil` where it has no root file system or nothing to run.
     public init?(json: JSONValue) {
         guard let config = json.object, config["root"]?["path"]?.string != nil,
             config["process"]?["args"]?.array?.isEmpty == false

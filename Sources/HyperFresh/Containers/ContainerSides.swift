@@ -20,7 +20,6 @@ final class ContainerSides: HandoffSides {
 
     private struct State {
         var ran = false
-        var rounds = 0
         var copied: [UInt64] = []
         var marks = SwitchMarks()
         var steps: [StepTimes.Step] = []
@@ -106,7 +105,7 @@ extension ContainerSides {
                 throw HypervisorError("container \(name) has ended", remedy: "Start it again: `hyperfresh up`.")
             }
             state.withLock { $0.ran = seen == .running }
-            try await copyMemory()
+            try await old.place.poise(afterRounds: try await copyMemory())
             guard await group.admit(name) else {
                 throw HypervisorError(
                     "another container of the OS VM could not be made ready", remedy: "See its own report.")
@@ -139,18 +138,18 @@ extension ContainerSides {
     private static let littleEnough: UInt64 = 1 << 20
 
     /// Copies memory while the container runs, for as long as that leaves less to copy.
-    private func copyMemory() async throws(HypervisorError) {
+    ///
+    /// - Returns: How many rounds it took.
+    private func copyMemory() async throws(HypervisorError) -> Int {
         var last = UInt64.max
         for round in 0..<Self.roundLimit {
             let bytes = try await old.place.copyMemory(round: round)
-            state.withLock { state in
-                state.rounds = round + 1
-                state.copied.append(bytes)
-            }
+            state.withLock { $0.copied.append(bytes) }
             // The first round copies everything, and says nothing of what the second would find.
-            if bytes < Self.littleEnough || (round > 0 && bytes > last / 4 * 3) { return }
+            if bytes < Self.littleEnough || (round > 0 && bytes > last / 4 * 3) { return round + 1 }
             last = round == 0 ? .max : bytes
         }
+        return Self.roundLimit
     }
 }
 
@@ -159,10 +158,7 @@ extension ContainerSides {
 extension ContainerSides {
     func beginSwitch() -> HandoffEvent? {
         scene.clock.begin(.handover)
-        let rounds = state.withLock { state in
-            state.marks.stopSeen = .now
-            return state.rounds
-        }
+        state.withLock { $0.marks.stopSeen = .now }
         let limit = scene.maximumDowntime
         scene.watch { [self] in
             guard (try? await Task.sleep(for: limit)) != nil, !scene.driver.state.isCommitted else { return }
@@ -172,14 +168,14 @@ extension ContainerSides {
                 ))
             scene.driver.happened(.deadlinePassed)
         }
-        let task = Task { [self] in await transfer(rounds: rounds, within: limit + .seconds(30)) }
+        let task = Task { [self] in await transfer(within: limit + .seconds(30)) }
         state.withLock { $0.transfer = task }
         return nil
     }
 
-    private func transfer(rounds: Int, within deadline: Duration) async {
+    private func transfer(within deadline: Duration) async {
         do throws(HypervisorError) {
-            let steps = try await old.place.leave(afterRounds: rounds, within: deadline)
+            let steps = try await old.place.leave(within: deadline)
             state.withLock { state in
                 state.marks.oldCompletedSeen = .now
                 state.steps += steps.steps

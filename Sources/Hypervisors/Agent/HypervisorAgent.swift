@@ -46,14 +46,16 @@ public final class HypervisorAgent: Sendable {
     ///   - input: What it reads from standard input.
     ///   - purpose: What it is for, for messages: "cannot <purpose>".
     ///   - deadline: How long it may take.
+    ///   - polling: How often, at the least, it is asked whether it has ended: the agent does not tell by itself.
     /// - Returns: What it wrote to standard output.
     /// - Throws: ``HypervisorError`` when the agent does not answer, or the script fails; its words are the evidence.
     @discardableResult
     public func run(
         _ script: String, _ arguments: [String] = [], input: [UInt8] = [], to purpose: String,
-        within deadline: Duration = .seconds(30)
+        within deadline: Duration = .seconds(30), polling: Duration = .milliseconds(100)
     ) async throws(HypervisorError) -> String {
-        let end = try await result(script, arguments, input: input, to: purpose, within: deadline)
+        let end = try await result(
+            script, arguments, input: input, to: purpose, within: deadline, polling: polling)
         guard end.exitCode == 0 else {
             let words = String(decoding: end.errors + end.output, as: UTF8.self)
             throw HypervisorError(
@@ -66,7 +68,8 @@ public final class HypervisorAgent: Sendable {
     }
 
     private func result(
-        _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration
+        _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration,
+        polling: Duration
     ) async throws(HypervisorError) -> GuestExecStatus.Reply {
         let end = ContinuousClock.now + deadline
         do throws(QMPError) {
@@ -76,9 +79,8 @@ public final class HypervisorAgent: Sendable {
             while ContinuousClock.now < end {
                 let status = try await client.execute(GuestExecStatus(pid: pid), deadline: max(end - .now, .seconds(1)))
                 if status.hasExited { return status }
-                // The agent tells no end by itself.
                 guard (try? await Task.sleep(for: pause)) != nil else { break }
-                pause = min(pause * 2, .milliseconds(100))
+                pause = min(pause * 2, polling)
             }
         } catch {
             throw HypervisorError(
