@@ -40,9 +40,9 @@ struct HyperFreshCommand: AsyncParsableCommand {
             """,
         version: Product.version,
         subcommands: [
-            ListCommand.self, PlanCommand.self, RefreshCommand.self, RelocateCommand.self, UpCommand.self, PsCommand.self,
-            DownCommand.self, RecoverCommand.self, StatusCommand.self, HistoryCommand.self, DoctorCommand.self,
-            QMPShellCommand.self,
+            ListCommand.self, PlanCommand.self, RefreshCommand.self, RelocateCommand.self, UpCommand.self,
+            PsCommand.self, DownCommand.self, RecoverCommand.self, StatusCommand.self, HistoryCommand.self,
+            DoctorCommand.self, QMPShellCommand.self,
         ]
     )
 }
