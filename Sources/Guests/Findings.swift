@@ -55,6 +55,19 @@ extension FindingID {
     public static let rightsByCommandLine = FindingID(rawValue: "rights-by-command-line")
 }
 
+// MARK: - Containers
+
+extension FindingID {
+    /// A bundle asks for what is not moved: a namespace, a mount that leads out, a terminal.
+    public static let containerConfig = FindingID(rawValue: "container-config")
+    /// `criu check` complains of an OS VM's kernel.
+    public static let criuCheck = FindingID(rawValue: "criu-check")
+    /// CRIU in the new OS VM is older than in the old one.
+    public static let criuOlder = FindingID(rawValue: "criu-older")
+    /// A process of the container has something open that CRIU does not make again.
+    public static let containerDescriptor = FindingID(rawValue: "container-descriptor")
+}
+
 // MARK: - The new QEMU
 
 extension FindingID {

@@ -28,22 +28,22 @@ enum ContainerAdmission {
     /// - Throws: ``HyperFreshError`` with all that was found.
     static func check(_ spec: ContainerSpec, old: ContainerPlace, new: ContainerPlace) async throws(HyperFreshError) {
         let obstacles = try bundle(of: spec).obstacles
-        var findings = obstacles.map { "container-config: \($0.message). \($0.remedy)" }
+        var findings = obstacles.map { "\(FindingID.containerConfig): \($0.message). \($0.remedy)" }
         do throws(HypervisorError) {
             let before = try await old.check()
             let after = try await new.check()
             for (check, place) in [(before, old), (after, new)] {
                 findings += check.complaints.map {
-                    "criu-check (\(place.system.record.hypervisor)): \($0). Build the image with another kernel."
+                    "\(FindingID.criuCheck) (\(place.system.record.hypervisor)): \($0). Build the image with another kernel."
                 }
             }
             if after.version.compareVersion(before.version) < 0 {
                 findings.append(
-                    "criu-older: CRIU \(after.version) cannot read the images of \(before.version). "
+                    "\(FindingID.criuOlder): CRIU \(after.version) cannot read the images of \(before.version). "
                         + "Relocate to an OS VM with the same or a newer one.")
             }
             findings += before.descriptors.map {
-                "container-descriptor: process \($0) cannot be moved. Let the container close it."
+                "\(FindingID.containerDescriptor): process \($0) cannot be moved. Let the container close it."
             }
         } catch {
             throw HyperFreshError(error)
