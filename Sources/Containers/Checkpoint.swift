@@ -91,13 +91,14 @@ extension ContainerPlace {
             \(atWork)
             \(StepTimes.shell)
             step begin
-            \(ContainerNetwork.disconnect(spec))
             echo 1 >\(files.controlGroupFolder)/cgroup.freeze
             until
                 frozen=0
                 while read -r key value; do [ "$key" != frozen ] || frozen=$value; done <\(files.controlGroupFolder)/cgroup.events
                 [ $frozen = 1 ]
             do :; done
+            # Only then: no program sees its network fail. What comes in between is in the sockets, and goes along.
+            \(ContainerNetwork.disconnect(spec))
             step freeze
             . \(files.directory)/dump.sh >/dev/null 2>&1 || {
                 read -r last <\(files.store)/last
