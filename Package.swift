@@ -112,6 +112,7 @@ let package = Package(
             ]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
         tests("ArchitectureTests", []),
-        tests("LiveTests", ["CanaryTesting", "HyperFresh", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),
+        tests(
+            "LiveTests", ["CanaryTesting", "HyperFresh", "Hypervisors", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),
     ]
 )

@@ -8,6 +8,8 @@ struct MatrixPlace: Sendable, Hashable, CustomStringConvertible {
         case launched
         /// The two are joined by a channel; the guest has not been stopped.
         case linked
+        /// The old side is handing over, the new one waits for it or loads it: one of a container's, which takes its time.
+        case switching
         /// The old QEMU has handed all over, the new one has loaded it.
         case switched
         /// The commit is on record.

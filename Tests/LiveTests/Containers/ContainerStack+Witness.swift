@@ -1,0 +1,131 @@
+import CanaryTesting
+import Glibc
+import Hypervisors
+import JSON
+import Linux
+import Testing
+
+/// What a container's processes do in one instance of an OS VM, counted by its kernel.
+struct ContainerCensus: Sendable, Hashable, CustomStringConvertible {
+    let instance: String
+    let running: Int
+    /// Frozen or stopped.
+    let still: Int
+
+    var description: String { "\(instance): \(running) run, \(still) stand still" }
+}
+
+extension ContainerStack {
+    /// Counts a container's processes in every OS VM that is alive, whatever the product thinks of it.
+    func census(_ container: String) async throws -> [ContainerCensus] {
+        var found: [ContainerCensus] = []
+        for system in Self.systems {
+            try await withSystems(of: system) { reached in
+                let words = try await reached.agent.run(Self.counting, [container], to: "count processes")
+                    .split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+                try #require(words.count == 2)
+                found.append(
+                    ContainerCensus(instance: "\(system) \(reached.record.id)", running: words[0], still: words[1]))
+            }
+        }
+        return found
+    }
+
+    /// Reaches every instance of an OS VM that is alive.
+    func withSystems(of name: String, _ body: (Hypervisor) async throws -> Void) async throws {
+        let parent = "\(state)/hypervisors/\(name)"
+        for id in (try? ProcFS.names(inFolder: parent)) ?? [] {
+            let folder = InstanceFolder("\(parent)/\(id)")
+            guard let bytes = try? Files.readAll(folder.record),
+                let record = InstanceRecord(json: try JSONValue(parsing: bytes)), record.process.isAlive
+            else { continue }
+            let reached = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
+            defer { reached.close() }
+            try await body(reached)
+        }
+    }
+
+    private static let counting = """
+        folder=/sys/fs/cgroup/hyperfresh/$1 running=0 still=0
+        if [ -e $folder/cgroup.procs ]; then
+            frozen=$(sed -n 's/^frozen //p' $folder/cgroup.events)
+            while read -r process; do
+                state=$(sed 's/.*) //; s/ .*//' /proc/$process/stat 2>/dev/null || true)
+                case $frozen$state in
+                0[RSDI]) running=$((running + 1)) ;;
+                *[ZX] | 0 | 1) ;;
+                *) still=$((still + 1)) ;;
+                esac
+            done <$folder/cgroup.procs
+        fi
+        echo $running $still
+        """
+
+    /// Exactly one OS VM has processes of a container, and they run.
+    func expectOnce(_ container: String) async throws {
+        let census = try await census(container)
+        #expect(census.filter { $0.running > 0 }.count == 1, "\(census)")
+        #expect(census.allSatisfy { $0.still == 0 }, "\(census)")
+    }
+
+    /// What the canary of a container says.
+    func report(_ container: Container) -> ContainerReport? {
+        ContainerCanary.report(from: container.address)
+    }
+
+    /// Waits until everything that the canary watches has gone on.
+    @discardableResult
+    func proveAlive(_ container: Container, within deadline: Duration = .seconds(120)) async throws -> ContainerReport {
+        let end = ContinuousClock.now + deadline
+        var before: ContainerReport?
+        while ContinuousClock.now < end {
+            if let now = report(container) {
+                try #require(now.anomalies == 0, "\(container.name): \(now.anomaly)")
+                if let before, now.goesOn(since: before) { return now }
+                before = before ?? now
+            }
+            try await Task.sleep(for: .milliseconds(300))
+        }
+        throw CanaryError.silent(words: "\(container.name): \(consoles(of: container.name))")
+    }
+
+    /// The end of what a container has written in each OS VM, and of these VMs' own consoles.
+    private func consoles(of container: String) -> String {
+        Self.systems.map { system in
+            let path = "\(state)/hypervisors/\(system)/\(container).console.log"
+            let bytes = (try? Files.readAll(path, limit: 64 << 20)) ?? []
+            return "\(path): \(String(decoding: bytes.suffix(500), as: UTF8.self))"
+        }.joined(separator: "\n")
+    }
+
+    /// The processes of this host that belong to the stack: QEMUs, and those that serve root file systems.
+    var processes: [Int32] {
+        ((try? ProcFS.processes()) ?? []).filter { pid in
+            (try? ProcFS.commandLine(pid))?.contains { $0.contains(files.directory) } == true
+        }
+    }
+
+    /// Nothing is left; whoever serves a root file system notices by himself that nobody wants it, and may take a moment.
+    func expectNothingLeft() async {
+        for _ in 0..<50 where processes != [] { try? await Task.sleep(for: .milliseconds(100)) }
+        #expect(processes == [])
+        #expect(!Files.exists(memoryFolder))
+        #expect((try? ProcFS.names(inFolder: "\(state)/hypervisors")) ?? [] == [])
+        #expect((try? ProcFS.names(inFolder: "\(state)/stacks")) ?? [] == [])
+    }
+}
+
+extension ContainerStack {
+    /// Tells a container's first process to end, by a signal from its OS VM's kernel.
+    func endProcesses(of container: String) async throws {
+        for system in Self.systems {
+            try await withSystems(of: system) { reached in
+                _ = try await reached.agent.run(
+                    """
+                    file=/sys/fs/cgroup/hyperfresh/$1/cgroup.procs
+                    ! [ -e $file ] || while read -r process; do kill -TERM $process; done <$file
+                    """, [container], to: "end processes")
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+import CanaryTesting
+import Glibc
+import Testing
+
+extension Live {
+    /// Old OS VM, new OS VM and controller each killed at each phase of a relocation; docs/recovery.md says where the
+    /// container has to be.
+    @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
+    struct ContainersMatrixLiveTests {
+        /// The folder where a whole run keeps its results; it goes on after what is there already.
+        private static let folder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
+
+        /// A cell takes the better part of a minute where OS VMs are emulated.
+        @Test(.enabled(if: folder != nil, "is part of scripts/test --matrix"))
+        func everyFaultEndsWhereItShouldForContainers() async throws {
+            let table = try Self.table
+            let cells = MatrixCell.all(table)
+            var record = try Self.folder.map { try MatrixRecord<ContainerFault>("\($0)/ContainerFault.jsonl") }
+            let matrix = ContainerMatrix(table: table) { result in
+                #expect(result.problem == nil, "\(result.cell)")
+                try record?.append(result)
+            }
+            try await matrix.run(cells.filter { record?.result(of: $0) == nil })
+            try record?.report(cells).write(to: "\(Live.packageRoot)/docs/matrix.md")
+        }
+
+        private static var table: MatrixTable<ContainerFault> {
+            get throws { try MatrixTable<ContainerFault>(document: "\(Live.packageRoot)/docs/recovery.md") }
+        }
+    }
+}
