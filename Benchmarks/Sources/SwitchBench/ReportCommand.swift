@@ -19,6 +19,9 @@ struct ReportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("What `hypervisor` has measured.", valueName: "file"))
     var hypervisor = "Benchmarks/results/hypervisor.json"
 
+    @Option(help: ArgumentHelp("What `containers` has measured.", valueName: "file"))
+    var containers = "Benchmarks/results/containers.json"
+
     @Option(help: ArgumentHelp("What `soak` has noted.", valueName: "file"))
     var soak = "Benchmarks/results/soak.json"
 
@@ -33,6 +36,9 @@ struct ReportCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("The chart of `hypervisor`.", valueName: "file"))
     var hypervisorChart = "docs/hypervisor.svg"
+
+    @Option(help: ArgumentHelp("The chart of `containers`.", valueName: "file"))
+    var containersChart = "docs/containers.svg"
 
     @Option(help: ArgumentHelp("The chart of `soak`.", valueName: "file"))
     var soakChart = "docs/soak.svg"
@@ -51,7 +57,7 @@ struct ReportCommand: ParsableCommand {
             "phases": report.phases.markdown,
             "witness": report.witness.markdown,
             "cli": cliResults.table.markdown,
-        ].merging(nested) { $1 }
+        ].merging(nested) { $1 }.merging(try containerSections()) { $1 }
         try ResultFile.save(try Self.fill(text, with: sections), to: document)
         try ResultFile.save(SwitchChart(results).svg, to: chart)
         try reportSoak()
@@ -75,6 +81,27 @@ struct ReportCommand: ParsableCommand {
             "hypervisor-shares": report.shares.markdown,
             "hypervisor-phases": report.phases.markdown,
             "hypervisor-witness": report.witness.markdown,
+        ]
+    }
+
+    /// What `containers` has measured; likewise.
+    private func containerSections() throws -> [String: String] {
+        guard FileManager.default.fileExists(atPath: containers) else {
+            let names = ["machine", "targets", "overview", "steps", "phases", "witness"]
+            return Dictionary(uniqueKeysWithValues: names.map { ("containers-\($0)", "Not measured yet.") })
+        }
+        let results = try ResultFile.read(ContainerResults.self, from: containers)
+        let report = ContainerReportText(results)
+        try ResultFile.save(ContainerChart(results).svg, to: containersChart)
+        return [
+            "containers-machine": report.machine,
+            "containers-targets": ContainerTargets(results).table.markdown,
+            "containers-overview":
+                "![How long a TCP client hears nothing while its container is relocated](\(Self.name(of: containersChart)))"
+                + "\n\n" + report.overview.markdown + report.failures,
+            "containers-steps": report.steps.markdown,
+            "containers-phases": report.phases.markdown,
+            "containers-witness": report.witness.markdown,
         ]
     }
 

@@ -7,7 +7,8 @@ struct SwitchBench: AsyncParsableCommand {
         commandName: "switch-bench",
         abstract: "Measure hyperfresh.",
         subcommands: [
-            SwitchCommand.self, NestedCommand.self, CLICommand.self, SoakCommand.self, ReportCommand.self,
+            SwitchCommand.self, NestedCommand.self, ContainersCommand.self, CLICommand.self, SoakCommand.self,
+            ReportCommand.self,
         ]
     )
 }

@@ -87,6 +87,14 @@ enum ResultFile {
         try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
     }
 
+    /// Writes results of `containers`, likewise.
+    static func write(_ results: ContainerResults, to path: String) throws {
+        var head = results
+        head.series = []
+        head.witnesses = []
+        try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
+    }
+
     /// Writes other results as they are.
     static func write(_ results: some Encodable, to path: String) throws { try save(try encode(results), to: path) }
 

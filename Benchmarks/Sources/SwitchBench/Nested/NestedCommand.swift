@@ -78,13 +78,17 @@ struct NestedCommand: AsyncParsableCommand {
     /// What the image's manifest says, and by what the product runs hypervisors here.
     private func inside() throws -> NestedResults.Inside {
         let image = try HypervisorImage.read(URL(fileURLWithPath: image).path)
-        let kvm = ["kvm_intel", "kvm_amd"].contains { module in
+        return NestedResults.Inside(
+            kernel: image.kernelRelease, qemu: image.qemuVersion,
+            accelerator: accelerator == "auto" ? (Self.canNest ? "kvm" : "tcg") : accelerator)
+    }
+
+    /// Whether this host's KVM lets a guest have KVM.
+    static var canNest: Bool {
+        ["kvm_intel", "kvm_amd"].contains { module in
             let text = try? String(contentsOfFile: "/sys/module/\(module)/parameters/nested", encoding: .utf8)
             return ["Y", "1"].contains(text?.trimmingCharacters(in: .whitespacesAndNewlines))
         }
-        return NestedResults.Inside(
-            kernel: image.kernelRelease, qemu: image.qemuVersion,
-            accelerator: accelerator == "auto" ? (kvm ? "kvm" : "tcg") : accelerator)
     }
 
     private static func numbers(atLeast least: Int) -> @Sendable (String) throws -> [Int] {

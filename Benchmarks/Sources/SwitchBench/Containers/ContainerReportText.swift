@@ -1,0 +1,122 @@
+/// The results of `containers` as tables.
+struct ContainerReportText {
+    let results: ContainerResults
+
+    init(_ results: ContainerResults) { self.results = results }
+
+    /// For a terminal.
+    var text: String {
+        [
+            machine, overview.text, steps.text, phases.text,
+            (ContainerTargets(results).lines + results.failures.map { "FAILED: \($0)" }).joined(separator: "\n"),
+        ]
+        .joined(separator: "\n\n")
+    }
+
+    /// Every series: median and longest in milliseconds, bytes as medians.
+    var overview: TextTable {
+        var table = TextTable(
+            header: [
+                "container", "method", "n", "downtime (TCP client)", "switch", "whole", "copied before", "sent stopped",
+            ], words: 2)
+        for (shape, method, series) in rows {
+            table.rows.append([
+                shape.name, method.title, "\(series.downtimeMicroseconds.count)",
+                Self.pair(series.downtimeMicroseconds),
+                Self.pair(series.switchMicroseconds), Self.pair(series.wholeMicroseconds),
+                Self.bytes(series.median(\.copiedRunningBytes)), Self.bytes(series.median(\.sentBytes)),
+            ])
+        }
+        return table
+    }
+
+    /// Where the time goes while the container stands still: medians in milliseconds.
+    ///
+    /// CRIU's own steps come first; the last column is what of the switch no step in an OS VM accounts for.
+    var steps: TextTable {
+        var names: [String] = []
+        for series in results.series { names += series.stepNames.filter { !names.contains($0) } }
+        var table = TextTable(
+            header: ["container", "method", "n"] + names + ["CRIU", "all steps", "switch", "rest"], words: 2)
+        for (shape, method, series) in rows {
+            let medians = names.map { name in Distribution(series.stepMilliseconds[name] ?? []).percentile(50) }
+            let all = medians.compactMap(\.self).reduce(0, +)
+            let criu = zip(names, medians).filter { Self.criuSteps.contains($0.0) }.compactMap(\.1).reduce(0, +)
+            let whole = (series.median(\.switchMicroseconds) ?? 0) / 1000
+            table.rows.append(
+                [shape.name, method.title, "\(series.switchMicroseconds.count)"]
+                    + medians.map { $0.map(String.init) ?? "-" } + ["\(criu)", "\(all)", "\(whole)", "\(whole - all)"])
+        }
+        return table
+    }
+
+    private static let criuSteps: Set<String> = ["dump", "restore"]
+
+    /// Where a whole relocation goes: medians in milliseconds.
+    var phases: TextTable {
+        var names: [String] = []
+        for series in results.series { names += series.phaseNames.filter { !names.contains($0) } }
+        var table = TextTable(header: ["container", "n"] + names + ["whole"], words: 1)
+        for (shape, method, series) in rows where method == .relocate {
+            table.rows.append(
+                [shape.name, "\(series.wholeMicroseconds.count)"]
+                    + names.map { name in
+                        Figures.milliseconds(Distribution(series.phaseMicroseconds[name] ?? []).percentile(50))
+                    } + [Figures.milliseconds(series.median(\.wholeMicroseconds))])
+        }
+        return table
+    }
+
+    /// What the canaries found.
+    var witness: TextTable {
+        var table = TextTable(
+            header: ["container", "moved by", "pages verified", "anomalies", "connection kept"], words: 2)
+        for witness in results.witnesses {
+            table.rows.append([
+                witness.shape.name, witness.method.title, "\(witness.pagesVerified)", "\(witness.anomalies)",
+                witness.keptConnection ? "yes" : "**no**",
+            ])
+        }
+        return table
+    }
+
+    /// The machine and the run.
+    var machine: String {
+        let machine = results.machine
+        return """
+            - \(machine.hardware), load average \(Figures.fixed(results.loadBefore, 1)) before the run
+            - \(machine.distribution), Linux \(machine.kernel); OS VMs run by QEMU \(machine.qemu) on \
+            \(results.inside.accelerator.uppercased()), one vCPU each
+            - in the OS VMs: Linux \(results.inside.kernel), CRIU \(results.inside.criu)
+            - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: \
+            `scripts/bench \(results.arguments.joined(separator: " "))`
+            """
+    }
+
+    /// What did not come to its end; nothing where all did.
+    var failures: String {
+        let lines = results.failures.map { failure in
+            "- " + (failure.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
+        }
+        return lines.isEmpty ? "" : "\n\nFailed in this run:\n\n" + lines.joined(separator: "\n")
+    }
+
+    private var rows: [(ContainerShape, ContainerMethod, ContainerResults.Series)] {
+        results.shapes.flatMap { shape in
+            ContainerMethod.allCases.compactMap { method in
+                results.series(shape, method).map { (shape, method, $0) }
+            }
+        }
+    }
+
+    private static func pair(_ values: [Int]) -> String {
+        let distribution = Distribution(values)
+        guard let median = distribution.percentile(50) else { return "-" }
+        return "\(Figures.milliseconds(median)) / \(Figures.milliseconds(distribution.maximum))"
+    }
+
+    private static func bytes(_ value: Int?) -> String {
+        guard let value, value > 0 else { return "-" }
+        return "\(Figures.fixed(Double(value) / 1e6, 1)) MB"
+    }
+}

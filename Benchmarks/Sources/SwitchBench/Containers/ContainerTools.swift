@@ -1,0 +1,62 @@
+import Foundation
+import Hypervisors
+import JSON
+import Linux
+
+/// What the runs of `containers` have in common: where files are, and how an OS VM is reached.
+struct ContainerTools: Sendable {
+    /// The folder of the OS VMs' image.
+    let image: String
+    /// The bundle of the canary of containers.
+    let bundle: String
+    /// `auto`, `tcg` or `kvm`, by what OS VMs run.
+    let accelerator: String
+    let scratch: Scratch
+
+    /// Where the product keeps what it has to remember.
+    var state: String { "\(scratch.directory)/state" }
+
+    /// Makes the bridge that containers are reached by; it goes with the run's files.
+    func makeBridge(_ address: String) throws {
+        for words in [
+            ["link", "add", scratch.tap, "type", "bridge", "forward_delay", "0"],
+            ["address", "add", address, "dev", scratch.tap], ["link", "set", scratch.tap, "up"],
+        ] {
+            let outcome = try ChildProcess(executable: "ip", arguments: words).run(in: scratch)
+            guard outcome.status == 0 else { throw BenchError("ip \(words): \(outcome.errors)") }
+        }
+    }
+
+    /// A bundle of its own for a container that runs these words.
+    func copyBundle(to folder: String, words: [String]) throws {
+        try? FileManager.default.removeItem(atPath: folder)
+        try FileManager.default.copyItem(atPath: bundle, toPath: folder)
+        try Files.replaceAtomically("\(folder)/config.json", bytes: try config(words: words) { _ in })
+    }
+
+    /// The bundle's `config.json` with other words, and whatever else is changed.
+    func config(words: [String], _ change: (inout [String: JSONValue]) -> Void) throws -> [UInt8] {
+        guard var config = try JSONValue(parsing: try Files.readAll("\(bundle)/config.json")).object,
+            var process = config["process"]?.object
+        else { throw BenchError("\(bundle)/config.json describes no container") }
+        process["args"] = .array(words.map(JSONValue.string))
+        config["process"] = .object(process)
+        change(&config)
+        return Array(JSONValue.object(config).encoded().utf8)
+    }
+
+    /// Reaches an OS VM for a moment: its agent hears one at a time.
+    func with<Result>(_ system: String, _ body: (Hypervisor) async throws -> Result) async throws -> Result {
+        let parent = "\(state)/hypervisors/\(system)"
+        for name in (try? ProcFS.names(inFolder: parent)) ?? [] {
+            let folder = InstanceFolder("\(parent)/\(name)")
+            guard let bytes = try? Files.readAll(folder.record), let json = try? JSONValue(parsing: bytes),
+                let record = InstanceRecord(json: json), record.process.isAlive
+            else { continue }
+            let reached = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
+            defer { reached.close() }
+            return try await body(reached)
+        }
+        throw BenchError("OS VM \(system) is not up")
+    }
+}
