@@ -143,6 +143,11 @@ final class ContainerRelocation: Sendable {
     private func relocate(
         from old: ContainerSeat, to new: ContainerSeat, _ report: inout RelocationReport
     ) async throws(HyperFreshError) {
+        guard try await old.hasProcesses() else {
+            throw HyperFreshError(
+                "container \(old.container.name) has ended", guestState: "Nothing was touched.",
+                remedy: "Start it again: `hyperfresh up`.", exitCode: RefreshOutcome.blocked.exitCode)
+        }
         do throws(HyperFreshError) {
             try await timed("prepare") { () throws(HyperFreshError) in
                 try new.storeFile.verify()
