@@ -8,7 +8,7 @@ public enum ContainerObservation: String, Sendable, Hashable {
     case running
     /// Its processes are frozen, as before they are moved.
     case frozen
-    /// Its processes are stopped, as they are restored.
+    /// Processes of it are stopped, as they are restored.
     case stopped
     /// Its processes are being restored.
     case arriving
@@ -26,8 +26,12 @@ extension ContainerPlace {
             if ! [ -e $folder/cgroup.events ] || grep -q 'populated 0' $folder/cgroup.events; then echo gone; exit; fi
             if grep -q 1 $folder/cgroup.freeze; then echo frozen; exit; fi
             if ! [ -s \(files.pidFile) ]; then echo arriving; exit; fi
-            state=$(sed 's/.*) //; s/ .*//' /proc/$(cat \(files.pidFile))/stat)
-            if [ "$state" = T ]; then echo stopped; else echo running; fi
+            # One that is stopped is enough: whoever continued them may have died half-way.
+            while read -r process; do
+                state=$(sed 's/.*) //; s/ .*//' /proc/$process/stat 2>/dev/null) || continue
+                [ "$state" != T ] || { echo stopped; exit; }
+            done <$folder/cgroup.procs
+            echo running
             """, to: "look at container \(name)", within: .seconds(15))
         guard let observation = ContainerObservation(rawValue: word.filter { !$0.isWhitespace }) else {
             throw HypervisorError(

@@ -101,16 +101,17 @@ extension ContainerSides {
         do throws(HypervisorError) {
             try await proveSameStore()
             let seen = try await old.place.observe()
-            guard seen == .running || seen == .frozen else {
+            guard seen != .gone, seen != .arriving else {
                 throw HypervisorError("container \(name) has ended", remedy: "Start it again: `hyperfresh up`.")
             }
-            state.withLock { $0.ran = seen == .running }
+            // A process that somebody has stopped is no reason to freeze the others for good.
+            state.withLock { $0.ran = seen != .frozen }
             try await old.place.poise(afterRounds: try await copyMemory())
             guard await group.admit(name) else {
                 throw HypervisorError(
                     "another container of the OS VM could not be made ready", remedy: "See its own report.")
             }
-            return .linked(guestRuns: seen == .running)
+            return .linked(guestRuns: seen != .frozen)
         } catch {
             scene.fail(HyperFreshError(error))
             return .linkFailed
