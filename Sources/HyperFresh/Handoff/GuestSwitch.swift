@@ -13,6 +13,8 @@ final class GuestSwitch: Sendable {
         var marks = SwitchMarks()
         var taps: [QMPTap] = []
         var endedGuest: EndedGuest?
+        /// What the old side said last, before the switch, of whether its vCPUs run.
+        var ranLast: Bool?
         // The old side's process, and what it said last: its exit is told once both are over.
         var oldIsGone = false
         var oldIsHeardOut = false
@@ -55,10 +57,21 @@ final class GuestSwitch: Sendable {
     /// The guest's own end, if the old side has told of one.
     var endedGuest: EndedGuest? { state.withLock { $0.endedGuest } }
 
+    /// Why the switch may not begin, if somebody else has paused the guest or let it run since the sides were linked.
+    ///
+    /// - Parameter ran: Whether it ran then.
+    func outsideHand(since ran: Bool) -> HyperFreshError? {
+        let now = state.withLock { $0.endedGuest == nil ? $0.ranLast : nil }
+        guard let now, now != ran else { return nil }
+        return HyperFreshError(
+            "somebody else \(now ? "let the guest run" : "paused the guest") during the refresh",
+            remedy: "Run it again: the guest \(now ? "runs" : "stays paused") then on the new side too.")
+    }
+
     /// Listens to both sides, from before the switch to the end.
     func listen() {
         let taps = [
-            old.tap(named: GuestEnd.events.union(["STOP", "MIGRATION"])) { [weak self] in
+            old.tap(named: GuestEnd.events.union(["STOP", "RESUME", "MIGRATION"])) { [weak self] in
                 self?.oldSays($0)
             },
             new.tap(named: ["RESUME", "MIGRATION"]) { [weak self] in
@@ -132,6 +145,7 @@ extension GuestSwitch {
         if let end = GuestEnd(event) { return guestEnded(end) }
         switch (event.name, event.data["status"]?.string) {
         case ("STOP", _): oldStopped(event)
+        case ("RESUME", _): state.withLock { if !$0.hasBegun { $0.ranLast = true } }
         case ("MIGRATION", "completed"):
             completed(\.oldCompleted, at: event)
             scene.driver.happened(.oldCompleted)
@@ -158,7 +172,11 @@ extension GuestSwitch {
     private func oldStopped(_ event: QMPEvent) {
         let isOurs = state.withLock { state in
             // A pause before the switch is somebody else's; one after it is the switch's own.
-            guard state.hasBegun, state.marks.stop == nil else { return false }
+            guard state.hasBegun else {
+                state.ranLast = false
+                return false
+            }
+            guard state.marks.stop == nil else { return false }
             state.marks.stop = event.timestamp.microsecondsSinceEpoch
             state.marks.stopSeen = .now
             return true

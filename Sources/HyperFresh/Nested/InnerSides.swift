@@ -73,11 +73,17 @@ final class InnerSides: HandoffSides {
         return event
     }
 
-    /// No guest is committed to a hypervisor that is dead: the old one has it still.
     private func obstacle(to handoffState: HandoffState) -> HyperFreshError? {
-        guard handoffState == .committed, newSeat.hypervisor.process.hasExited else { return nil }
-        return HyperFreshError(
-            "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
+        switch handoffState {
+        case .switching:
+            let (transfer, ran) = state.withLock { ($0.transfer, $0.guestRuns) }
+            return transfer?.outsideHand(since: ran)
+        // No guest is committed to a hypervisor that is dead: the old one has it still.
+        case .committed where newSeat.hypervisor.process.hasExited:
+            return HyperFreshError(
+                "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
+        default: return nil
+        }
     }
 
     private func news(with handoffState: HandoffState) -> [String: JSONValue] {

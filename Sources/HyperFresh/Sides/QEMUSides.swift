@@ -68,12 +68,18 @@ final class QEMUSides: HandoffSides {
         scene.record(handoffState, facts: news(with: handoffState), unless: { self.obstacle(to: handoffState) })
     }
 
-    /// A new QEMU that is dead is not committed to, though its `completed` was heard: the old one has the guest still.
     private func obstacle(to handoffState: HandoffState) -> HyperFreshError? {
-        guard handoffState == .committed, state.withLock({ $0.newHandle })?.hasExited == true else { return nil }
-        return HyperFreshError(
-            "the new QEMU died when it had everything", remedy: "Try again; its last words may tell why.",
-            evidence: errorLines())
+        switch handoffState {
+        case .switching:
+            let (transfer, ran) = state.withLock { ($0.transfer, $0.guestRuns) }
+            return transfer?.outsideHand(since: ran)
+        // A new QEMU that is dead is not committed to, though its `completed` was heard: the old one has the guest still.
+        case .committed where state.withLock({ $0.newHandle })?.hasExited == true:
+            return HyperFreshError(
+                "the new QEMU died when it had everything", remedy: "Try again; its last words may tell why.",
+                evidence: errorLines())
+        default: return nil
+        }
     }
 
     /// What a state has to tell to whoever recovers.
