@@ -1,8 +1,6 @@
-import Guests
 import Handoff
 import Hypervisors
 import Linux
-import QMP
 import Synchronization
 
 /// One refresh of one hypervisor, from request to report.
@@ -112,85 +110,6 @@ final class HypervisorRefresh: Sendable {
         }
     }
 
-    /// All that the handoffs need.
-    struct Prepared: Sendable {
-        var guests: [Guest] = []
-        var containers: [Container] = []
-
-        struct Container: Sendable {
-            let old: ContainerSeat
-            let new: ContainerSeat
-        }
-
-        struct Guest: Sendable {
-            let old: InnerQEMU
-            let seat: GuestSeat
-            let device: MemoryDevice
-            let channel: StateChannel
-        }
-    }
-
-    private func attach(
-        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
-    ) async throws(HyperFreshError) -> Prepared {
-        try await timed(.attach, &report) { () throws(HyperFreshError) in
-            try await cancellable { () throws(HyperFreshError) in
-                var prepared = Prepared()
-                do throws(HyperFreshError) {
-                    for guest in plan.guests {
-                        prepared.guests.append(try await self.prepare(guest, plan.stack, old: plan.old, new: new))
-                    }
-                    for container in plan.containers {
-                        prepared.containers.append(
-                            try await self.prepare(container, plan.stack, old: plan.old, new: new))
-                    }
-                } catch {
-                    for guest in prepared.guests {
-                        guest.old.client.close()
-                        await guest.channel.close()
-                    }
-                    throw error
-                }
-                return prepared
-            }
-        }
-    }
-
-    private func prepare(
-        _ guest: InnerGuestSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
-    ) async throws(HyperFreshError) -> Prepared.Guest {
-        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: new)
-        try seat.memoryFile.verify()
-        try await seat.attach()
-        let device = try await seat.prepare()
-        let oldSeat = GuestSeat(stack: stack, guest: guest, hypervisor: old)
-        do throws(HypervisorError) {
-            let address = try await old.memoryAddress(of: guest.name)
-            let oldDevice = try await CoMapping.find(at: address, by: old.agent)
-            let channel = StateChannel(guest: guest.name, old: old, new: new)
-            try await channel.open()
-            let client = try await oldSeat.connect()
-            return Prepared.Guest(
-                old: InnerQEMU(seat: oldSeat, device: oldDevice, client: client), seat: seat, device: device,
-                channel: channel)
-        } catch {
-            throw HyperFreshError(error)
-        }
-    }
-
-    private func prepare(
-        _ container: ContainerSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
-    ) async throws(HyperFreshError) -> Prepared.Container {
-        let (old, new) = (
-            ContainerSeat(stack: stack, container: container, hypervisor: old),
-            ContainerSeat(stack: stack, container: container, hypervisor: new)
-        )
-        try new.storeFile.verify()
-        try await new.makeReady()
-        try await ContainerAdmission.check(container, old: old.place, new: new.place)
-        return Prepared.Container(old: old, new: new)
-    }
-
     private func handOver(
         _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
     ) async -> [GuestHandover] {
@@ -239,74 +158,10 @@ final class HypervisorRefresh: Sendable {
         if isCancelled { driver.happened(.cancelled) }
     }
 
-    // MARK: The end
-
-    private func conclude(
-        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
-    ) async {
-        let outcomes = report.guests.map(\.outcome)
-        let failed = report.guests.first { $0.outcome != .refreshed && $0.outcome != .rehearsed && $0.outcome != .lost }
-        let onNew = outcomes.contains { $0 == .refreshed || $0 == .incomplete } || plan.isFinishing
-        if request.isRehearsal || (failed != nil && !onNew && !outcomes.contains(.unknown)) {
-            await discard(new, unlessFinishing: plan)
-            report.outcome = failed?.outcome ?? .rehearsed
-        } else if failed == nil {
-            await retireOld(plan, new: new, &report)
-        } else {
-            report.outcome = outcomes.contains(.unknown) ? .unknown : .incomplete
-        }
-        if outcomes.contains(.lost) { report.outcome = .lost }
-        // A guest that is gone is worse than one that stayed.
-        if let worst = report.guests.first(where: { $0.outcome == .lost }) ?? failed { explain(worst, plan, &report) }
-    }
-
-    private func explain(_ failed: GuestHandover, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {
-        var failure = failed.failure ?? HyperFreshError("guest \(failed.guest) could not be handed over", remedy: "")
-        failure.message = "guest \(failed.guest): \(failure.message)"
-        let moved = report.guests.filter { $0.outcome == .refreshed }.map(\.guest)
-        let stayed = report.guests.filter { $0.outcome == .rolledBack || $0.outcome == .timedOut }.map(\.guest)
-        var lines: [String] = []
-        if !stayed.isEmpty {
-            lines.append("On instance \(plan.old.record.id), as before: \(stayed.joined(separator: ", ")).")
-        }
-        if !moved.isEmpty { lines.append("On instance \(report.new?.id ?? "?"): \(moved.joined(separator: ", ")).") }
-        failure.guestState = lines.isEmpty ? nil : lines.joined(separator: " ")
-        failure.exitCode = report.outcome.exitCode
-        if report.outcome == .incomplete {
-            failure.remedy = "Run the same command again: it moves the guests that are left. \(failure.remedy)"
-        }
-        report.failure = failure
-    }
-
-    private func retireOld(
-        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
-    ) async {
-        report.outcome = .refreshed
-        let old = plan.old
-        let isGone = await timed(.retire, &report) { await old.end() }
-        guard isGone else {
-            report.outcome = .incomplete
-            report.failure = HyperFreshError(
-                "the old hypervisor (pid \(old.record.process.pid)) did not end",
-                guestState: "Every guest is on instance \(new.record.id).", remedy: "Run `hyperfresh recover`.",
-                exitCode: RefreshOutcome.incomplete.exitCode)
-            return
-        }
-        store.forget(plan.spec.name, instance: old.record.id)
-        // Guests that had been shut down have no QEMU to hand over; they are the new one's to start.
-        for guest in plan.stoppedGuests { try? store.place(guest, on: new.record.id, of: plan.spec.name) }
-    }
-
-    /// Removes a new hypervisor that got no guest.
-    private func discard(_ new: Hypervisor, unlessFinishing plan: HypervisorAdmission.Plan) async {
-        guard !plan.isFinishing, await new.end() else { return }
-        store.forget(plan.spec.name, instance: new.record.id)
-    }
-
     // MARK: Time
 
     /// Work that ``cancel()`` and the deadline cut short; it is still waited for, so that nothing runs unseen.
-    private func cancellable<T: Sendable>(
+    func cancellable<T: Sendable>(
         _ work: @escaping @Sendable () async throws(HyperFreshError) -> T
     ) async throws(HyperFreshError) -> T {
         let task = Task { () -> Result<T, HyperFreshError> in
@@ -336,7 +191,7 @@ final class HypervisorRefresh: Sendable {
             evidence: [failure.message] + failure.evidence, exitCode: RefreshOutcome.timedOut.exitCode)
     }
 
-    private func timed<T>(
+    func timed<T>(
         _ phase: HypervisorPhase, _ report: inout HypervisorReport,
         _ work: () async throws(HyperFreshError) -> T
     ) async throws(HyperFreshError) -> T {
@@ -350,7 +205,7 @@ final class HypervisorRefresh: Sendable {
         return try await work()
     }
 
-    private func timed<T>(
+    func timed<T>(
         _ phase: HypervisorPhase, _ report: inout HypervisorReport, _ work: () async -> T
     ) async -> T {
         tell(.began(phase))
