@@ -67,6 +67,8 @@ struct ContainerPlacement: RecoveryPlaces {
         try store.move(
             facts.container, from: (facts.oldSystem, facts.oldInstance), to: (facts.newSystem, facts.newInstance))
     }
+
+    func bury() async throws { try await settle() }
 }
 
 extension SideObservation {

@@ -223,6 +223,8 @@ extension ContainerSides {
     private func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
+        // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` says so.
+        try? store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
         if let failure = await end(old, endingSystem: { self.group.mayEndOld(butFor: self.name) }) {
             scene.warn("the frozen processes of \(name) did not end: \(failure.message)")
             return .oldSurvived

@@ -27,12 +27,15 @@ protocol RecoveryPlaces: Sendable {
     func rescue() async
     /// Puts everything where it belongs once the guest is the new side's.
     func settle() async throws
+    /// Remembers that the guest went with the new side, which was the only one that could run it.
+    func bury() async throws
     /// Removes what a new side that is gone has left.
     func discard()
 }
 
 extension RecoveryPlaces {
     func rescue() async {}
+    func bury() async throws {}
     func discard() {}
 }
 
@@ -129,7 +132,10 @@ struct GuestRecovery {
 
     private func clearAway() async throws -> Conclusion {
         try await new.end()
-        if state.isCommitted { try await old.end() }
+        if state.isCommitted {
+            try await old.end()
+            try await places.bury()
+        }
         places.discard()
         return Conclusion(
             outcome: .lost,

@@ -99,8 +99,7 @@ private struct ContainerScene {
         let there = census.filter { $0.running + $0.still > 0 }
         let shown = try await stack.whereabouts(canary.name)
         guard let place = there.first else {
-            // An OS VM that outlived it says that it stopped: then the relocation or its recovery has said why.
-            guard shown.state == "lost" || shown.state == "stopped" && told.contains("\"lost\"") else {
+            guard shown.state == "lost", told.contains("\"lost\"") else {
                 throw MatrixWrong(description: "a container without processes is \(shown.state): \(told)")
             }
             return .lost
