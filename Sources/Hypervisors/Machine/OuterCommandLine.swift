@@ -55,6 +55,12 @@ public struct OuterCommandLine: Sendable, Hashable {
         arguments += hypervisor.extraArguments
     }
 
+    /// The CPU of a hypervisor that is emulated by QEMU 7.2.
+    ///
+    /// With CMPXCHG16B, kernels crash at random: it leaves wrong flags. With the flags of fast string operations, kernels and
+    /// programs copy memory by `rep movsb`, which is emulated byte by byte.
+    private static let emulatedCPU = "max,cx16=off,erms=off,fsrm=off"
+
     private static func machine(
         _ hypervisor: HypervisorSpec, in stack: Stack, instance: HypervisorInstance, host: Host
     ) -> [String] {
@@ -66,8 +72,7 @@ public struct OuterCommandLine: Sendable, Hashable {
             // A hypervisor that starts over comes back without its guests: it had better end, and be seen to.
             "-no-reboot",
             "-readconfig", instance.folder.machineFile,
-            // Without cx16=off, kernels of hypervisors crash at random: QEMU 7.2's emulated CMPXCHG16B leaves wrong flags.
-            "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : "max,cx16=off",
+            "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : emulatedCPU,
             "-smp", "\(hypervisor.cpus)",
             "-m", "\(memory.own >> 20)M,slots=\(memory.slots),maxmem=\(memory.most >> 20)M",
             "-uuid", instance.uuid,
