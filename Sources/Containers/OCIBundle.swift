@@ -13,15 +13,20 @@ public struct OCIBundle: Sendable {
         public let remedy: String
     }
 
+    /// The folder of the root file system, seen from the bundle's: `rootfs`.
+    public let rootFolder: String
     private let config: [String: JSONValue]
 
-    /// Reads a bundle's `config.json`; `nil` where it has no root file system or nothing to run.
+    /// Reads a bundle's `config.json`; `nil` where it has nothing to run, or no root file system within the bundle.
     ///
     /// - Parameter json: The file's content.
     public init?(json: JSONValue) {
-        guard let config = json.object, config["root"]?["path"]?.string != nil,
+        guard let config = json.object, let root = config["root"]?["path"]?.string,
             config["process"]?["args"]?.array?.isEmpty == false
         else { return nil }
+        let folders = root.split(separator: "/").filter { $0 != "." }
+        guard !root.hasPrefix("/"), !folders.isEmpty, !folders.contains("..") else { return nil }
+        rootFolder = folders.joined(separator: "/")
         self.config = config
     }
 
@@ -81,9 +86,8 @@ public struct OCIBundle: Sendable {
         let files = ContainerFiles(container: spec.name)
         var config = config
         var root = config["root"]?.object ?? [:]
-        let path = root["path"]?.string ?? "rootfs"
         // The bundle's root is reached by the one path at which it is mounted.
-        root["path"] = .string("\(files.bundle)/\(path.split(separator: "/").last.map(String.init) ?? "rootfs")")
+        root["path"] = .string("\(files.bundle)/\(rootFolder)")
         config["root"] = .object(root)
         var linux = config["linux"]?.object ?? [:]
         let namespaces = (linux["namespaces"]?.array ?? []).filter { $0["type"]?.string != "network" }
@@ -97,10 +101,5 @@ public struct OCIBundle: Sendable {
         linux["resources"] = .object(resources)
         config["linux"] = .object(linux)
         return .object(config)
-    }
-
-    /// The folder of the root file system within the bundle.
-    public var rootFolder: String {
-        (config["root"]?["path"]?.string ?? "rootfs").split(separator: "/").last.map(String.init) ?? "rootfs"
     }
 }

@@ -53,9 +53,20 @@ import Testing
     @Test(arguments: [
         JSONValue.null, [], ["root": ["path": "rootfs"]], ["process": ["args": ["/bin/true"]]],
         ["root": ["path": "rootfs"], "process": ["args": []]], ["root": "rootfs", "process": ["args": ["x"]]],
+        ["root": ["path": "/srv/rootfs"], "process": ["args": ["x"]]],
+        ["root": ["path": "../rootfs"], "process": ["args": ["x"]]],
+        ["root": ["path": "./"], "process": ["args": ["x"]]],
     ])
     func whatDescribesNoContainerIsRefused(json: JSONValue) {
         #expect(OCIBundle(json: json) == nil)
+    }
+
+    @Test func itsRootMayLieDeeper() throws {
+        let bundle = try #require(
+            OCIBundle(json: ["root": ["path": "./layers/merged/"], "process": ["args": ["/bin/true"]]]))
+        #expect(bundle.rootFolder == "layers/merged")
+        let path = bundle.runtimeConfig(of: spec)["root"]?["path"]?.string
+        #expect(path == "/run/hyperfresh/containers/redis/bundle/layers/merged")
     }
 
     @Test func itIsRunWithWhatThePlaceDecides() throws {

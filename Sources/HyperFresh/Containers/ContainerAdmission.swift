@@ -20,7 +20,7 @@ enum ContainerAdmission {
         }
         throw HyperFreshError(
             "\(path) describes no container",
-            remedy: "It needs `root.path` and `process.args` (OCI runtime specification).")
+            remedy: "It needs `process.args`, and a `root.path` within the bundle (OCI runtime specification).")
     }
 
     /// Looks for what CRIU cannot move, in the bundle, in both OS VMs, and in what the container has open.
@@ -37,7 +37,7 @@ enum ContainerAdmission {
                     "\(FindingID.criuCheck) (\(place.system.record.hypervisor)): \($0). Build the image with another kernel."
                 }
             }
-            if after.version.compareVersion(before.version) < 0 {
+            if isOlder(after.version, than: before.version) {
                 findings.append(
                     "\(FindingID.criuOlder): CRIU \(after.version) cannot read the images of \(before.version). "
                         + "Relocate to an OS VM with the same or a newer one.")
@@ -55,18 +55,13 @@ enum ContainerAdmission {
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
-}
 
-extension String {
-    /// Compares versions such as `3.17.1`, number by number: below zero if this one is the older.
-    func compareVersion(_ other: String) -> Int {
-        let (mine, theirs) = (numbers, other.numbers)
-        for index in 0..<Swift.max(mine.count, theirs.count) {
-            let difference = (index < mine.count ? mine[index] : 0) - (index < theirs.count ? theirs[index] : 0)
-            if difference != 0 { return difference }
+    /// Compares versions such as `3.17.1`, number by number.
+    static func isOlder(_ version: String, than other: String) -> Bool {
+        func numbers(_ version: String) -> [Int] {
+            let all = version.split(separator: ".").map { Int($0) ?? 0 }
+            return Array(all[..<((all.lastIndex { $0 != 0 } ?? -1) + 1)])
         }
-        return 0
+        return numbers(version).lexicographicallyPrecedes(numbers(other))
     }
-
-    private var numbers: [Int] { split(separator: ".").map { Int($0) ?? 0 } }
 }
