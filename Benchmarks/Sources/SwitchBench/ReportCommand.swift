@@ -51,7 +51,7 @@ struct ReportCommand: ParsableCommand {
         let nested = try nestedSections()
         let sections = [
             "machine": report.machine,
-            "targets": Targets(results: results, cli: cliResults).table.markdown,
+            "targets": SwitchTargets(results: results, cli: cliResults).table.markdown,
             "switch": report.overview.markdown,
             "shares": report.shares.markdown,
             "phases": report.phases.markdown,

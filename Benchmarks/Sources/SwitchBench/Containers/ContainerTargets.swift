@@ -1,83 +1,57 @@
 /// What was promised of a container's relocation, what was measured, and whether the one keeps the other.
-struct ContainerTargets {
+struct ContainerTargets: TargetCheck {
     let results: ContainerResults
 
     init(_ results: ContainerResults) { self.results = results }
 
-    private struct Line {
-        let target: String
-        let measured: String
-        /// Nil where the run has not measured what it takes.
-        let isMet: Bool?
-    }
-
-    /// For a terminal.
-    var lines: [String] {
-        all.map { line in
-            let verdict = line.isMet.map { $0 ? "PASS" : "MISSED" } ?? "NOT MEASURED"
-            return "\(verdict): \(line.target): \(line.measured)"
-        }
-    }
-
-    /// For the document.
-    var table: TextTable {
-        var table = TextTable(header: ["target", "measured", "met"], words: 3)
-        for line in all {
-            table.rows.append([
-                line.target, line.measured, line.isMet.map { $0 ? "yes" : "**no**" } ?? "not measured",
-            ])
-        }
-        return table
-    }
-
-    private var all: [Line] { [soundness, ratio, growth, short] }
+    var all: [Target] { [soundness, ratio, growth, short] }
 
     private func median(_ shape: ContainerShape, _ method: ContainerMethod) -> Int? {
         results.series(shape, method)?.median(\.downtimeMicroseconds)
     }
 
-    private var soundness: Line {
+    private var soundness: Target {
         let all = results.witnesses.filter { $0.method == .relocate }
         let sound = all.count { $0.anomalies == 0 && $0.keptConnection }
-        return Line(
+        return Target(
             target: "every container runs on, nothing lost, its connection kept",
             measured: "\(sound) of \(all.count) relocated canaries",
             isMet: all.isEmpty ? nil : sound == all.count)
     }
 
-    private var ratio: Line {
+    private var ratio: Target {
         let ratios = results.shapes.filter { $0.memoryMiB >= 256 }.compactMap { shape -> (ContainerShape, Double)? in
             guard let ours = median(shape, .relocate), ours > 0, let theirs = median(shape, .plain) else { return nil }
             return (shape, Double(theirs) / Double(ours))
         }
         let words = ratios.map { "\($0.0.memoryName) \($0.0.loadName): \(Figures.fixed($0.1, 1))" }
-        return Line(
+        return Target(
             target: "downtime at least 3 times shorter than the plain way at 256 MB and above (p50 by p50)",
             measured: words.isEmpty ? "-" : words.joined(separator: ", "),
             isMet: ratios.isEmpty ? nil : ratios.allSatisfy { $0.1 >= 3 })
     }
 
-    private var growth: Line {
+    private var growth: Target {
         let target = "flat in memory size (512 MB idle within 1.5 times of 16 MB)"
         let small = ContainerShape(memoryMiB: 16, dirtyMB: 0, processes: 1)
         let large = ContainerShape(memoryMiB: 512, dirtyMB: 0, processes: 1)
         guard let least = median(small, .relocate), let most = median(large, .relocate), least > 0 else {
-            return Line(target: target, measured: "-", isMet: nil)
+            return Target(target: target, measured: "-", isMet: nil)
         }
         let ratio = Double(most) / Double(least)
-        return Line(
+        return Target(
             target: target,
             measured: "\(Figures.milliseconds(least)) ms, \(Figures.milliseconds(most)) ms: \(Figures.fixed(ratio, 2))",
             isMet: ratio <= 1.5)
     }
 
     /// Designed for KVM; an emulated CPU is told as it is.
-    private var short: Line {
+    private var short: Target {
         let all = Distribution(results.series.filter { $0.method == .relocate }.flatMap(\.downtimeMicroseconds))
         let words =
             "p50 \(Figures.milliseconds(all.percentile(50))) ms, longest \(Figures.milliseconds(all.maximum)) ms"
         let isKVM = results.inside.accelerator == "kvm"
-        return Line(
+        return Target(
             target: "downtime below 0.5 s under KVM",
             measured: "\(words) of \(all.count) on \(results.inside.accelerator.uppercased())",
             isMet: isKVM && all.count > 0 ? (all.percentile(50) ?? .max) < 500_000 : nil)

@@ -1,65 +1,39 @@
 /// What was promised of a hypervisor's refresh, what was measured, and whether the one keeps the other.
-struct NestedTargets {
+struct NestedTargets: TargetCheck {
     let results: NestedResults
 
     init(_ results: NestedResults) { self.results = results }
 
-    private struct Line {
-        let target: String
-        let measured: String
-        /// Nil where the run has not measured what it takes.
-        let isMet: Bool?
-    }
-
-    /// For a terminal.
-    var lines: [String] {
-        all.map { line in
-            let verdict = line.isMet.map { $0 ? "PASS" : "MISSED" } ?? "NOT MEASURED"
-            return "\(verdict): \(line.target): \(line.measured)"
-        }
-    }
-
-    /// For the document.
-    var table: TextTable {
-        var table = TextTable(header: ["target", "measured", "met"], words: 3)
-        for line in all {
-            table.rows.append([
-                line.target, line.measured, line.isMet.map { $0 ? "yes" : "**no**" } ?? "not measured",
-            ])
-        }
-        return table
-    }
-
-    private var all: [Line] { [soundness, ratio, growth, together, short] }
+    var all: [Target] { [soundness, ratio, growth, together, short] }
 
     private func median(_ shape: NestedShape, _ method: NestedMethod) -> Int? {
         results.series(shape, method)?.median(\.switchMicroseconds)
     }
 
-    private var soundness: Line {
+    private var soundness: Target {
         let all = results.series.filter { $0.method != .precopy }.flatMap(\.fellSilent)
-        return Line(
+        return Target(
             target: "every guest runs on after a refresh",
             measured: "\(all.count { !$0 }) of \(all.count) moved guests",
             isMet: all.isEmpty ? nil : !all.contains(true))
     }
 
     /// Like by like: guests that are stopped at once by either, where there are several.
-    private var ratio: Line {
+    private var ratio: Target {
         let ratios = results.shapes.compactMap { shape -> (NestedShape, Double)? in
             guard let ours = median(shape, shape.guests > 1 ? .atOnce : .oneByOne), ours > 0,
                 let theirs = median(shape, .precopy)
             else { return nil }
             return (shape, Double(theirs) / Double(ours))
         }
-        return Line(
+        return Target(
             target: "at least 20 times shorter than pre-copy (p50 by p50, all guests at once)",
             measured: Self.words(ratios.map { "\($0.0.name): \(Figures.fixed($0.1, 1))" }),
             isMet: ratios.isEmpty ? nil : ratios.allSatisfy { $0.1 >= 20 })
     }
 
     /// Medians wander on a busy machine; a copy of the memory would make them grow as the memory does.
-    private var growth: Line {
+    private var growth: Target {
         var medians: [(size: Int, name: String, median: Int)] = []
         for size in Set(results.shapes.map(\.memoryMiB)).sorted() {
             let series = results.series.filter { $0.shape.memoryMiB == size && $0.method == .oneByOne }
@@ -70,16 +44,16 @@ struct NestedTargets {
         }
         let target = "independent of memory (p50 one by one, largest guests by smallest, at most 1.3)"
         guard let small = medians.first, let large = medians.last, small.size < large.size, small.median > 0 else {
-            return Line(target: target, measured: "-", isMet: nil)
+            return Target(target: target, measured: "-", isMet: nil)
         }
         let ratio = Double(large.median) / Double(small.median)
         let words = medians.map { "\($0.name): \(Figures.milliseconds($0.median)) ms" }
-        return Line(
+        return Target(
             target: target, measured: "\(words.joined(separator: ", ")): \(Figures.fixed(ratio, 2))",
             isMet: ratio <= 1.3)
     }
 
-    private var together: Line {
+    private var together: Target {
         let found = results.shapes.filter { $0.guests == 4 }.compactMap { shape -> (NestedShape, Double)? in
             let one = NestedShape(memoryMiB: shape.memoryMiB, guests: 1)
             guard let alone = median(one, .oneByOne), alone > 0,
@@ -87,17 +61,17 @@ struct NestedTargets {
             else { return nil }
             return (shape, Double(longest) / Double(alone))
         }
-        return Line(
+        return Target(
             target: "four at once: each within 2.5 times one alone (longest by p50)",
             measured: Self.words(found.map { "\($0.0.memoryName): \(Figures.fixed($0.1, 2))" }),
             isMet: found.isEmpty ? nil : found.allSatisfy { $0.1 <= 2.5 })
     }
 
-    private var short: Line {
+    private var short: Target {
         let all = Distribution(results.series.filter { $0.method == .oneByOne }.flatMap(\.switchMicroseconds))
         let (median, longest) = (all.percentile(50), all.maximum)
         let words = "p50 \(Figures.milliseconds(median)) ms, longest \(Figures.milliseconds(longest)) ms"
-        return Line(
+        return Target(
             target: "each guest stopped for less than 100 ms (one by one)",
             measured: "\(words) of \(all.count)", isMet: all.count == 0 ? nil : all.maximum < 100_000)
     }

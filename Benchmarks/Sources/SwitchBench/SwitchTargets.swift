@@ -1,14 +1,10 @@
 /// What was promised, what was measured, and whether the one keeps the other.
-struct Targets {
+struct SwitchTargets: TargetCheck {
     let results: SwitchResults
     let cli: CLIResults?
 
-    var table: TextTable {
-        var table = TextTable(header: ["target", "measured", "met"], words: 3)
-        for (target, measured, met) in switchTargets + cliTargets {
-            table.rows.append([target, measured, met ? "yes" : "**no**"])
-        }
-        return table
+    var all: [Target] {
+        (switchTargets + cliTargets).map { Target(target: $0.target, measured: $0.measured, isMet: $0.met) }
     }
 
     private typealias Line = (target: String, measured: String, met: Bool)
