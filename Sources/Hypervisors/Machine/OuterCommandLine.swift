@@ -83,6 +83,9 @@ public struct OuterCommandLine: Sendable, Hashable {
     private static func shares(_ system: HypervisorSpec, in stack: Stack) -> [String] {
         let ram: [String: JSONValue] = [
             "qom-type": "memory-backend-memfd", "id": "ram", "size": JSONValue(system.memory), "share": true,
+            // All of it at once: what is restored in a fresh OS VM lands in memory that was never touched, and the hyperplexor
+            // would find and clear it page by page while the container stands still.
+            "prealloc": true,
         ]
         return ["-object", OptionText.make(kind: "qom-type", ram), "-machine", "memory-backend=ram"]
             + (0..<stack.containers.count + MemoryPlan.spareContainers).flatMap { index in
