@@ -60,6 +60,7 @@ final class GuestSwitch: Sendable {
     /// Why the switch may not begin, if somebody else has paused the guest or let it run since the sides were linked.
     ///
     /// - Parameter ran: Whether it ran then.
+    /// - Returns: `nil` if nobody has.
     func outsideHand(since ran: Bool) -> HyperFreshError? {
         let now = state.withLock { $0.endedGuest == nil ? $0.ranLast : nil }
         guard let now, now != ran else { return nil }
