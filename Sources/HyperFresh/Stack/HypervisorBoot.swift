@@ -107,7 +107,8 @@ struct HypervisorBoot {
                     "the QEMU of \(spec.kind) \(spec.name) did not start", remedy: "Its own words say why.")
             }
         }
-        let hypervisor = try await Hypervisor.reach(record, in: folder)
+        // The sockets are there at once; QEMU answers when it has its memory.
+        let hypervisor = try await Hypervisor.reach(record, in: folder, within: max(.seconds(5), end - .now))
         let watch = Task {
             // An agent that is waited for never says that its machine has died.
             while !Task.isCancelled, !(await handle.waitForExit(within: .milliseconds(200))) {}
