@@ -38,9 +38,9 @@ extension ContainerPlace {
     /// Copies memory into the image store while the container runs: all of it, then what was written since.
     ///
     /// - Parameter round: From 0, each once.
-    /// - Returns: How many bytes were copied.
+    /// - Returns: How many bytes were copied, and how many the store has left.
     /// - Throws: ``HypervisorError`` with CRIU's words; the container is as it was.
-    public func copyMemory(round: Int) async throws(HypervisorError) -> UInt64 {
+    public func copyMemory(round: Int) async throws(HypervisorError) -> (copied: UInt64, left: UInt64) {
         let before = round > 0 ? "--prev-images-dir ../\(round - 1)" : ""
         let text = try await agent.run(
             """
@@ -52,8 +52,15 @@ extension ContainerPlace {
             criu pre-dump $common --images-dir $images \(before) --log-file criu.log >/dev/null 2>&1 || {
                 grep Error $images/criu.log >&2; exit 1; }
             cat $images/pages-*.img | wc -c
+            echo $(($(stat --file-system --format='%a * %S' \(files.store))))
             """, to: "copy the memory of container \(name)", within: .seconds(120))
-        return UInt64(text.filter { !$0.isWhitespace }) ?? 0
+        let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
+        guard numbers.count == 2 else {
+            throw HypervisorError(
+                "it cannot be said how much of container \(name) was copied",
+                remedy: "See the console of its OS VM.", evidence: [text])
+        }
+        return (copied: numbers[0], left: numbers[1])
     }
 
     /// Makes everything ready for ``leave(within:)``, so that nothing is prepared while the container stands still.

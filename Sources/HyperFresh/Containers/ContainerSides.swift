@@ -143,12 +143,15 @@ extension ContainerSides {
     ///
     /// - Returns: How many rounds it took.
     private func copyMemory() async throws(HypervisorError) -> Int {
-        var last = UInt64.max
+        var (last, most) = (UInt64.max, UInt64.zero)
         for round in 0..<Self.roundLimit {
-            let bytes = try await old.place.copyMemory(round: round)
+            let (bytes, left) = try await old.place.copyMemory(round: round)
             state.withLock { $0.copied.append(bytes) }
+            most = max(most, bytes)
             // The first round copies everything, and says nothing of what the second would find.
             if bytes < Self.littleEnough || (round > 0 && bytes > last / 4 * 3) { return round + 1 }
+            // Another round may copy as much, and the last dump too: without room for both it would fail.
+            if left < 2 * most + Self.littleEnough { return round + 1 }
             last = round == 0 ? .max : bytes
         }
         return Self.roundLimit
