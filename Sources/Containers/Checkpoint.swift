@@ -79,6 +79,9 @@ extension ContainerPlace {
             cp /run/runc/\(name)/state.json $images/runc.json
             cp \(files.runtimeBundle)/config.json $images/config.json
             echo $pid >$images/pid
+            while read -r process; do
+                grep --files-with-matches '^it_interval' /proc/$process/fdinfo/* 2>/dev/null || true
+            done <\(files.controlGroupFolder)/cgroup.procs >$images/timers
             echo \(rounds) >\(files.store)/last
             printf '%s\\n' criu dump $common --leave-running --freeze-cgroup \(files.controlGroupFolder) \
                 --images-dir $images \(before) --log-file criu.log | tr '\\n' ' ' >\(files.directory)/dump.sh
@@ -154,6 +157,9 @@ extension ContainerPlace {
         } | cat >\(files.console) 4>&- &
         read -r status <\(files.directory)/done
         [ $status = 0 ] || { grep Error \(files.directory)/restore.log >&4; exit 1; }
+        if [ -s $images/timers ]; then
+            perl -e '\(TimerDescriptors.program)' \(files.controlGroupFolder)/cgroup.procs 2>&4 || exit 1
+        fi
         mv \(files.directory)/pid.new \(files.pidFile)
         step restore >&4
         exec 4>&-

@@ -65,7 +65,7 @@
 enum { page_size = 4096, most_processes = 64, most_clients = 16, under_way = 8, record_size = 64, position = 37 };
 
 /* Looks, four a second, without any progress until something stands still for good. */
-enum { patience = 600 };
+enum { patience = 60 };
 
 /* What a process has found; all are in memory that all processes share. */
 struct findings {

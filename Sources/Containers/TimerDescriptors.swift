@@ -1,0 +1,26 @@
+/// Periodic timers that are read by a descriptor (`timerfd_create(2)`), which CRIU 3.17 stops for good.
+///
+/// Once such a timer has expired, the kernel starts it anew only when it is read; until then it has no time left, and CRIU
+/// restores a timer without any time left as one that is not armed (CRIU's issue 3162). Timers go on while processes are
+/// frozen: by the time CRIU looks, those with short periods have all expired.
+enum TimerDescriptors {
+    /// A program for Perl, whose argument is the file with the ids of restored processes, none of which runs yet.
+    ///
+    /// It lets each such timer expire at once, so that a read finds what it would have found, and starts it anew. A timer that was
+    /// set to an interval and no first time is taken for one of them. No single quotes, and no modules: images have none.
+    static let program = """
+        open my $list, "<", shift or die $!;
+        for my $process (map { chomp; $_ + 0 } <$list>) {
+            opendir my $folder, "/proc/$process/fdinfo" or next;
+            for my $number (map { $_ + 0 } grep /^\\d+$/, readdir $folder) {
+                open my $file, "<", "/proc/$process/fdinfo/$number" or next;
+                my $words = join "", <$file>;
+                $words =~ /^it_value: \\(0, 0\\)\\nit_interval: \\((\\d+), (\\d+)\\)/m && $1 + $2 or next;
+                my $period = pack "q4", $1, $2, 0, 1;
+                my $handle = syscall 434, $process, 0;
+                my $timer = $handle < 0 ? -1 : syscall 438, $handle, $number, 0;
+                $timer >= 0 && syscall(286, $timer, 0, $period, 0) == 0 or die "a timerfd cannot be set: $!";
+            }
+        }
+        """
+}
