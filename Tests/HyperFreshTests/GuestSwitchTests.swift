@@ -51,6 +51,28 @@ import Testing
         #expect(play.endedGuest == nil)
     }
 
+    // MARK: Somebody else pauses it, or lets it run
+
+    @Test func aGuestThatSomebodyPausesOnceLinkedIsLeftToThem() async throws {
+        let play = try await Play(
+            old: Self.opening + [.expect("query-status", .after(event: "STOP", .done)), .hang],
+            new: Self.opening + [.serve(["query-status": .done])], asksOnceLinked: true)
+        #expect(try await play.run() == .rolledBack(.journal))
+        #expect(play.performed.suffix(2) == [.removeNew, .restoreOld(resume: false)])
+        #expect(play.failure?.message == "somebody else paused the guest during the refresh")
+        #expect(!play.newWasResumed)
+    }
+
+    @Test func aGuestThatRunsAgainByThenIsHandedOver() async throws {
+        let play = try await Play(
+            old: Self.opening + [
+                .emit("STOP"), .expect("query-status", .after(event: "RESUME", .done)), .expect("migrate", .done),
+                .emit("STOP"), Self.completed, .hang,
+            ], asksOnceLinked: true)
+        #expect(try await play.run() == .refreshed)
+        #expect(play.newWasResumed)
+    }
+
     // MARK: The guest ends
 
     @Test(arguments: [
@@ -118,12 +140,14 @@ private final class Play: HandoffSides {
     private let transfer: GuestSwitch
     private let actions = Mutex<[HandoffAction]>([])
     private let asksBeforeItRetires: Bool
+    private let asksOnceLinked: Bool
 
     init(
         old: [ScriptStep], new: [ScriptStep] = GuestSwitchTests.loads,
-        asksBeforeItRetires: Bool = false
+        asksBeforeItRetires: Bool = false, asksOnceLinked: Bool = false
     ) async throws {
         self.asksBeforeItRetires = asksBeforeItRetires
+        self.asksOnceLinked = asksOnceLinked
         scratch = try Scratch()
         try Files.replaceAtomically("\(scratch.path)/memory", bytes: [])
         let lock = try #require(try HeldLock("\(scratch.path)/memory"))
@@ -142,6 +166,7 @@ private final class Play: HandoffSides {
     }
 
     var endedGuest: EndedGuest? { transfer.endedGuest }
+    var failure: HyperFreshError? { scene.failure }
     var performed: [HandoffAction] { actions.withLock { $0 } }
     var newWasResumed: Bool { servers.new.transcript.fromClient.contains { $0.contains("\"cont\"") } }
 
@@ -168,7 +193,10 @@ private final class Play: HandoffSides {
         return await scene.driver.run(on: self)
     }
 
-    func record(_ state: HandoffState) -> HandoffEvent { scene.record(state, facts: [:]) }
+    func record(_ state: HandoffState) -> HandoffEvent {
+        scene.record(
+            state, facts: [:], unless: { state == .switching ? self.transfer.outsideHand(since: true) : nil })
+    }
     func beginSwitch() -> HandoffEvent? { transfer.begin() }
     func resumeNew() -> HandoffEvent? { transfer.resumeNew() }
 
@@ -176,7 +204,9 @@ private final class Play: HandoffSides {
         actions.withLock { $0.append(action) }
         switch action {
         case .launchNew: return .launched
-        case .link: return .linked(guestRuns: true)
+        case .link:
+            if asksOnceLinked { _ = try? await clients.old.executeRaw("query-status") }
+            return .linked(guestRuns: true)
         case .retireOld:
             if asksBeforeItRetires { _ = try? await clients.old.executeRaw("query-status") }
             return .oldRetired

@@ -13,7 +13,7 @@ extension Live {
     struct SurroundingsLiveTests {
         /// From before there is a new QEMU until the old one is about to be told to hand over.
         private static let places = beforeLink + ["after-record:switching"]
-        /// Until the two are linked.
+        /// Until the two are linked: what is heard of the run state in the milliseconds after that is a matter of luck here.
         private static let beforeLink = ["before-action:launchNew", "after-record:launched"]
 
         // MARK: - Somebody at the guest's other monitor
@@ -35,26 +35,6 @@ extension Live {
                 try await guest.ask(Stop())
                 let report = try await guest.refresh(at: place) { try await $0.executeRaw("cont") }
                 #expect(report["outcome"] == "refreshed", "\(report)")
-                try await guest.expectSoundOnOneSide()
-            }
-        }
-
-        /// Once both are linked, and it is settled whether the new side is to run, they are told to try again.
-        @Test(arguments: [true, false])
-        func aGuestThatSomebodyPausesOrLetsRunOnceLinkedIsLeftToThem(runs: Bool) async throws {
-            try await withSomebody { guest in
-                let old = guest.canary.pid
-                if !runs { try await guest.ask(Stop()) }
-                let report = try await guest.refresh(at: "before-record:switching") {
-                    try await $0.executeRaw(runs ? "stop" : "cont")
-                }
-                #expect(report["outcome"] == "rolled-back", "\(report)")
-                #expect(report["error"]?["message"]?.string?.contains("somebody else") == true, "\(report)")
-                #expect(guest.canary.pid == old)
-                #expect(try await guest.isRunning != runs)
-                #expect(try await guest.refresh().outcome == .refreshed)
-                #expect(try await guest.isRunning != runs)
-                if runs { try await guest.ask(Cont()) }
                 try await guest.expectSoundOnOneSide()
             }
         }

@@ -65,11 +65,13 @@ private struct HypervisorScene {
         if cell.place.stage == .switched { try await Task.sleep(for: .seconds(3)) }
         let new = try #require(stack.processes.first { $0 != old.pid && $0 != controller.pid })
         let folder = try #require(try newFolder(butFor: old.id))
-        let held = try await perform(controller, old: old.pid, new: new, in: folder)
+        var held = try await perform(controller, old: old.pid, new: new, in: folder)
         controller.signal(SIGCONT)
         _ = try await controller.result(within: .seconds(240))
         kill(new, SIGCONT)
         withExtendedLifetime(held) {}
+        // From here on whoever asks is answered again.
+        held = nil
         try await recoverTwice()
         return try await whereabouts(old)
     }
