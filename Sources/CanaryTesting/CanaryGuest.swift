@@ -29,6 +29,8 @@ public final class CanaryGuest: Sendable {
         public var arguments: [String] = []
         /// Words for the guest kernel's command line.
         public var kernelWords: [String] = []
+        /// QEMU's environment, beside a `PATH`.
+        public var environment: [String] = []
 
         /// The defaults: 256 MiB, idle, no disk, no network.
         public init() {}
@@ -62,7 +64,7 @@ public final class CanaryGuest: Sendable {
         let errors = try Descriptor.open(files.errors, flags: O_WRONLY | O_CREAT | O_APPEND)
         var request = SpawnRequest(
             executable: options.binary, arguments: commandLine(options, artifacts: artifacts, files: files),
-            environment: ["PATH=/usr/bin:/bin"])
+            environment: ["PATH=/usr/bin:/bin"] + options.environment)
         request.workingDirectory = files.directory
         request.descriptors = [.init(source: errors.number, number: 2)]
         let process = try spawn(request)

@@ -3,7 +3,8 @@ public import Linux
 
 /// A client of one QEMU monitor.
 ///
-/// Commands run concurrently and are told apart by id; every one has a deadline, also when the peer reads nothing. The
+/// Commands run concurrently and are told apart by id; every one has a deadline, also when the peer reads nothing. It is
+/// counted anew with each reply to a command that was sent before, as QEMU does one after the other. The
 /// connection ends with `close()`, with the client itself, or from the other side; whoever waits then is told.
 ///
 /// ```swift
@@ -36,7 +37,7 @@ public final class QMPClient: Sendable {
     /// - Parameters:
     ///   - path: The socket's path; it may be longer than the 107 bytes of a socket address.
     ///   - appearance: The longest wait for somebody to listen there, for a QEMU that has just been started.
-    ///   - greetingDeadline: The longest wait for the connection, for the greeting, and for the end of the negotiation each.
+    ///   - greetingDeadline: The longest wait for the connection, and for the greeting.
     ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
     ///   - limits: What a message may take at most.
     ///   - opening: Called once connected, for a way to the monitor that somebody else opens only then; what it throws ends
@@ -63,7 +64,7 @@ public final class QMPClient: Sendable {
     /// - Parameters:
     ///   - descriptor: A unix stream socket, connected to a monitor that has not greeted yet.
     ///   - name: What to call the socket in messages.
-    ///   - greetingDeadline: The longest wait for the greeting, and for the end of the negotiation.
+    ///   - greetingDeadline: The longest wait for the greeting.
     ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
     ///   - limits: What a message may take at most.
     /// - Returns: The client, ready for commands.
@@ -207,7 +208,8 @@ public final class QMPClient: Sendable {
                 arguments: enables ? ["enable": ["oob"]] : [:],
                 descriptors: [],
                 isOutOfBand: false,
-                deadline: patience
+                // Who has greeted is there, and may take as long over this command as over others.
+                deadline: max(patience, .seconds(5))
             ).value()
             return QMPClient(connection, greeting: greeting, isOutOfBandEnabled: enables)
         } catch {

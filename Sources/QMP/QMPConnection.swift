@@ -18,7 +18,8 @@ final class QMPConnection: Sendable {
     struct Waiter {
         let slot: ReplySlot
         let command: JSONValue?
-        let deadline: ContinuousClock.Instant
+        /// The patience counted from when QEMU was last seen to get on with what it was told before this.
+        var deadline: ContinuousClock.Instant
         let patience: Duration
         var isSent = false
     }
@@ -189,7 +190,7 @@ final class QMPConnection: Sendable {
                 let effect = try state.session.received(value)
                 return switch effect {
                 case .greeted: .success((effect, state.waiters.removeValue(forKey: QMPSession.greetingID), []))
-                case .answered(let id, _): .success((effect, state.waiters.removeValue(forKey: id), []))
+                case .answered(let id, _): .success((effect, take(id, &state), []))
                 case .emitted: .success((effect, nil, state.listeners))
                 case .dropped: .success((effect, nil, []))
                 }
@@ -198,5 +199,12 @@ final class QMPConnection: Sendable {
             }
         }
         return try outcome.get()
+    }
+
+    /// Takes out the waiter that has its reply; the turn of those behind it has come nearer.
+    private func take(_ id: UInt64, _ state: inout State) -> Waiter? {
+        let now = ContinuousClock.now
+        for (later, waiter) in state.waiters where later > id { state.waiters[later]?.deadline = now + waiter.patience }
+        return state.waiters.removeValue(forKey: id)
     }
 }

@@ -49,8 +49,10 @@ struct QMPSession {
                 isGreeted = true
                 return .greeted(greeting)
             }
-            guard isGreeted else { throw QMPError(.notQMP, "the peer sent something before its greeting") }
-            return try effect(of: message)
+            if isGreeted { return try effect(of: message) }
+            // QEMU has a new client a moment before it greets it, and what happens in that moment is sent first.
+            if case .event = message { return .dropped }
+            throw QMPError(.notQMP, "the peer sent something before its greeting")
         } catch {
             let error = isGreeted ? error : notQMP(error.message)
             end(error)

@@ -40,6 +40,8 @@
  *   canary.port=ttyS0     where to report. A serial port leaves the guest for each byte, a virtio console (hvc0) once for
  *                         a line, which tells where leaving takes long: in a nested guest
  *   canary.control=ttyS1  where to read commands, if not from the port, whose other end may be a file
+ *   canary.events=N       tell the pvpanic device about N times a second that a crash kernel takes over: QEMU does nothing
+ *                         about it, but sends each as an event to all of its monitors (needs -device pvpanic)
  *   canary.fault=memory|disk|clock   corrupt this on purpose canary.fault_after=5 seconds after boot, once: shows
  *                         that the witness can fail
  *
@@ -788,6 +790,20 @@ static void load_modules(void) {
     if (order) fclose(order);
 }
 
+/* A guest that keeps its QEMU's monitors busy. */
+static void *cry_wolf(void *unused) {
+    enum { PVPANIC_PORT = 0x505, CRASH_LOADED = 2, BURST = 20 };
+    int64_t bursts_per_second = atoi(option("events", "0")) / BURST + 1;
+    (void)unused;
+    if (ioperm(PVPANIC_PORT, 1, 1) < 0) anomaly("pvpanic: %s", strerror(errno));
+    else
+        for (;;) {
+            for (unsigned i = 0; i < BURST; i++) outb(CRASH_LOADED, PVPANIC_PORT);
+            sleep_ns(SECOND_NS / bursts_per_second);
+        }
+    return NULL;
+}
+
 static void read_command_line(void) {
     int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
     ssize_t n = read(fd, command_line, sizeof command_line - 1);
@@ -816,6 +832,7 @@ int main(void) {
     start(watch_memory, NULL, 0);
     start(serve_echo, NULL, 0);
     start(read_commands, NULL, 0);
+    if (option("events", NULL)) start(cry_wolf, NULL, 0);
     for (int64_t next = now_ns(CLOCK_MONOTONIC);;) {
         int64_t now = now_ns(CLOCK_MONOTONIC);
         eventfd_t unused;

@@ -25,6 +25,11 @@ enum Live {
     /// The command that `swift build` has just built.
     static var command: String { "\(packageRoot)/.build/debug/hyperfresh" }
 
+    /// Where a whole run of the matrices keeps its results, and goes on after what is there already.
+    static let matrixFolder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
+    /// Whether there is time for everything.
+    static let isWhole = matrixFolder != nil
+
     static let isReady = Files.exists(qemu7) && (try? CanaryArtifacts(cache: cache)) != nil
     static let hasSecondQEMU = isReady && Files.exists(qemu10)
     static let howToGetReady: Comment =

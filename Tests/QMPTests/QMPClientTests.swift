@@ -144,6 +144,16 @@ private let status: JSONValue = ["running": true, "singlestep": false, "status":
         }
     }
 
+    @Test func aSlowMonitorIsNotTakenForADeadOne() async throws {
+        let answer = ScriptStep.expect("slow", .later(.milliseconds(300), .success("done")))
+        let talk = try await Talk(answer, answer, answer, answer, .drain)
+        let replies = try (0..<4).map { _ in try talk.client.post("slow", deadline: .seconds(1)) }
+        let behind = try talk.client.post("never", deadline: .seconds(1))
+        for reply in replies { #expect(try await reply.value() == "done") }
+        let error = await #expect(throws: QMPError.self) { try await behind.value() }
+        #expect(error?.code == .timeout)
+    }
+
     @Test func aCancelledTaskEndsItsWaitAtOnce() async throws {
         let talk = try await Talk(.drain)
         let events = talk.client.events()

@@ -8,7 +8,7 @@ extension Live {
     /// Wrong bundles, wrong names, a change of mind: a clear error, the right exit status, and the container runs on.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersBadInputLiveTests {
-        @Test(.enabled(if: ContainersLiveTests.isWhole, "is part of scripts/test --matrix"))
+        @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
         func whatCannotBeIsRefusedAndNobodyNotices() async throws {
             let canary = try ContainerStack.canary()
             try await ContainerStack.run("wrong", containers: [canary]) { stack in

@@ -8,9 +8,6 @@ extension Live {
     /// Containers that are relocated between two OS VMs with different kernels, all emulated where the host cannot nest.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersLiveTests {
-        /// The whole runs are part of `scripts/test --matrix`.
-        static let isWhole = getenv("HYPERFRESH_MATRIX") != nil
-
         /// A server with a client that never stops writing, and beside it a tree of processes that check themselves.
         ///
         /// The second time the controller dies once the new side is the only one that may run.
@@ -25,7 +22,7 @@ extension Live {
             }
         }
 
-        @Test(.enabled(if: isWhole, "is part of scripts/test --matrix"))
+        @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
         func aServerMovesFiveTimesAndTheCanaryBesideIt() async throws {
             try await run("five") { stack, client, canary, beats in
                 for round in 0..<5 {

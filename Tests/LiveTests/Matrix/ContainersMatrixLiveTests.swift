@@ -7,15 +7,12 @@ extension Live {
     /// container has to be.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersMatrixLiveTests {
-        /// The folder where a whole run keeps its results; it goes on after what is there already.
-        private static let folder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
-
         /// A cell takes the better part of a minute where OS VMs are emulated.
-        @Test(.enabled(if: folder != nil, "is part of scripts/test --matrix"))
+        @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
         func everyFaultEndsWhereItShouldForContainers() async throws {
             let table = try Self.table
             let cells = MatrixCell.all(table)
-            var record = try Self.folder.map { try MatrixRecord<ContainerFault>("\($0)/ContainerFault.jsonl") }
+            var record = try Live.matrixFolder.map { try MatrixRecord<ContainerFault>("\($0)/ContainerFault.jsonl") }
             let matrix = ContainerMatrix(table: table) { result in
                 #expect(result.problem == nil, "\(result.cell)")
                 try record?.append(result)

@@ -6,13 +6,10 @@ extension Live {
     /// Every fault at every place of a handoff; docs/recovery.md says where the guest has to end.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct MatrixLiveTests {
-        /// The folder where a whole run keeps its results; it goes on after what is there already.
-        private static let folder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
-
         @Test(.enabled(if: geteuid() == 0, "needs root, to mount file systems that are full or read-only"))
         func everyFaultEndsWhereItShould() async throws {
             let table = try MatrixTable<GuestFault>(document: Self.expectations)
-            let cells = Self.folder == nil ? MatrixCell.slice(table, every: 6) : MatrixCell.all(table)
+            let cells = !Live.isWhole ? MatrixCell.slice(table, every: 6) : MatrixCell.all(table)
             var record = try Self.record(GuestFault.self)
             let matrix = GuestMatrix(table)
             defer { matrix.drop() }
@@ -25,7 +22,7 @@ extension Live {
         }
 
         /// A cell takes a minute or two where hypervisors are emulated; NestedLiveTests has some of them always.
-        @Test(.enabled(if: folder != nil && Live.hasHypervisorImages, "is part of scripts/test --matrix"))
+        @Test(.enabled(if: Live.isWhole && Live.hasHypervisorImages, "is part of scripts/test --matrix"))
         func everyFaultEndsWhereItShouldInHypervisors() async throws {
             let table = try MatrixTable<HypervisorFault>(document: Self.expectations)
             let cells = MatrixCell.all(table)
@@ -42,7 +39,7 @@ extension Live {
         private static let report = "\(Live.packageRoot)/docs/matrix.md"
 
         private static func record<Fault: MatrixFault>(_: Fault.Type) throws -> MatrixRecord<Fault>? {
-            try folder.map { try MatrixRecord("\($0)/\(Fault.self).jsonl") }
+            try Live.matrixFolder.map { try MatrixRecord("\($0)/\(Fault.self).jsonl") }
         }
     }
 }

@@ -1,0 +1,33 @@
+/*
+ * slow-monitor: loaded into a real QEMU by LD_PRELOAD, has it take its time over every command of its main monitor.
+ *
+ * The end of a line that is read from a connection to a socket whose name has "qmp.sock" in it is held back for
+ * SLOW_MONITOR_MS milliseconds. QEMU reads its monitors byte by byte, in a thread of their own: so the guest does not notice,
+ * nor do migration and other sockets.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+
+static int is_monitor(int fd) {
+    struct sockaddr_un address = {0};
+    socklen_t size = sizeof address - 1;
+    return getsockname(fd, (struct sockaddr *)&address, &size) == 0 && address.sun_family == AF_UNIX &&
+           strstr(address.sun_path, "qmp.sock");
+}
+
+ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+    ssize_t (*next)(int, struct msghdr *, int) = dlsym(RTLD_NEXT, "recvmsg");
+    const char *text = getenv("SLOW_MONITOR_MS");
+    long milliseconds = text ? atol(text) : 0;
+    ssize_t count = next(fd, message, flags);
+    if (count == 1 && *(char *)message->msg_iov[0].iov_base == '\n' && is_monitor(fd)) {
+        struct timespec pause = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000};
+        nanosleep(&pause, NULL);
+    }
+    return count;
+}
