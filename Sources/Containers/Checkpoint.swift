@@ -13,7 +13,7 @@ extension ContainerPlace {
         pid=$(cat \(files.pidFile))
         network=$(stat --dereference --format=%i \(files.networkNamespace))
         common="--tree $pid --track-mem --tcp-established --network-lock nftables --file-locks --link-remap
-            --external net[$network]:network --root \(files.root) --manage-cgroups=ignore --verbosity=3"
+            --external net[$network]:network --root \(files.root) --manage-cgroups=ignore"
         """
     }
 
@@ -151,7 +151,7 @@ extension ContainerPlace {
             sh -c 'echo $$ >\(files.controlGroupFolder)/cgroup.procs; exec "$@"' sh \
                 criu restore --images-dir $images --restore-detached --leave-stopped --pidfile \(files.directory)/pid.new \
                 --tcp-established --network-lock nftables --file-locks --link-remap --root \(files.root) \
-                --inherit-fd "fd[3]:network" $output --manage-cgroups=ignore --verbosity=3 \
+                --inherit-fd "fd[3]:network" $output --manage-cgroups=ignore \
                 --log-file \(files.directory)/restore.log 3<\(files.networkNamespace) 4>&- 2>/dev/null
             echo $? >\(files.directory)/done
         } | cat >\(files.console) 4>&- &
