@@ -115,6 +115,9 @@ public struct OuterCommandLine: Sendable, Hashable {
         // An emulated hypervisor on a busy host measures its counter, which is this host's, wrong by orders of magnitude;
         // guests take that rate along, and hang where it is another.
         if !host.usesKVM, let rate = host.tscKilohertz { words += ["tsc=reliable", "tsc_early_khz=\(rate)"] }
+        // QEMU 7.2 translates a program anew for each address that it is loaded at: to start one takes three times as long
+        // where addresses are random.
+        if !host.usesKVM { words.append("norandmaps") }
         if let nanoseconds = hypervisor.haltPolling { words.append("kvm.halt_poll_ns=\(nanoseconds)") }
         // locking=off: many hypervisors read this file, and nobody writes it.
         let root: [String: JSONValue] = [
