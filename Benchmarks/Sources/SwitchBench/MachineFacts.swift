@@ -36,6 +36,20 @@ struct MachineFacts: Codable, Sendable {
         self.precopyQEMU = try precopyQEMU.map { try Self.version(of: $0, scratch: scratch) }
     }
 
+    /// The load average of one minute.
+    static func load() -> Double {
+        var averages = [0.0]
+        return getloadavg(&averages, 1) == 1 ? averages[0] : 0
+    }
+
+    /// Whether this host's KVM lets a guest have KVM.
+    static var canNest: Bool {
+        ["kvm_intel", "kvm_amd"].contains { module in
+            let text = try? String(contentsOfFile: "/sys/module/\(module)/parameters/nested", encoding: .utf8)
+            return ["Y", "1"].contains(text?.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
+    }
+
     /// Cores and memory, for a document.
     var hardware: String {
         "\(cores) cores of \(cpu)\(isVirtual ? " (a virtual machine itself)" : ""), \(memoryGiB) GiB of memory"

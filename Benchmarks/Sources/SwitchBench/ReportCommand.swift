@@ -77,7 +77,7 @@ struct ReportCommand: ParsableCommand {
             "hypervisor-targets": NestedTargets(results).table.markdown,
             "hypervisor-overview":
                 "![How long guests stand still while their hypervisor is replaced](\(Self.name(of: hypervisorChart)))\n\n"
-                + report.overview.markdown + report.failures,
+                + report.overview.markdown + Figures.failures(results.failures),
             "hypervisor-shares": report.shares.markdown,
             "hypervisor-phases": report.phases.markdown,
             "hypervisor-witness": report.witness.markdown,
@@ -98,7 +98,7 @@ struct ReportCommand: ParsableCommand {
             "containers-targets": ContainerTargets(results).table.markdown,
             "containers-overview":
                 "![How long a TCP client hears nothing while its container is relocated](\(Self.name(of: containersChart)))"
-                + "\n\n" + report.overview.markdown + report.failures,
+                + "\n\n" + report.overview.markdown + Figures.failures(results.failures),
             "containers-steps": report.steps.markdown,
             "containers-phases": report.phases.markdown,
             "containers-witness": report.witness.markdown,

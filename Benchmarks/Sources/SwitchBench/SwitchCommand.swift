@@ -23,13 +23,17 @@ struct SwitchCommand: AsyncParsableCommand {
     @Option(help: "Pre-copy takes part in one of so many rounds.")
     var precopyEvery = 5
 
-    @Option(help: ArgumentHelp("Guest memory in MiB.", valueName: "size,..."), transform: Self.sizes)
+    @Option(
+        help: ArgumentHelp("Guest memory in MiB.", valueName: "size,..."),
+        transform: ListArgument.numbers(128...1 << 20))
     var sizes = [256, 1024, 4096, 8192]
 
-    @Option(help: ArgumentHelp("Idle guests, dirtying ones, or both.", valueName: "load,..."), transform: Self.loads)
+    @Option(
+        help: ArgumentHelp("Idle guests, dirtying ones, or both.", valueName: "load,..."), transform: ListArgument.words
+    )
     var loads = GuestShape.Load.allCases
 
-    @Option(help: ArgumentHelp("hyperfresh, floor, precopy.", valueName: "method,..."), transform: Self.methods)
+    @Option(help: ArgumentHelp("hyperfresh, floor, precopy.", valueName: "method,..."), transform: ListArgument.words)
     var methods = Method.allCases
 
     @Flag(help: "Two small guests and few rounds: a minute, to see that it works.")
@@ -44,7 +48,6 @@ struct SwitchCommand: AsyncParsableCommand {
 
     private func run(in scratch: Scratch) async throws {
         let places = try tools.checked()
-        let begin = Clock.monotonic()
         var results = SwitchResults(
             date: ISO8601DateFormatter().string(from: Date()),
             machine: try MachineFacts(tools: places, scratch: scratch),
@@ -55,36 +58,8 @@ struct SwitchCommand: AsyncParsableCommand {
             },
             methods: methods, rounds: quick ? [.idle: 5, .dirtying: 5] : [.idle: rounds, .dirtying: dirtyingRounds],
             precopyEvery: precopyEvery, tools: places, scratch: scratch)
-        try await run.run(into: &results)
-        results.minutes = Double(Clock.monotonic() - begin) / 60e9
-        Progress.clear()
+        try await results.measure(savingTo: output) { results, _ in try await run.run(into: &results) }
         print(SwitchReport(results).text)
-        if let output { try ResultFile.write(results, to: output) }
-    }
-
-    private static func sizes(_ text: String) throws -> [Int] {
-        try text.split(separator: ",").map { word in
-            guard let size = Int(word), size >= 128 else {
-                throw ValidationError("\(word): a number of MiB, at least 128")
-            }
-            return size
-        }
-    }
-
-    private static func loads(_ text: String) throws -> [GuestShape.Load] {
-        try text.split(separator: ",").map { word in
-            guard let load = GuestShape.Load(rawValue: String(word)) else {
-                throw ValidationError("no such load: \(word)")
-            }
-            return load
-        }
-    }
-
-    private static func methods(_ text: String) throws -> [Method] {
-        try text.split(separator: ",").map { word in
-            guard let method = Method(rawValue: String(word)) else { throw ValidationError("no such method: \(word)") }
-            return method
-        }
     }
 }
 

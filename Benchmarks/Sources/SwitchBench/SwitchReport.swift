@@ -10,15 +10,12 @@ struct SwitchReport {
     /// Every series: the switch, the gap in the guest and the whole, in milliseconds, p50 / p95 / p99.
     var overview: TextTable {
         var table = TextTable(header: ["guest", "method", "n", "switch", "gap in the guest", "whole"], words: 2)
-        for shape in results.shapes {
-            for method in Method.allCases {
-                guard let series = results.series(shape, method) else { continue }
-                table.rows.append([
-                    shape.name, method.title, "\(series.switchMicroseconds.count)",
-                    Self.percentiles(series.switchMicroseconds), Self.percentiles(series.gapMicroseconds),
-                    Self.percentiles(series.wholeMicroseconds),
-                ])
-            }
+        for series in results.ordered {
+            table.rows.append([
+                series.shape.name, series.method.title, "\(series.switchMicroseconds.count)",
+                Self.percentiles(series.switchMicroseconds), Self.percentiles(series.gapMicroseconds),
+                Self.percentiles(series.wholeMicroseconds),
+            ])
         }
         return table
     }
@@ -61,7 +58,7 @@ struct SwitchReport {
             }
             table.rows.append(
                 [shape.name, "\(series.wholeMicroseconds.count)"] + medians
-                    + [Figures.milliseconds(Distribution(series.wholeMicroseconds).percentile(50))])
+                    + [Figures.milliseconds(series.median(\.wholeMicroseconds))])
         }
         return table
     }

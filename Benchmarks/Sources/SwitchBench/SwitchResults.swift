@@ -1,9 +1,9 @@
 import Foundation
 
 /// Everything that one run of `switch` has measured.
-struct SwitchResults: Codable, Sendable {
+struct SwitchResults: TurnResults {
     /// All handovers of one method on one kind of guest: the arrays have one place for each, in the order of the run.
-    struct Series: Codable, Sendable {
+    struct Series: TurnSeries {
         let shape: GuestShape
         let method: Method
         /// From STOP to RESUME.
@@ -22,6 +22,8 @@ struct SwitchResults: Codable, Sendable {
         var phaseMicroseconds: [String: [Int]] = [:]
         /// Datagrams that the guest sent and nobody got.
         var lostDatagrams = 0
+
+        static func empty(_ shape: GuestShape, _ method: Method) -> Self { Self(shape: shape, method: method) }
     }
 
     /// What the canary found in one guest, after all its handovers.
@@ -42,53 +44,25 @@ struct SwitchResults: Codable, Sendable {
     var witnesses: [Witness] = []
     var minutes = 0.0
 
-    /// The one series of a method and a kind of guest.
-    func series(_ shape: GuestShape, _ method: Method) -> Series? {
-        series.first { $0.shape == shape && $0.method == method }
-    }
-
-    /// The kinds of guests, in the order of the run.
-    var shapes: [GuestShape] {
-        var shapes: [GuestShape] = []
-        for entry in series where !shapes.contains(entry.shape) { shapes.append(entry.shape) }
-        return shapes
-    }
-
     mutating func add(_ handover: Handover, _ gap: GuestGap, shape: GuestShape, method: Method) {
-        if series(shape, method) == nil { series.append(Series(shape: shape, method: method)) }
-        guard let index = series.firstIndex(where: { $0.shape == shape && $0.method == method }) else { return }
-        series[index].switchMicroseconds.append(handover.switchMicroseconds)
-        series[index].gapMicroseconds.append(gap.gapMicroseconds)
-        series[index].clockMicroseconds.append(gap.clockMicroseconds)
-        series[index].wholeMicroseconds.append(handover.wholeMicroseconds)
-        if let value = handover.oldCompletedMicroseconds { series[index].oldCompletedMicroseconds.append(value) }
-        if let value = handover.newCompletedMicroseconds { series[index].newCompletedMicroseconds.append(value) }
-        if let value = handover.controllerMicroseconds { series[index].controllerMicroseconds.append(value) }
-        for (name, value) in handover.phases { series[index].phaseMicroseconds[name, default: []].append(value) }
-        series[index].lostDatagrams += gap.lost
+        change(shape, method) { series in
+            series.switchMicroseconds.append(handover.switchMicroseconds)
+            series.gapMicroseconds.append(gap.gapMicroseconds)
+            series.clockMicroseconds.append(gap.clockMicroseconds)
+            series.wholeMicroseconds.append(handover.wholeMicroseconds)
+            if let value = handover.oldCompletedMicroseconds { series.oldCompletedMicroseconds.append(value) }
+            if let value = handover.newCompletedMicroseconds { series.newCompletedMicroseconds.append(value) }
+            if let value = handover.controllerMicroseconds { series.controllerMicroseconds.append(value) }
+            for (name, value) in handover.phases { series.phaseMicroseconds[name, default: []].append(value) }
+            series.lostDatagrams += gap.lost
+        }
     }
 }
 
 /// Results in files.
 enum ResultFile {
     /// Writes results so that one series stands on one line, for readers and for diffs.
-    static func write(_ results: SwitchResults, to path: String) throws {
-        var head = results
-        head.series = []
-        head.witnesses = []
-        try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
-    }
-
-    /// Writes results of `hypervisor`, likewise.
-    static func write(_ results: NestedResults, to path: String) throws {
-        var head = results
-        head.series = []
-        head.witnesses = []
-        try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
-    }
-
-    /// Writes results of `containers`, likewise.
-    static func write(_ results: ContainerResults, to path: String) throws {
+    static func write(_ results: some TurnResults, to path: String) throws {
         var head = results
         head.series = []
         head.witnesses = []

@@ -51,4 +51,17 @@ extension Figures {
         let value = Double(microseconds) / 1000
         return fixed(value, value < 10 ? 1 : 0)
     }
+
+    /// Median and longest in milliseconds.
+    static func spread(_ microseconds: [Int]) -> String {
+        let distribution = Distribution(microseconds)
+        guard let median = distribution.percentile(50) else { return "-" }
+        return "\(milliseconds(median)) / \(milliseconds(distribution.maximum))"
+    }
+
+    /// What did not come to its end, a line each, for a document; nothing where all did.
+    static func failures(_ texts: [String]) -> String {
+        let lines = texts.map { text in "- " + (text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "") }
+        return lines.isEmpty ? "" : "\n\nFailed in this run:\n\n" + lines.joined(separator: "\n")
+    }
 }

@@ -19,11 +19,11 @@ struct ContainerReportText {
             header: [
                 "container", "method", "n", "downtime (TCP client)", "switch", "whole", "copied before", "sent stopped",
             ], words: 2)
-        for (shape, method, series) in rows {
+        for series in results.ordered {
             table.rows.append([
-                shape.name, method.title, "\(series.downtimeMicroseconds.count)",
-                Self.pair(series.downtimeMicroseconds),
-                Self.pair(series.switchMicroseconds), Self.pair(series.wholeMicroseconds),
+                series.shape.name, series.method.title, "\(series.downtimeMicroseconds.count)",
+                Figures.spread(series.downtimeMicroseconds),
+                Figures.spread(series.switchMicroseconds), Figures.spread(series.wholeMicroseconds),
                 Self.bytes(series.median(\.copiedRunningBytes)), Self.bytes(series.median(\.sentBytes)),
             ])
         }
@@ -38,13 +38,13 @@ struct ContainerReportText {
         for series in results.series { names += series.stepNames.filter { !names.contains($0) } }
         var table = TextTable(
             header: ["container", "method", "n"] + names + ["CRIU", "all steps", "switch", "rest"], words: 2)
-        for (shape, method, series) in rows {
+        for series in results.ordered {
             let medians = names.map { name in Distribution(series.stepMilliseconds[name] ?? []).percentile(50) }
             let all = medians.compactMap(\.self).reduce(0, +)
             let criu = zip(names, medians).filter { Self.criuSteps.contains($0.0) }.compactMap(\.1).reduce(0, +)
             let whole = (series.median(\.switchMicroseconds) ?? 0) / 1000
             table.rows.append(
-                [shape.name, method.title, "\(series.switchMicroseconds.count)"]
+                [series.shape.name, series.method.title, "\(series.switchMicroseconds.count)"]
                     + medians.map { $0.map(String.init) ?? "-" } + ["\(criu)", "\(all)", "\(whole)", "\(whole - all)"])
         }
         return table
@@ -57,9 +57,9 @@ struct ContainerReportText {
         var names: [String] = []
         for series in results.series { names += series.phaseNames.filter { !names.contains($0) } }
         var table = TextTable(header: ["container", "n"] + names + ["whole"], words: 1)
-        for (shape, method, series) in rows where method == .relocate {
+        for series in results.ordered where series.method == .relocate {
             table.rows.append(
-                [shape.name, "\(series.wholeMicroseconds.count)"]
+                [series.shape.name, "\(series.wholeMicroseconds.count)"]
                     + names.map { name in
                         Figures.milliseconds(Distribution(series.phaseMicroseconds[name] ?? []).percentile(50))
                     } + [Figures.milliseconds(series.median(\.wholeMicroseconds))])
@@ -91,28 +91,6 @@ struct ContainerReportText {
             - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: \
             `scripts/bench \(results.arguments.joined(separator: " "))`
             """
-    }
-
-    /// What did not come to its end; nothing where all did.
-    var failures: String {
-        let lines = results.failures.map { failure in
-            "- " + (failure.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
-        }
-        return lines.isEmpty ? "" : "\n\nFailed in this run:\n\n" + lines.joined(separator: "\n")
-    }
-
-    private var rows: [(ContainerShape, ContainerMethod, ContainerResults.Series)] {
-        results.shapes.flatMap { shape in
-            ContainerMethod.allCases.compactMap { method in
-                results.series(shape, method).map { (shape, method, $0) }
-            }
-        }
-    }
-
-    private static func pair(_ values: [Int]) -> String {
-        let distribution = Distribution(values)
-        guard let median = distribution.percentile(50) else { return "-" }
-        return "\(Figures.milliseconds(median)) / \(Figures.milliseconds(distribution.maximum))"
     }
 
     private static func bytes(_ value: Int?) -> String {

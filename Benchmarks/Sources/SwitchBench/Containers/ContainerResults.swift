@@ -1,9 +1,7 @@
-import Foundation
-
 /// Everything that one run of `containers` has measured.
-struct ContainerResults: Codable, Sendable {
+struct ContainerResults: TurnResults {
     /// What one method did with containers of one shape: each array has one place for each move.
-    struct Series: Codable, Sendable {
+    struct Series: TurnSeries {
         let shape: ContainerShape
         let method: ContainerMethod
         var downtimeMicroseconds: [Int] = []
@@ -17,8 +15,9 @@ struct ContainerResults: Codable, Sendable {
         var phaseNames: [String] = []
         var phaseMicroseconds: [String: [Int]] = [:]
 
-        /// The median of some figures; nil of nothing.
-        func median(_ values: KeyPath<Self, [Int]>) -> Int? { Distribution(self[keyPath: values]).percentile(50) }
+        static func empty(_ shape: ContainerShape, _ method: ContainerMethod) -> Self {
+            Self(shape: shape, method: method)
+        }
     }
 
     /// What a canary found, after all its moves.
@@ -53,21 +52,8 @@ struct ContainerResults: Codable, Sendable {
     var failures: [String] = []
     var minutes = 0.0
 
-    func series(_ shape: ContainerShape, _ method: ContainerMethod) -> Series? {
-        series.first { $0.shape == shape && $0.method == method }
-    }
-
-    /// The kinds of containers, in the order of the run.
-    var shapes: [ContainerShape] {
-        var shapes: [ContainerShape] = []
-        for entry in series where !shapes.contains(entry.shape) { shapes.append(entry.shape) }
-        return shapes
-    }
-
     mutating func add(_ move: ContainerMove, _ shape: ContainerShape, _ method: ContainerMethod) {
-        if series(shape, method) == nil { series.append(Series(shape: shape, method: method)) }
-        guard let index = series.firstIndex(where: { $0.shape == shape && $0.method == method }) else { return }
-        series[index].add(move)
+        change(shape, method) { $0.add(move) }
     }
 }
 

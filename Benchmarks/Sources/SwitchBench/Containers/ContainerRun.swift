@@ -32,17 +32,13 @@ struct ContainerRun {
         results.inside = .init(
             kernel: results.inside.kernel, criu: try await field.criuVersion(),
             accelerator: results.inside.accelerator)
-        for round in 0..<rounds {
-            // Each round begins with another method: none is always the one after the slow one.
-            for position in methods.indices {
-                let method = methods[(position + round) % methods.count]
-                let what = "\(shape.name), round \(round + 1) of \(rounds), \(method.title)"
-                Progress.show(what)
-                let move = try await field.move(by: method)
-                results.add(move, shape, method)
-                let steps = move.steps.map { "\($0.name) \($0.milliseconds)" }.joined(separator: ", ")
-                Progress.say("\(what): silent for \(Figures.milliseconds(move.downtimeMicroseconds)) ms (\(steps))")
-            }
+        try await takeTurns(methods, rounds: rounds) { round, method in
+            let what = "\(shape.name), round \(round) of \(rounds), \(method.title)"
+            Progress.show(what)
+            let move = try await field.move(by: method)
+            results.add(move, shape, method)
+            let steps = move.steps.map { "\($0.name) \($0.milliseconds)" }.joined(separator: ", ")
+            Progress.say("\(what): silent for \(Figures.milliseconds(move.downtimeMicroseconds)) ms (\(steps))")
         }
         let witnesses = try await field.witnesses()
         results.witnesses += witnesses

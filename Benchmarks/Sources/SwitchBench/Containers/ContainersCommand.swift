@@ -18,21 +18,21 @@ struct ContainersCommand: AsyncParsableCommand {
     @Option(help: "Moves by each method of each kind of containers.")
     var rounds = 3
 
-    @Option(help: ArgumentHelp("Memory in MiB.", valueName: "size,..."), transform: Self.numbers(1...4096))
+    @Option(help: ArgumentHelp("Memory in MiB.", valueName: "size,..."), transform: ListArgument.numbers(1...4096))
     var sizes = [16, 64, 256, 512]
 
     @Option(
         help: ArgumentHelp("Millions of bytes written a second; 0 for idle.", valueName: "rate,..."),
-        transform: Self.numbers(0...10_000))
+        transform: ListArgument.numbers(0...10_000))
     var dirty = [0, 50, 200]
 
-    @Option(help: ArgumentHelp("How many processes.", valueName: "count,..."), transform: Self.numbers(1...64))
+    @Option(help: ArgumentHelp("How many processes.", valueName: "count,..."), transform: ListArgument.numbers(1...64))
     var processes = [1, 4, 16]
 
     @Flag(help: "Combine all; else several processes have one size and are idle.")
     var all = false
 
-    @Option(help: ArgumentHelp("relocate, plain.", valueName: "method,..."), transform: Self.methods)
+    @Option(help: ArgumentHelp("relocate, plain.", valueName: "method,..."), transform: ListArgument.words)
     var methods = ContainerMethod.allCases
 
     @Flag(help: "One round, 16 and 64 MiB, idle, one process: to see that it works.")
@@ -69,23 +69,16 @@ struct ContainersCommand: AsyncParsableCommand {
             throw BenchError("there is no \(tools.bundle): scripts/bench makes what is needed")
         }
         try tools.makeBridge("10.231.82.1/\(ContainerField.prefixLength)")
-        let begin = Clock.monotonic()
         var results = ContainerResults(
             date: ISO8601DateFormatter().string(from: Date()),
             machine: try MachineFacts(qemu: qemu, scratch: scratch), inside: try inside(),
-            arguments: CommandLine.argumentsWithoutOutput, loadBefore: NestedResults.load())
+            arguments: CommandLine.argumentsWithoutOutput, loadBefore: MachineFacts.load())
         let shapes =
             quick
             ? ContainerShape.all(sizes: [16, 64], loads: [0], processes: [1], isWhole: true)
             : ContainerShape.all(sizes: sizes, loads: dirty, processes: processes, isWhole: all)
         let run = ContainerRun(shapes: shapes, methods: methods, rounds: quick ? 1 : rounds, tools: tools)
-        try await run.run(into: &results) { results in
-            var results = results
-            results.minutes = Double(Clock.monotonic() - begin) / 60e9
-            if let output { try ResultFile.write(results, to: output) }
-        }
-        results.minutes = Double(Clock.monotonic() - begin) / 60e9
-        Progress.clear()
+        try await results.measure(savingTo: output) { try await run.run(into: &$0, save: $1) }
         print(ContainerReportText(results).text)
         if !results.failures.isEmpty { throw ExitCode.failure }
     }
@@ -95,26 +88,6 @@ struct ContainersCommand: AsyncParsableCommand {
         let image = try HypervisorImage.read(URL(fileURLWithPath: image).path)
         return ContainerResults.Inside(
             kernel: image.kernelRelease, criu: "",
-            accelerator: accelerator == "auto" ? (NestedCommand.canNest ? "kvm" : "tcg") : accelerator)
-    }
-
-    private static func numbers(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> [Int] {
-        { text in
-            try text.split(separator: ",").map { word in
-                guard let number = Int(word), range.contains(number) else {
-                    throw ValidationError("\(word): a number from \(range.lowerBound) to \(range.upperBound)")
-                }
-                return number
-            }
-        }
-    }
-
-    private static func methods(_ text: String) throws -> [ContainerMethod] {
-        try text.split(separator: ",").map { word in
-            guard let method = ContainerMethod(rawValue: String(word)) else {
-                throw ValidationError("no such method: \(word)")
-            }
-            return method
-        }
+            accelerator: accelerator == "auto" ? (MachineFacts.canNest ? "kvm" : "tcg") : accelerator)
     }
 }

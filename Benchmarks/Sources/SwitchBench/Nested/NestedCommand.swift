@@ -19,14 +19,17 @@ struct NestedCommand: AsyncParsableCommand {
     @Option(help: "Moves by each method of each kind of guests.")
     var rounds = 3
 
-    @Option(help: ArgumentHelp("Guest memory in MiB.", valueName: "size,..."), transform: Self.numbers(atLeast: 128))
+    @Option(
+        help: ArgumentHelp("Guest memory in MiB.", valueName: "size,..."),
+        transform: ListArgument.numbers(128...1 << 20))
     var sizes = [128, 512]
 
     @Option(
-        help: ArgumentHelp("How many guests, 4 at most.", valueName: "count,..."), transform: Self.numbers(atLeast: 1))
+        help: ArgumentHelp("How many guests, 4 at most.", valueName: "count,..."),
+        transform: ListArgument.numbers(1...4))
     var guests = [1, 2, 4]
 
-    @Option(help: ArgumentHelp("one-by-one, at-once, precopy.", valueName: "method,..."), transform: Self.methods)
+    @Option(help: ArgumentHelp("one-by-one, at-once, precopy.", valueName: "method,..."), transform: ListArgument.words)
     var methods = NestedMethod.allCases
 
     @Flag(help: "One round, one and two guests, 128 MiB: to see that it works.")
@@ -43,7 +46,6 @@ struct NestedCommand: AsyncParsableCommand {
 
     func validate() throws {
         if rounds < 1 { throw ValidationError("--rounds is 1 or more.") }
-        if guests.contains(where: { $0 > 4 }) { throw ValidationError("--guests has no more than 4.") }
     }
 
     func run() async throws {
@@ -54,8 +56,7 @@ struct NestedCommand: AsyncParsableCommand {
         let nested = NestedTools(
             tools: try tools.checked(), image: URL(fileURLWithPath: image).path, accelerator: accelerator,
             scratch: scratch)
-        let begin = Clock.monotonic()
-        let load = NestedResults.load()
+        let load = MachineFacts.load()
         let shapes = (quick ? [128] : sizes).flatMap { size in
             (quick ? [1, 2] : guests).map { NestedShape(memoryMiB: size, guests: $0) }
         }
@@ -64,13 +65,7 @@ struct NestedCommand: AsyncParsableCommand {
             machine: try MachineFacts(tools: nested.tools, scratch: scratch), inside: try inside(),
             arguments: CommandLine.argumentsWithoutOutput, loadBefore: load)
         let run = NestedRun(shapes: shapes, methods: methods, rounds: quick ? 1 : rounds, tools: nested)
-        try await run.run(into: &results) { results in
-            var results = results
-            results.minutes = Double(Clock.monotonic() - begin) / 60e9
-            if let output { try ResultFile.write(results, to: output) }
-        }
-        results.minutes = Double(Clock.monotonic() - begin) / 60e9
-        Progress.clear()
+        try await results.measure(savingTo: output) { try await run.run(into: &$0, save: $1) }
         print(NestedReport(results).text)
         if !results.failures.isEmpty { throw ExitCode.failure }
     }
@@ -80,35 +75,7 @@ struct NestedCommand: AsyncParsableCommand {
         let image = try HypervisorImage.read(URL(fileURLWithPath: image).path)
         return NestedResults.Inside(
             kernel: image.kernelRelease, qemu: image.qemuVersion,
-            accelerator: accelerator == "auto" ? (Self.canNest ? "kvm" : "tcg") : accelerator)
-    }
-
-    /// Whether this host's KVM lets a guest have KVM.
-    static var canNest: Bool {
-        ["kvm_intel", "kvm_amd"].contains { module in
-            let text = try? String(contentsOfFile: "/sys/module/\(module)/parameters/nested", encoding: .utf8)
-            return ["Y", "1"].contains(text?.trimmingCharacters(in: .whitespacesAndNewlines))
-        }
-    }
-
-    private static func numbers(atLeast least: Int) -> @Sendable (String) throws -> [Int] {
-        { text in
-            try text.split(separator: ",").map { word in
-                guard let number = Int(word), number >= least else {
-                    throw ValidationError("\(word): a number, at least \(least)")
-                }
-                return number
-            }
-        }
-    }
-
-    private static func methods(_ text: String) throws -> [NestedMethod] {
-        try text.split(separator: ",").map { word in
-            guard let method = NestedMethod(rawValue: String(word)) else {
-                throw ValidationError("no such method: \(word)")
-            }
-            return method
-        }
+            accelerator: accelerator == "auto" ? (MachineFacts.canNest ? "kvm" : "tcg") : accelerator)
     }
 }
 

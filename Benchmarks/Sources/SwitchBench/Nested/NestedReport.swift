@@ -20,11 +20,12 @@ struct NestedReport {
                 "guests", "method", "n", "switch", "clock lost", "gap in the guest", "whole", "L1 boot",
                 "moved a guest", "converged", "silent after",
             ], words: 2)
-        for (shape, method, series) in rows {
+        for series in results.ordered {
             table.rows.append([
-                shape.name, method.title, "\(series.switchMicroseconds.count)", Self.pair(series.switchMicroseconds),
-                Self.pair(series.clockMicroseconds), Self.pair(series.gapMicroseconds),
-                Self.pair(series.wholeMicroseconds), Self.pair(series.bootMicroseconds),
+                series.shape.name, series.method.title, "\(series.switchMicroseconds.count)",
+                Figures.spread(series.switchMicroseconds),
+                Figures.spread(series.clockMicroseconds), Figures.spread(series.gapMicroseconds),
+                Figures.spread(series.wholeMicroseconds), Figures.spread(series.bootMicroseconds),
                 Self.bytes(series.transferredBytes), Self.convergence(series),
                 "\(series.fellSilent.count(where: \.self))",
             ])
@@ -39,9 +40,9 @@ struct NestedReport {
                 "guests", "method", "n", "STOP to new completed", "STOP to old completed", "controller",
                 "STOP to RESUME",
             ], words: 2)
-        for (shape, method, series) in rows {
+        for series in results.ordered {
             table.rows.append(
-                [shape.name, method.title, "\(series.switchMicroseconds.count)"]
+                [series.shape.name, series.method.title, "\(series.switchMicroseconds.count)"]
                     + [
                         series.median(\.newCompletedMicroseconds), series.median(\.oldCompletedMicroseconds),
                         series.median(\.controllerMicroseconds), series.median(\.switchMicroseconds),
@@ -54,9 +55,9 @@ struct NestedReport {
     var phases: TextTable {
         let names = ["admission", "boot", "attach", "handover", "retire"]
         var table = TextTable(header: ["guests", "method", "n"] + names + ["whole"], words: 2)
-        for (shape, method, series) in rows where method != .precopy {
+        for series in results.ordered where series.method != .precopy {
             table.rows.append(
-                [shape.name, method.title, "\(series.wholeMicroseconds.count)"]
+                [series.shape.name, series.method.title, "\(series.wholeMicroseconds.count)"]
                     + names.map { name in
                         Figures.milliseconds(Distribution(series.phaseMicroseconds[name] ?? []).percentile(50))
                     } + [Figures.milliseconds(series.median(\.wholeMicroseconds))])
@@ -91,28 +92,6 @@ struct NestedReport {
             - \(results.date), \(Figures.fixed(results.minutes, 1)) minutes: \
             `scripts/bench \(results.arguments.joined(separator: " "))`
             """
-    }
-
-    /// What did not come to its end; nothing where all did.
-    var failures: String {
-        let lines = results.failures.map { failure in
-            "- " + (failure.split(whereSeparator: \.isNewline).first.map(String.init) ?? "")
-        }
-        return lines.isEmpty ? "" : "\n\nFailed in this run:\n\n" + lines.joined(separator: "\n")
-    }
-
-    private var rows: [(NestedShape, NestedMethod, NestedResults.Series)] {
-        results.shapes.flatMap { shape in
-            NestedMethod.allCases.compactMap { method in
-                results.series(shape, method).map { (shape, method, $0) }
-            }
-        }
-    }
-
-    private static func pair(_ values: [Int]) -> String {
-        let distribution = Distribution(values)
-        guard let median = distribution.percentile(50) else { return "-" }
-        return "\(Figures.milliseconds(median)) / \(Figures.milliseconds(distribution.maximum))"
     }
 
     private static func bytes(_ values: [Int]) -> String {

@@ -1,11 +1,8 @@
-import Foundation
-import Glibc
-
 /// Everything that one run of `hypervisor` has measured.
-struct NestedResults: Codable, Sendable {
+struct NestedResults: TurnResults {
     /// What one method did with guests of one shape: the arrays of guests have one place for each guest and round, those of
     /// moves one for each round.
-    struct Series: Codable, Sendable {
+    struct Series: TurnSeries {
         let shape: NestedShape
         let method: NestedMethod
         /// From STOP to RESUME.
@@ -29,6 +26,8 @@ struct NestedResults: Codable, Sendable {
         /// The boot of the new hypervisor.
         var bootMicroseconds: [Int] = []
         var phaseMicroseconds: [String: [Int]] = [:]
+
+        static func empty(_ shape: NestedShape, _ method: NestedMethod) -> Self { Self(shape: shape, method: method) }
     }
 
     /// What a canary found, after all its moves.
@@ -62,30 +61,13 @@ struct NestedResults: Codable, Sendable {
     var failures: [String] = []
     var minutes = 0.0
 
-    func series(_ shape: NestedShape, _ method: NestedMethod) -> Series? {
-        series.first { $0.shape == shape && $0.method == method }
-    }
-
-    /// The kinds of guests, in the order of the run.
-    var shapes: [NestedShape] {
-        var shapes: [NestedShape] = []
-        for entry in series where !shapes.contains(entry.shape) { shapes.append(entry.shape) }
-        return shapes
-    }
-
     mutating func add(_ move: NestedMove, _ shape: NestedShape, _ method: NestedMethod) {
-        if series(shape, method) == nil { series.append(Series(shape: shape, method: method)) }
-        guard let index = series.firstIndex(where: { $0.shape == shape && $0.method == method }) else { return }
-        for handover in move.handovers { series[index].add(handover) }
-        series[index].wholeMicroseconds.append(move.wholeMicroseconds)
-        if let boot = move.bootMicroseconds { series[index].bootMicroseconds.append(boot) }
-        for (name, value) in move.phases { series[index].phaseMicroseconds[name, default: []].append(value) }
-    }
-
-    /// The load average of one minute.
-    static func load() -> Double {
-        var averages = [0.0]
-        return getloadavg(&averages, 1) == 1 ? averages[0] : 0
+        change(shape, method) { series in
+            for handover in move.handovers { series.add(handover) }
+            series.wholeMicroseconds.append(move.wholeMicroseconds)
+            if let boot = move.bootMicroseconds { series.bootMicroseconds.append(boot) }
+            for (name, value) in move.phases { series.phaseMicroseconds[name, default: []].append(value) }
+        }
     }
 }
 
@@ -103,7 +85,4 @@ extension NestedResults.Series {
         wasForced.append(handover.wasForced)
         fellSilent.append(handover.fellSilent)
     }
-
-    /// The median of some durations in microseconds; nil of nothing.
-    func median(_ values: KeyPath<Self, [Int]>) -> Int? { Distribution(self[keyPath: values]).percentile(50) }
 }

@@ -31,19 +31,15 @@ struct NestedRun {
         // One guest alone is all guests at once.
         let methods = methods.filter { shape.guests > 1 || $0 != .atOnce }
         var field = Field(shape: shape, tools: tools)
-        for round in 0..<rounds {
-            // Each round begins with another method: none is always the one after the slow one.
-            for position in methods.indices {
-                let method = methods[(position + round) % methods.count]
-                let what = "\(shape.name), round \(round + 1) of \(rounds), \(method.title)"
-                Progress.show(what)
-                let move = try await field.move(by: method)
-                results.add(move, shape, method)
-                let switches = move.handovers.map { handover in
-                    Figures.milliseconds(handover.switchMicroseconds) + (handover.fellSilent ? " and silent since" : "")
-                }
-                Progress.say("\(what): stopped for \(switches.joined(separator: ", ")) ms")
+        try await takeTurns(methods, rounds: rounds) { round, method in
+            let what = "\(shape.name), round \(round) of \(rounds), \(method.title)"
+            Progress.show(what)
+            let move = try await field.move(by: method)
+            results.add(move, shape, method)
+            let switches = move.handovers.map { handover in
+                Figures.milliseconds(handover.switchMicroseconds) + (handover.fellSilent ? " and silent since" : "")
             }
+            Progress.say("\(what): stopped for \(switches.joined(separator: ", ")) ms")
         }
         try await field.clear()
         results.witnesses += field.witnesses
