@@ -200,19 +200,24 @@ private final class Play: HandoffSides {
     func beginSwitch() -> HandoffEvent? { transfer.begin() }
     func resumeNew() -> HandoffEvent? { transfer.resumeNew() }
 
-    func perform(_ action: HandoffAction) async -> HandoffEvent {
+    func launch() async -> HandoffEvent { note(.launchNew, .launched) }
+
+    func link() async -> HandoffEvent {
+        if asksOnceLinked { _ = try? await clients.old.executeRaw("query-status") }
+        return note(.link, .linked(guestRuns: true))
+    }
+
+    func retire() async -> HandoffEvent {
+        if asksBeforeItRetires { _ = try? await clients.old.executeRaw("query-status") }
+        return note(.retireOld, .oldRetired)
+    }
+
+    func settle() async -> HandoffEvent { note(.settle, .settled) }
+    func removeNew() async -> HandoffEvent { note(.removeNew, .newRemoved) }
+    func restoreOld(resume: Bool) async -> HandoffEvent { note(.restoreOld(resume: resume), .oldRestored) }
+
+    private func note(_ action: HandoffAction, _ event: HandoffEvent) -> HandoffEvent {
         actions.withLock { $0.append(action) }
-        switch action {
-        case .launchNew: return .launched
-        case .link:
-            if asksOnceLinked { _ = try? await clients.old.executeRaw("query-status") }
-            return .linked(guestRuns: true)
-        case .retireOld:
-            if asksBeforeItRetires { _ = try? await clients.old.executeRaw("query-status") }
-            return .oldRetired
-        case .settle: return .settled
-        case .removeNew: return .newRemoved
-        default: return .oldRestored
-        }
+        return event
     }
 }

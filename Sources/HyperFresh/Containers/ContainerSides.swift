@@ -44,19 +44,6 @@ final class ContainerSides: HandoffSides {
     /// How many bytes each round copied while the container ran.
     var copied: [UInt64] { state.withLock { $0.copied } }
 
-    func perform(_ action: HandoffAction) async -> HandoffEvent {
-        switch action {
-        case .launchNew: await launch()
-        case .link: await link()
-        case .retireOld: await retire()
-        case .settle: await settle()
-        case .removeNew: await removeNew()
-        case .restoreOld(let resume): await restoreOld(resume: resume)
-        // The driver performs these itself, in place.
-        case .record, .beginSwitch, .resumeNew, .finish: preconditionFailure("\(action) is not performed in a task")
-        }
-    }
-
     func record(_ handoffState: HandoffState) -> HandoffEvent {
         let facts: [String: JSONValue] =
             handoffState == .linked ? ["guest_ran": .bool(state.withLock { $0.ran })] : [:]
@@ -78,7 +65,7 @@ final class ContainerSides: HandoffSides {
 // MARK: - Before the switch
 
 extension ContainerSides {
-    private func launch() async -> HandoffEvent {
+    func launch() async -> HandoffEvent {
         scene.clock.begin(.launch)
         defer { scene.clock.end() }
         for (seat, event) in [(old, HandoffEvent.oldExited), (new, HandoffEvent.newExited)] {
@@ -95,7 +82,7 @@ extension ContainerSides {
         }
     }
 
-    private func link() async -> HandoffEvent {
+    func link() async -> HandoffEvent {
         scene.clock.begin(.link)
         defer { scene.clock.end() }
         do throws(HypervisorError) {
@@ -224,7 +211,7 @@ extension ContainerSides {
 // MARK: - After commit
 
 extension ContainerSides {
-    private func retire() async -> HandoffEvent {
+    func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
         // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` says so.
@@ -236,7 +223,7 @@ extension ContainerSides {
         return .oldRetired
     }
 
-    private func settle() async -> HandoffEvent {
+    func settle() async -> HandoffEvent {
         scene.clock.begin(.settle)
         defer { scene.clock.end() }
         do {
@@ -255,7 +242,7 @@ extension ContainerSides {
 // MARK: - Before commit, and only then: the way back
 
 extension ContainerSides {
-    private func removeNew() async -> HandoffEvent {
+    func removeNew() async -> HandoffEvent {
         scene.clock.begin(.rollback)
         if let failure = await end(new, endingSystem: { self.group.mayEndNew(for: self.name) }) {
             scene.fail(
@@ -268,7 +255,7 @@ extension ContainerSides {
         return .newRemoved
     }
 
-    private func restoreOld(resume: Bool) async -> HandoffEvent {
+    func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
         // What freezes and dumps must be over before anything is thawed.
         await state.withLock { $0.transfer }?.value

@@ -4,45 +4,26 @@ import Linux
 
 /// The file of this host with a container's image store, in every OS VM that has it.
 struct ContainerStoreFile: Sendable {
-    let path: String
-    /// Bytes.
-    var size: UInt64 { shape.fileSize }
     let shape: StoreFileShape
-    private let directory: String
-    private let container: String
+    private let file: CoMappedFile
 
     init(_ container: ContainerSpec, in stack: Stack) {
-        directory = stack.storeDirectory
-        path = stack.storeFile(of: container.name)
         shape = StoreFileShape(memory: container.memory)
-        self.container = container.name
+        file = CoMappedFile(
+            path: stack.storeFile(of: container.name), size: shape.fileSize,
+            headLength: Int(MemoryFileShape.infoBlockSize), content: "the image store of container \(container.name)",
+            directory: stack.storeDirectory)
     }
 
-    /// Makes the file, 0600 in a folder 0700, with all of its memory reserved and an empty file system in it.
+    var path: String { file.path }
+    /// Bytes.
+    var size: UInt64 { file.size }
+
+    /// Makes the file, with an empty file system in it: OS VMs find a disk.
     func create() async throws(HyperFreshError) {
-        do throws(SystemError) {
-            try Files.createDirectory(directory)
-            let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
-            do throws(SystemError) {
-                try reserve(file)
-                // Formatted once, before any OS VM sees it: each finds a disk.
-                try Files.writeMapped(
-                    DAXInfoBlock(shape, identity: UniqueID()).bytes, to: file, at: Int(DAXInfoBlock.offset),
-                    mapped: Int(MemoryFileShape.infoBlockSize), name: path)
-            } catch {
-                unlink(path)
-                throw error
-            }
-        } catch {
-            throw HyperFreshError(
-                "the image store of container \(container) (\(size >> 20) MiB) cannot be had in \(directory)",
-                because: error,
-                remedy: error.code == EEXIST
-                    ? "Something of an earlier stack is left: end what uses it (`hyperfresh ps`), then remove \(path)."
-                    : "Make room there (df \(directory)), or name another folder in the stack file.")
-        }
+        try file.create(DAXInfoBlock(shape, identity: UniqueID()))
         do throws(HyperFreshError) { try await format() } catch {
-            unlink(path)
+            file.remove()
             throw error
         }
     }
@@ -62,45 +43,19 @@ struct ContainerStoreFile: Sendable {
             ])
         do throws(SystemError) {
             // It wrote zeros by giving memory back.
-            try reserve(try Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW))
+            try file.reserve(try Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW))
         } catch {
             throw HyperFreshError(
-                "the image store of container \(container) cannot be reserved", because: error,
-                remedy: "Make room there: df \(directory).")
+                "\(file.content) cannot be reserved", because: error,
+                remedy: "Make room there: df \(file.directory).")
         }
     }
 
-    /// Memory that is not there when an OS VM writes to it ends it (SIGBUS): so it is taken now.
-    private func reserve(_ file: borrowing Descriptor) throws(SystemError) {
-        let code = posix_fallocate(file.number, 0, off_t(size))
-        guard code == 0 else { throw SystemError(operation: "posix_fallocate", subject: path, code: code) }
-    }
-
-    /// Whether it is as it was made: the right size, a file of ours alone, no link.
-    func verify() throws(HyperFreshError) {
-        do throws(SystemError) {
-            let status = try Files.status(path, followingLinks: false)
-            guard status.kind == .regular, status.size == Int64(size), status.mode & 0o077 == 0 else {
-                throw SystemError(
-                    operation: "stat", subject: path, code: EINVAL,
-                    detail: "\(status.size) bytes, mode \(String(status.mode & 0o777, radix: 8)); wanted \(size), 600")
-            }
-        } catch {
-            throw HyperFreshError(
-                "the image store of container \(container) is not as it was made", because: error,
-                remedy: "Somebody changed it. The container runs on; take the stack down when it suits.")
-        }
-    }
-
-    func remove() { unlink(path) }
-
+    /// Whether it is as it was made.
+    func verify() throws(HyperFreshError) { try file.verify() }
+    func remove() { file.remove() }
     /// Gives the memory back to this host, though OS VMs map the file still.
-    ///
-    /// Best effort: at the latest it is given back when they end.
-    func empty() {
-        guard let file = try? Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW) else { return }
-        try? Files.punchHole(Int64(MemoryFileShape.infoBlockSize)..<Int64(size), in: file, name: path)
-    }
+    func empty() { file.empty() }
 
     /// Removes the folder, once it is empty.
     static func removeFolder(of stack: Stack) { rmdir(stack.storeDirectory) }

@@ -18,8 +18,20 @@ protocol HandoffSides: Sendable {
     /// - Returns: An event if it failed at once.
     func resumeNew() -> HandoffEvent?
 
-    /// Performs any other action to its end, in bounded time. A cancelled task ends early, with the failing answer.
-    func perform(_ action: HandoffAction) async -> HandoffEvent
+    // The other actions are performed to their end, in bounded time. A cancelled task ends early, with the failing answer.
+
+    /// Has a new side, which waits.
+    func launch() async -> HandoffEvent
+    /// Makes both sides ready for the switch, and sure that they have the same guest.
+    func link() async -> HandoffEvent
+    /// Ends the old side, for good.
+    func retire() async -> HandoffEvent
+    /// Puts what others know the guest by in its place.
+    func settle() async -> HandoffEvent
+    /// Ends the new side, and what was made for it.
+    func removeNew() async -> HandoffEvent
+    /// Brings the old side back to where it was, running if `resume`.
+    func restoreOld(resume: Bool) async -> HandoffEvent
 }
 
 /// Interprets a handoff's actions on two sides, one at a time, until it is over.
@@ -96,11 +108,19 @@ final class HandoffDriver: Sendable {
                 // The sides report to this driver and so hold it; now they may go, and their descriptors with them.
                 core.sides = nil
                 return
-            default:
-                core.actionInProgress = Task { [self] in
-                    answer(await FaultPoint.around(action) { await sides.perform(action) })
-                }
+            case .launchNew: perform(action, &core) { await sides.launch() }
+            case .link: perform(action, &core) { await sides.link() }
+            case .retireOld: perform(action, &core) { await sides.retire() }
+            case .settle: perform(action, &core) { await sides.settle() }
+            case .removeNew: perform(action, &core) { await sides.removeNew() }
+            case .restoreOld(let resume): perform(action, &core) { await sides.restoreOld(resume: resume) }
             }
         }
+    }
+
+    private func perform(
+        _ action: HandoffAction, _ core: inout Core, _ body: @escaping @Sendable () async -> HandoffEvent
+    ) {
+        core.actionInProgress = Task { [self] in answer(await FaultPoint.around(action, body)) }
     }
 }

@@ -59,7 +59,7 @@ extension InnerSides {
         scene.driver.happened(event)
     }
 
-    func linkSides() async -> HandoffEvent {
+    func link() async -> HandoffEvent {
         scene.clock.begin(.link)
         defer { scene.clock.end() }
         guard let new = state.withLock({ $0.new }) else { return .linkFailed }

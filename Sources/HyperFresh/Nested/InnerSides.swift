@@ -52,19 +52,6 @@ final class InnerSides: HandoffSides {
     var guest: String { newSeat.guest.name }
     var endedGuest: EndedGuest? { state.withLock { $0.transfer }?.endedGuest }
 
-    func perform(_ action: HandoffAction) async -> HandoffEvent {
-        switch action {
-        case .launchNew: await launch()
-        case .link: await linkSides()
-        case .retireOld: await retire()
-        case .settle: await settle()
-        case .removeNew: await removeNew()
-        case .restoreOld(let resume): await restoreOld(resume: resume)
-        // The driver performs these itself, in place.
-        case .record, .beginSwitch, .resumeNew, .finish: preconditionFailure("\(action) is not performed in a task")
-        }
-    }
-
     func record(_ handoffState: HandoffState) -> HandoffEvent {
         let event = scene.record(
             handoffState, facts: news(with: handoffState), unless: { self.obstacle(to: handoffState) })
@@ -120,7 +107,7 @@ final class InnerSides: HandoffSides {
 // MARK: - After commit
 
 extension InnerSides {
-    private func retire() async -> HandoffEvent {
+    func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
         if let failure = await InnerEnd.end(old.seat, endingHypervisor: { self.refresh.mayEndOld(butFor: self.guest) })
@@ -131,7 +118,7 @@ extension InnerSides {
         return .oldRetired
     }
 
-    private func settle() async -> HandoffEvent {
+    func settle() async -> HandoffEvent {
         scene.clock.begin(.settle)
         defer { scene.clock.end() }
         guard let new = state.withLock({ $0.new }) else { return .settleFailed }
@@ -156,7 +143,7 @@ extension InnerSides {
 // MARK: - Before commit, and only then: the way back
 
 extension InnerSides {
-    private func removeNew() async -> HandoffEvent {
+    func removeNew() async -> HandoffEvent {
         scene.clock.begin(.rollback)
         if let failure = await InnerEnd.end(newSeat, endingHypervisor: { self.refresh.mayEndNew(for: self.guest) }) {
             scene.fail(
@@ -170,7 +157,7 @@ extension InnerSides {
         return .newRemoved
     }
 
-    private func restoreOld(resume: Bool) async -> HandoffEvent {
+    func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
         do {
             try await OldSide.restore(

@@ -51,19 +51,6 @@ final class QEMUSides: HandoffSides {
         self.scene = scene
     }
 
-    func perform(_ action: HandoffAction) async -> HandoffEvent {
-        switch action {
-        case .launchNew: await launch()
-        case .link: await link()
-        case .retireOld: await retire()
-        case .settle: await settle()
-        case .removeNew: await removeNew()
-        case .restoreOld(let resume): await restoreOld(resume: resume)
-        // The driver performs these itself, in place.
-        case .record, .beginSwitch, .resumeNew, .finish: preconditionFailure("\(action) is not performed in a task")
-        }
-    }
-
     func record(_ handoffState: HandoffState) -> HandoffEvent {
         scene.record(handoffState, facts: news(with: handoffState), unless: { self.obstacle(to: handoffState) })
     }

@@ -1,0 +1,73 @@
+import Glibc
+import Hypervisors
+import Linux
+
+/// A file in this host's memory that several QEMUs map.
+struct CoMappedFile: Sendable {
+    let path: String
+    /// Bytes.
+    let size: UInt64
+    /// How many bytes at its head say what it is, in whole pages: they stay when it is emptied.
+    let headLength: Int
+    /// What it is, as in `the memory of guest g1`.
+    let content: String
+    let directory: String
+
+    /// Makes the file, 0600 in a folder 0700, with all of its memory reserved.
+    ///
+    /// - Parameter block: What makes it a disk, or device DAX, for those that map it. It is written once, before any of them
+    ///   sees it: each finds the same.
+    /// - Throws: `HyperFreshError` when there is no room, or something has its name; nothing is left then.
+    func create(_ block: DAXInfoBlock) throws(HyperFreshError) {
+        do throws(SystemError) {
+            try Files.createDirectory(directory)
+            let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            do throws(SystemError) {
+                try reserve(file)
+                try Files.writeMapped(
+                    block.bytes, to: file, at: Int(DAXInfoBlock.offset), mapped: headLength, name: path)
+            } catch {
+                unlink(path)
+                throw error
+            }
+        } catch {
+            throw HyperFreshError(
+                "\(content) (\(size >> 20) MiB) cannot be had in \(directory)", because: error,
+                remedy: error.code == EEXIST
+                    ? "Something of an earlier stack is left: end what uses it (`hyperfresh ps`), then remove \(path)."
+                    : "Make room there (df \(directory)), or name another folder in the stack file.")
+        }
+    }
+
+    /// Memory that is not there when somebody writes to it ends their QEMU (SIGBUS): so it is taken now.
+    func reserve(_ file: borrowing Descriptor) throws(SystemError) {
+        let code = posix_fallocate(file.number, 0, off_t(size))
+        guard code == 0 else { throw SystemError(operation: "posix_fallocate", subject: path, code: code) }
+    }
+
+    /// Whether it is as it was made: the right size, a file of ours alone, no link.
+    func verify() throws(HyperFreshError) {
+        do throws(SystemError) {
+            let status = try Files.status(path, followingLinks: false)
+            guard status.kind == .regular, status.size == Int64(size), status.mode & 0o077 == 0 else {
+                throw SystemError(
+                    operation: "stat", subject: path, code: EINVAL,
+                    detail: "\(status.size) bytes, mode \(String(status.mode & 0o777, radix: 8)); wanted \(size), 600")
+            }
+        } catch {
+            throw HyperFreshError(
+                "the file of \(content) is not as it was made", because: error,
+                remedy: "Somebody changed it. What uses it runs on; take the stack down when it suits.")
+        }
+    }
+
+    func remove() { unlink(path) }
+
+    /// Gives the memory back to this host, though somebody maps the file still.
+    ///
+    /// Best effort: at the latest it is given back when they end.
+    func empty() {
+        guard let file = try? Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW) else { return }
+        try? Files.punchHole(Int64(headLength)..<Int64(size), in: file, name: path)
+    }
+}
