@@ -728,36 +728,6 @@ static void *read_commands(void *unused) {
     return NULL;
 }
 
-/* linux/serial.h, which a libc of its own does not bring. */
-struct serial_struct {
-    int type, line;
-    unsigned int port;
-    int irq, flags, xmit_fifo_size, custom_divisor, baud_base;
-    unsigned short close_delay;
-    char io_type, reserved_char[1];
-    int hub6;
-    unsigned short closing_wait, closing_wait2;
-    unsigned char *iomem_base;
-    unsigned short iomem_reg_shift;
-    unsigned int port_high;
-    unsigned long iomap_base;
-};
-
-/*
- * A UART without an interrupt: its driver looks by a timer. When QEMU (7.2, TCG) itself does not run for seconds, now and
- * then the edge of the UART's interrupt is lost for good and the driver waits for it for ever: no refresh is needed for
- * that. A witness must not fall silent for such a reason; a virtio console knows no interrupt number and stays as it is.
- */
-static int poll_the_uart(int fd, const char *path) {
-    struct serial_struct serial;
-    if (ioctl(fd, TIOCGSERIAL, &serial) != 0) return fd;
-    serial.irq = 0;
-    ioctl(fd, TIOCSSERIAL, &serial);
-    /* Only whoever opens it anew can use it: until then there is EIO. */
-    close(fd);
-    return open(path, O_RDWR | O_NOCTTY | O_CLOEXEC);
-}
-
 /* A virtio console comes some time after its driver. */
 static int open_port(const char *name) {
     struct termios settings;
@@ -768,7 +738,6 @@ static int open_port(const char *name) {
         if (tries == 0) power_off();
         sleep_ns(SECOND_NS / 20);
     }
-    fd = poll_the_uart(fd, path);
     tcgetattr(fd, &settings);
     settings.c_oflag &= ~(tcflag_t)OPOST;
     settings.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
@@ -844,7 +813,9 @@ int main(void) {
         if (fault && now >= fault_at) commit_fault(fault), fault = NULL;
         report();
         struct pollfd woken = {.fd = wake_reporter, .events = POLLIN};
-        poll(&woken, 1, (int)((next - now_ns(CLOCK_MONOTONIC)) / 1000000) + 1);
+        int64_t left = next - now_ns(CLOCK_MONOTONIC);
+        /* Where QEMU stood still just before this, there is less than nothing left; to poll that is to wait for ever. */
+        poll(&woken, 1, left > 0 ? (int)(left / 1000000) + 1 : 0);
         eventfd_read(wake_reporter, &unused);
     }
 }
