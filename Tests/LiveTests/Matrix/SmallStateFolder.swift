@@ -63,8 +63,15 @@ struct SmallStateFolder {
         try #require(chmod(path, 0o700) == 0)
     }
 
+    /// A loop device takes a moment to let go of its file: the next who wants it may come too early.
     private func run(_ program: String, _ words: String...) async throws {
-        let result = try await ChildProgram.run(program, words)
-        try #require(result.ending == .exited(0), "\(result)")
+        for attempt in 1... {
+            let result = try await ChildProgram.run(program, words)
+            if result.ending == .exited(0) { return }
+            guard attempt < 5 else {
+                throw MatrixWrong(description: "\(program) \(words.joined(separator: " ")): \(result)")
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
     }
 }
