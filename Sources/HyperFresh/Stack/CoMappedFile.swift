@@ -9,7 +9,7 @@ struct CoMappedFile: Sendable {
     let size: UInt64
     /// How many bytes at its head say what it is, in whole pages: they stay when it is emptied.
     let headLength: Int
-    /// What it is, as in `the memory of guest g1`.
+    /// What it is, as in `the memory file of guest g1`.
     let content: String
     let directory: String
 
@@ -56,7 +56,7 @@ struct CoMappedFile: Sendable {
             }
         } catch {
             throw HyperFreshError(
-                "the file of \(content) is not as it was made", because: error,
+                "\(content) is not as it was made", because: error,
                 remedy: "Somebody changed it. What uses it runs on; take the stack down when it suits.")
         }
     }

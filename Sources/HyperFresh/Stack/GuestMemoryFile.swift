@@ -11,7 +11,7 @@ struct GuestMemoryFile: Sendable {
         file = CoMappedFile(
             path: stack.memoryFile(of: guest.name), size: shape.fileSize,
             headLength: max(Int(stack.hyperplexor.hugePages.pageSize), Int(MemoryFileShape.infoBlockSize)),
-            content: "the memory of guest \(guest.name)", directory: stack.hyperplexor.memoryDirectory)
+            content: "the memory file of guest \(guest.name)", directory: stack.hyperplexor.memoryDirectory)
     }
 
     var path: String { file.path }
