@@ -99,6 +99,15 @@ final class SideWatcher: Sendable {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
+    /// Whether the kernel is ending a thread, by its flags (proc(5); PF_EXITING of linux/sched.h).
+    ///
+    /// It never comes back to the guest. The last thread of a process clears away its memory: some 10 ms of CPU time.
+    private static func isExiting(_ folder: String) -> Bool {
+        guard let stat = try? Files.readAll("\(folder)/stat") else { return true }
+        let fields = String(decoding: stat, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
+        return fields.count > 6 && UInt32(fields[6]).map { $0 & 0x4 != 0 } == true
+    }
+
     /// What the vCPU threads of a QEMU have spent on CPUs, in nanoseconds (the first figure of schedstat).
     private static func spent(by pid: Int32) -> Int64? {
         guard let threads = try? ProcFS.names(inFolder: "/proc/\(pid)/task") else { return nil }
@@ -107,7 +116,7 @@ final class SideWatcher: Sendable {
             let folder = "/proc/\(pid)/task/\(thread)"
             guard let name = try? Files.readAll("\(folder)/comm"), name.starts(with: Array("CPU ".utf8)),
                 let text = try? Files.readAll("\(folder)/schedstat"),
-                let time = Int64(String(decoding: text, as: UTF8.self).prefix { $0 != " " })
+                let time = Int64(String(decoding: text, as: UTF8.self).prefix { $0 != " " }), !isExiting(folder)
             else { continue }
             sum += time
         }
