@@ -190,7 +190,7 @@ final class QMPConnection: Sendable {
                 let effect = try state.session.received(value)
                 return switch effect {
                 case .greeted: .success((effect, state.waiters.removeValue(forKey: QMPSession.greetingID), []))
-                case .answered(let id, _): .success((effect, take(id, &state), []))
+                case .answered(let id, _): .success((effect, release(id, &state), []))
                 case .emitted: .success((effect, nil, state.listeners))
                 case .dropped: .success((effect, nil, []))
                 }
@@ -202,7 +202,7 @@ final class QMPConnection: Sendable {
     }
 
     /// Takes out the waiter that has its reply; the turn of those behind it has come nearer.
-    private func take(_ id: UInt64, _ state: inout State) -> Waiter? {
+    private func release(_ id: UInt64, _ state: inout State) -> Waiter? {
         let now = ContinuousClock.now
         for (later, waiter) in state.waiters where later > id { state.waiters[later]?.deadline = now + waiter.patience }
         return state.waiters.removeValue(forKey: id)

@@ -26,7 +26,7 @@ extension Live {
             #expect(try await guest.eventsPerSecond() > 10_000)
         }
 
-        /// Some 130 commands one after the other: two seconds each when there is time for that, an eighth of it otherwise.
+        /// Preflight alone asks some sixty questions: two seconds each when there is time for that, an eighth of it otherwise.
         @Test func aQEMUThatTakesItsTimeOverEachCommandIsRefreshed() async throws {
             let delay = Duration.milliseconds(Live.isWhole ? 2000 : 250)
             let library = "/tmp/canary-slow-monitor-\(getpid()).so"

@@ -1,5 +1,4 @@
 import CanaryTesting
-import Glibc
 import Testing
 
 extension Live {

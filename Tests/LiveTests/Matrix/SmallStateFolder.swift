@@ -63,7 +63,7 @@ struct SmallStateFolder {
         try #require(chmod(path, 0o700) == 0)
     }
 
-    /// A loop device takes a moment to let go of its file: the next who wants it may come too early.
+    /// Up to five times: one of these was seen to fail once in some forty cells, and not why.
     private func run(_ program: String, _ words: String...) async throws {
         for attempt in 1... {
             let result = try await ChildProgram.run(program, words)
