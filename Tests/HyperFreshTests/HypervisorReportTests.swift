@@ -7,17 +7,18 @@ import Testing
 /// What programs read of a hypervisor's refresh agrees with what the shell is told.
 @Suite struct HypervisorReportTests {
     @Test(arguments: RefreshOutcome.allCases) func theExitStatusIsTheSameInJSON(outcome: RefreshOutcome) {
-        var report = HypervisorReport(hypervisor: "alpha")
+        var report = HypervisorReport(.hypervisor, named: "alpha")
         report.outcome = outcome
         #expect(report.json["exit_code"] == .integer(Int64(report.exitCode)))
         #expect(report.json["outcome"] == .string(outcome.rawValue))
         #expect(report.json["type"] == "result")
         #expect(report.json["operation"] == "refresh hypervisor")
+        #expect(HypervisorReport(.os, named: "beta").json["operation"] == "refresh os")
         #expect(report.json["error"] == nil)
     }
 
     @Test func aHypervisorThatIsNotThereIsAUsageErrorInBoth() {
-        var report = HypervisorReport(hypervisor: "nobody")
+        var report = HypervisorReport(.hypervisor, named: "nobody")
         report.outcome = .blocked
         report.failure = HyperFreshError("there is none", remedy: "ps", exitCode: HyperFreshError.usage)
         #expect(report.exitCode == 64)

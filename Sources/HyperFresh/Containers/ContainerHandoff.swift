@@ -19,9 +19,9 @@ struct ContainerHandoff: TenantHandoff {
 
     func run(
         register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
-    ) async -> GuestHandover {
+    ) async -> TenantHandover {
         defer { group.ended(name) }
-        var report = GuestHandover(guest: name, outcome: .rolledBack)
+        var report = TenantHandover(guest: name, outcome: .rolledBack)
         let driver = HandoffDriver(isRehearsal: isRehearsal)
         let clock = PhaseClock(tell: tell)
         do throws(HyperFreshError) {
@@ -64,7 +64,7 @@ struct ContainerHandoff: TenantHandoff {
         return try HandoffJournal.begin(id: GuestPreparation.makeID(), facts: facts.json, lock: lock, host: host)
     }
 
-    private func conclude(_ outcome: HandoffOutcome, _ sides: ContainerSides, _ report: inout GuestHandover) {
+    private func conclude(_ outcome: HandoffOutcome, _ sides: ContainerSides, _ report: inout TenantHandover) {
         report.outcome = RefreshOutcome(outcome)
         report.steps = sides.steps.map { ($0.name, $0.milliseconds) }
         report.copied = sides.copied

@@ -55,7 +55,7 @@ public struct RelocationReport: Sendable {
     /// The instance of the OS VM that has it now, or would have.
     public internal(set) var new: InstanceReport?
     /// The handoff; `nil` where it did not come to one.
-    public internal(set) var handover: GuestHandover?
+    public internal(set) var handover: TenantHandover?
     /// From the request to the end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
     /// What happened, for a person, when it did not go well.

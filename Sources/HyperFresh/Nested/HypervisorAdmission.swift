@@ -42,12 +42,12 @@ struct HypervisorAdmission {
         let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
         guard let last = alive.last else {
             throw HyperFreshError(
-                "hypervisor \(spec.name) does not run", guestState: "None of its guests runs.",
+                "\(spec.kind) \(spec.name) does not run", guestState: "None of its \(spec.kind.tenant)s runs.",
                 remedy: "hyperfresh down, then up, with its stack file.", exitCode: RefreshOutcome.blocked.exitCode)
         }
         guard alive.count <= 2 else {
             throw HyperFreshError(
-                "hypervisor \(spec.name) has \(alive.count) instances",
+                "\(spec.kind) \(spec.name) has \(alive.count) instances",
                 remedy: "`hyperfresh recover` ends those without guests.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
@@ -86,7 +86,7 @@ struct HypervisorAdmission {
             guard await hypervisor.agent.answers(within: .seconds(20)) else {
                 hypervisor.close()
                 throw HypervisorError(
-                    "the agent of hypervisor \(spec.name) (instance \(record.id)) does not answer",
+                    "the agent of \(spec.kind) \(spec.name) (instance \(record.id)) does not answer",
                     remedy: "Its guests may run on. Without the agent they cannot be handed over: see its console, "
                         + "shut the guests down from within, then take it down.",
                     evidence: Hypervisor.consoleTail(hypervisor.folder).map { "console: \($0)" })
@@ -158,7 +158,7 @@ struct HypervisorAdmission {
     private func refuseFunctions() throws(HyperFreshError) {
         guard !spec.functions.isEmpty else { return }
         throw HyperFreshError(
-            "hypervisor \(spec.name) holds functions of this host's devices, which a second one cannot have beside it",
+            "\(spec.kind) \(spec.name) holds functions of this host's devices, which a second one cannot have beside it",
             guestState: "Nothing was touched.", remedy: "Take the stack down, and up again. docs/limits.md says more.",
             evidence: spec.functions, exitCode: RefreshOutcome.blocked.exitCode)
     }
@@ -167,9 +167,9 @@ struct HypervisorAdmission {
     private func checkRoom() throws(HyperFreshError) {
         var finding = HostChecks.memory(overhead: spec.memory + (256 << 20))
         guard finding.severity == .fail else { return }
-        finding.message = "there is too little memory for a second hypervisor beside the first"
+        finding.message = "there is too little memory for a second \(spec.kind) beside the first"
         throw HyperFreshError(
-            "hypervisor \(spec.name) cannot be refreshed: \(finding.message) (\(finding.id))",
+            "\(spec.kind) \(spec.name) cannot be refreshed: \(finding.message) (\(finding.id))",
             guestState: "Nothing was touched.",
             remedy: "Free \((spec.memory >> 20) + 256) MiB, or give hypervisors less memory in the stack file.",
             evidence: finding.evidence, exitCode: RefreshOutcome.blocked.exitCode)

@@ -22,9 +22,9 @@ extension HypervisorRefresh {
         if let worst = report.guests.first(where: { $0.outcome == .lost }) ?? failed { explain(worst, plan, &report) }
     }
 
-    private func explain(_ failed: GuestHandover, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {
-        var failure = failed.failure ?? HyperFreshError("guest \(failed.guest) could not be handed over", remedy: "")
-        failure.message = "guest \(failed.guest): \(failure.message)"
+    private func explain(_ failed: TenantHandover, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {
+        var failure = failed.failure ?? HyperFreshError("it could not be handed over", remedy: "")
+        failure.message = "\(plan.spec.kind.tenant) \(failed.guest): \(failure.message)"
         let moved = report.guests.filter { $0.outcome == .refreshed }.map(\.guest)
         let stayed = report.guests.filter { $0.outcome == .rolledBack || $0.outcome == .timedOut }.map(\.guest)
         var lines: [String] = []
@@ -35,7 +35,8 @@ extension HypervisorRefresh {
         failure.guestState = lines.isEmpty ? nil : lines.joined(separator: " ")
         failure.exitCode = report.outcome.exitCode
         if report.outcome == .incomplete {
-            failure.remedy = "Run the same command again: it moves the guests that are left. \(failure.remedy)"
+            failure.remedy =
+                "Run the same command again: it moves the \(plan.spec.kind.tenant)s that are left. \(failure.remedy)"
         }
         report.failure = failure
     }
@@ -49,8 +50,9 @@ extension HypervisorRefresh {
         guard isGone else {
             report.outcome = .incomplete
             report.failure = HyperFreshError(
-                "the old hypervisor (pid \(old.record.process.pid)) did not end",
-                guestState: "Every guest is on instance \(new.record.id).", remedy: "Run `hyperfresh recover`.",
+                "the old \(plan.spec.kind) (pid \(old.record.process.pid)) did not end",
+                guestState: "Every \(plan.spec.kind.tenant) is on instance \(new.record.id).",
+                remedy: "Run `hyperfresh recover`.",
                 exitCode: RefreshOutcome.incomplete.exitCode)
             return
         }

@@ -45,13 +45,13 @@ final class HypervisorRefresh: Sendable {
     }
 
     func run() async -> HypervisorReport {
-        var report = HypervisorReport(hypervisor: request.hypervisor)
+        var report = HypervisorReport(request.kind, named: request.hypervisor)
         do throws(HyperFreshError) {
             let (stack, spec) = try store.stack(of: request.hypervisor)
-            guard spec.isSystem == request.isOfSystem else {
+            guard spec.kind == request.kind else {
                 throw HyperFreshError(
-                    "\(spec.name) is \(spec.isSystem ? "an OS VM" : "a hypervisor")",
-                    remedy: "Run `hyperfresh refresh \(spec.isSystem ? "os" : "hypervisor") \(spec.name)`.",
+                    "\(spec.name) is \(spec.kind == .os ? "an" : "a") \(spec.kind)",
+                    remedy: "Run `hyperfresh refresh \(spec.kind.rawValue) \(spec.name)`.",
                     exitCode: HyperFreshError.usage)
             }
             let lock = try store.lock(spec.name)
@@ -80,7 +80,7 @@ final class HypervisorRefresh: Sendable {
         let new = try await newHypervisor(plan, &report)
         defer { new.close() }
         report.new = InstanceReport(new.record)
-        var handovers: [GuestHandover] = []
+        var handovers: [TenantHandover] = []
         do throws(HyperFreshError) {
             let prepared = try await attach(plan, new: new, &report)
             handovers = await handOver(prepared, plan, &report)
@@ -100,7 +100,7 @@ final class HypervisorRefresh: Sendable {
         if let new = plan.new {
             tell(
                 .note(
-                    "instance \(new.record.id) of an earlier refresh is there: the guests that are left are brought to it"
+                    "instance \(new.record.id) of an earlier refresh is there: the \(plan.spec.kind.tenant)s that are left are brought to it"
                         + (request.image == nil ? "" : ", whatever --image says")))
             return new
         }
@@ -112,7 +112,7 @@ final class HypervisorRefresh: Sendable {
 
     private func handOver(
         _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
-    ) async -> [GuestHandover] {
+    ) async -> [TenantHandover] {
         let order = prepared.guests.map(\.seat.guest.name) + prepared.containers.map(\.new.container.name)
         let group = HandoverGroup(order, limit: request.parallelism, newHasGuests: plan.isFinishing)
         let isCancelled = state.withLock { state in
@@ -122,13 +122,13 @@ final class HypervisorRefresh: Sendable {
         if isCancelled { group.callOff() }
         let handoffs = handoffs(prepared, plan, group)
         return await timed(.handover, &report) {
-            await withTaskGroup(of: GuestHandover.self) { tasks in
+            await withTaskGroup(of: TenantHandover.self) { tasks in
                 for handoff in handoffs {
                     tasks.addTask {
                         await handoff.run(register: self.register, tell: { self.tell(.guest(handoff.name, $0)) })
                     }
                 }
-                var ended: [GuestHandover] = []
+                var ended: [TenantHandover] = []
                 for await handover in tasks { ended.append(handover) }
                 return order.compactMap { name in ended.first { $0.guest == name } }
             }
@@ -186,8 +186,8 @@ final class HypervisorRefresh: Sendable {
 
     private func late(_ failure: HyperFreshError) -> HyperFreshError {
         HyperFreshError(
-            "the new hypervisor was not ready within \(request.timeout)",
-            guestState: "Every guest runs where it was.", remedy: "Allow more with --timeout.",
+            "the new \(request.kind) was not ready within \(request.timeout)",
+            guestState: "Every \(request.kind.tenant) runs where it was.", remedy: "Allow more with --timeout.",
             evidence: [failure.message] + failure.evidence, exitCode: RefreshOutcome.timedOut.exitCode)
     }
 

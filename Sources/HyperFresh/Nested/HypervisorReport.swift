@@ -55,7 +55,7 @@ public struct InstanceReport: Sendable, Hashable {
 }
 
 /// How the handoff of one guest of a hypervisor ended, or of one container of an OS VM.
-public struct GuestHandover: Sendable {
+public struct TenantHandover: Sendable {
     /// The guest's name.
     public let guest: String
     /// The handoff's id.
@@ -78,9 +78,10 @@ public struct GuestHandover: Sendable {
     public internal(set) var failure: HyperFreshError?
 }
 
-/// The record of one hypervisor's refresh: what `--json` prints last.
+/// The record of the refresh of one hypervisor or OS VM: what `--json` prints last.
 public struct HypervisorReport: Sendable {
-    /// The hypervisor's name.
+    let kind: HypervisorKind
+    /// Its name.
     public let hypervisor: String
     /// How it ended.
     public internal(set) var outcome: RefreshOutcome = .rolledBack
@@ -88,14 +89,22 @@ public struct HypervisorReport: Sendable {
     public internal(set) var old: InstanceReport?
     /// The instance that has them now, or would have.
     public internal(set) var new: InstanceReport?
-    /// Each guest that was to move.
-    public internal(set) var guests: [GuestHandover] = []
+    /// Each guest or container that was to move.
+    public internal(set) var guests: [TenantHandover] = []
     /// The phases that were gone through, in order, in milliseconds.
     public internal(set) var phases: [(phase: HypervisorPhase, milliseconds: Double)] = []
     /// From the request to the end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
     /// What happened, for a person, when it did not go well.
     public internal(set) var failure: HyperFreshError?
+
+    init(_ kind: HypervisorKind, named name: String) {
+        self.kind = kind
+        hypervisor = name
+    }
+
+    /// What its tenants are, one of them: `guest` or `container`.
+    public var tenant: String { kind.tenant }
 
     /// The exit status of a command that ended so; 64 when there was nothing to work on.
     public var exitCode: Int32 {
@@ -133,7 +142,7 @@ extension InstanceReport: JSONRepresentable {
     }
 }
 
-extension GuestHandover: JSONRepresentable {
+extension TenantHandover: JSONRepresentable {
     /// `guest`, `id`, `outcome`, `switch_ms`, `switch`, `total_ms`, `phases`, `warnings`, `error`; of a container, also
     /// `steps` and `copied_bytes`.
     public var json: JSONValue {
@@ -158,7 +167,7 @@ extension HypervisorReport: JSONRepresentable {
         JSONSchema.document(
             type: "result",
             [
-                "operation": "refresh hypervisor", "hypervisor": .string(hypervisor),
+                "operation": .string("refresh \(kind.rawValue)"), "hypervisor": .string(hypervisor),
                 "outcome": .string(outcome.rawValue), "exit_code": .integer(Int64(exitCode)),
                 "old": old?.json, "new": new?.json, "guests": .array(guests.map(\.json)),
                 "total_ms": .number(totalMilliseconds),

@@ -17,7 +17,7 @@ protocol TenantHandoff: Sendable {
     /// - Returns: How it ended.
     func run(
         register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
-    ) async -> GuestHandover
+    ) async -> TenantHandover
 }
 
 /// The handoff of one guest between two hypervisors, from its record to its report.
@@ -33,9 +33,9 @@ struct InnerHandoff: TenantHandoff {
 
     func run(
         register: (HandoffDriver) -> Void, tell: @escaping @Sendable (RefreshProgress) -> Void
-    ) async -> GuestHandover {
+    ) async -> TenantHandover {
         defer { group.ended(name) }
-        var report = GuestHandover(guest: name, outcome: .rolledBack)
+        var report = TenantHandover(guest: name, outcome: .rolledBack)
         let driver = HandoffDriver(isRehearsal: request.isRehearsal)
         let clock = PhaseClock(tell: tell)
         do throws(HyperFreshError) {
@@ -84,7 +84,7 @@ struct InnerHandoff: TenantHandoff {
         return try HandoffJournal.begin(id: GuestPreparation.makeID(), facts: facts.json, lock: lock, host: host)
     }
 
-    private func conclude(_ outcome: HandoffOutcome, _ sides: InnerSides, _ report: inout GuestHandover) {
+    private func conclude(_ outcome: HandoffOutcome, _ sides: InnerSides, _ report: inout TenantHandover) {
         report.outcome = RefreshOutcome(outcome)
         let transfer = sides.state.withLock { $0.transfer }
         if outcome == .refreshed || outcome == .incomplete { report.timing = transfer?.marks.arrivalTiming }

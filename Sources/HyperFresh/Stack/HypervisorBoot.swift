@@ -94,7 +94,7 @@ struct HypervisorBoot {
         guard let manager = SystemdManager.own() else { return }
         try await manager.adopt(
             process.pid, as: SystemdManager.scopeName("hyperfresh-\(spec.name)-\(process.pid)"), like: getpid(),
-            description: "\(spec.isSystem ? "OS VM" : "Hypervisor") \(spec.name)")
+            description: "\(spec.kind) \(spec.name)")
     }
 
     private func reach(
@@ -138,7 +138,7 @@ struct HypervisorBoot {
         var record = hypervisor.record
         let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let fraction = "\(1_000_000 + microseconds)".dropFirst()
-        let modules = spec.isSystem ? Self.containerModules : []
+        let modules = spec.kind == .os ? Self.containerModules : []
         let words = try? await hypervisor.agent.run(
             // Its clock was set from an RTC that counts whole seconds; guests' RTCs run on it.
             """

@@ -11,17 +11,18 @@ public struct HypervisorStatus: Sendable, JSONRepresentable {
     public let stack: String
     /// Its running instances, the oldest first: one, two during a refresh, none when it died.
     public let instances: [InstanceReport]
-    /// Whether it is an OS VM, whose tenants are containers.
-    public let isSystem: Bool
+    let kind: HypervisorKind
     /// Its guests, or the containers that are in it.
     public let guests: [InnerGuestStatus]
+    /// What its tenants are, one of them: `guest` or `container`.
+    public var tenant: String { kind.tenant }
 
     /// `name`, `kind` (`hypervisor` or `os`), `stack`, `instances`, and `guests` or `containers`.
     public var json: JSONValue {
         [
-            "name": .string(name), "kind": isSystem ? "os" : "hypervisor", "stack": .string(stack),
+            "name": .string(name), "kind": .string(kind.rawValue), "stack": .string(stack),
             "instances": .array(instances.map(\.json)),
-            isSystem ? "containers" : "guests": .array(guests.map(\.json)),
+            "\(kind.tenant)s": .array(guests.map(\.json)),
         ]
     }
 }
@@ -92,12 +93,12 @@ struct HypervisorListing {
         for guest in spec.guests {
             guests.append(await status(guest.name, memory: guest.memory) { await state(of: guest, in: $0, stack) })
         }
-        for container in spec.isSystem ? store.containers(of: spec, in: stack) : [] {
+        for container in spec.kind == .os ? store.containers(of: spec, in: stack) : [] {
             guests.append(
                 await status(container.name, memory: container.memory) { await state(of: container, in: $0, stack) })
         }
         return HypervisorStatus(
-            name: spec.name, stack: stack.name, instances: alive.map(InstanceReport.init), isSystem: spec.isSystem,
+            name: spec.name, stack: stack.name, instances: alive.map(InstanceReport.init), kind: spec.kind,
             guests: guests)
     }
 

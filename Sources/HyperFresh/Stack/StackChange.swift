@@ -55,7 +55,7 @@ struct StackChange {
                 orphanedHypervisors.append(hypervisor)
                 continue
             }
-            if wanted.isSystem != hypervisor.isSystem {
+            if wanted.kind != hypervisor.kind {
                 alterations.append("\(hypervisor.kind) \(hypervisor.name) is a \(wanted.kind) now")
                 continue
             }

@@ -77,7 +77,7 @@ struct StackUp {
         var stores: [ContainerStoreFile] = []
         do throws(HyperFreshError) {
             for guest in spec.guests { try await add(guest, to: hypervisor, spec, made: &made) }
-            if spec.isSystem { _ = try await startContainers(in: hypervisor, spec, made: &stores) }
+            if spec.kind == .os { _ = try await startContainers(in: hypervisor, spec, made: &stores) }
         } catch {
             // All or nothing: a hypervisor that came up without its guests is of no use.
             guard await hypervisor.end() else { throw error }
@@ -102,7 +102,7 @@ struct StackUp {
             + spec.containers.reduce(0) { $0 + ContainerStoreFile($1, in: stack).size }
         let finding = HostChecks.memory(overhead: spec.memory + guests + (256 << 20))
         guard finding.severity == .fail else { return }
-        let tenants = spec.isSystem ? "the image stores of its containers" : "its guests"
+        let tenants = spec.kind == .os ? "the image stores of its containers" : "its guests"
         throw HyperFreshError(
             "there is too little memory for \(spec.kind) \(spec.name) and \(tenants)",
             remedy:
@@ -141,7 +141,7 @@ struct StackUp {
                 throw error
             }
         }
-        if spec.isSystem {
+        if spec.kind == .os {
             var stores: [ContainerStoreFile] = []
             started = try await startContainers(in: hypervisor, spec, made: &stores)
         }
@@ -211,8 +211,8 @@ extension StackUp {
         guard alive.count < 2 else {
             throw HyperFreshError(
                 "a refresh of \(spec.kind) \(spec.name) has not come to its end",
-                guestState: spec.isSystem ? "Its containers run on." : "Its guests run on.",
-                remedy: "`hyperfresh recover`, then `hyperfresh refresh \(spec.isSystem ? "os" : "hypervisor") "
+                guestState: "Its \(spec.kind.tenant)s run on.",
+                remedy: "`hyperfresh recover`, then `hyperfresh refresh \(spec.kind.rawValue) "
                     + "\(spec.name)` finish it.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" },
                 exitCode: RefreshOutcome.blocked.exitCode)
@@ -226,7 +226,7 @@ extension StackUp {
     ) throws(HyperFreshError) {
         do throws(SystemError) { try store.place(guest, on: instance, of: spec.name) } catch {
             throw HyperFreshError(
-                "it could not be recorded where \(spec.isSystem ? "container" : "guest") \(guest) is", because: error,
+                "it could not be recorded where \(spec.kind.tenant) \(guest) is", because: error,
                 remedy: "Make room in \(store.stateDirectory).")
         }
     }

@@ -53,7 +53,7 @@ struct HypervisorRefreshView {
     private func finish(_ report: HypervisorReport, on terminal: Terminal) {
         if terminal.isInteractive { Console.write(Terminal.restartLine, to: 1) }
         if !report.guests.isEmpty {
-            var table = TextTable(header: ["  GUEST", "OUTCOME", "STOPPED"])
+            var table = TextTable(header: ["  \(report.tenant.uppercased())", "OUTCOME", "STOPPED"])
             for guest in report.guests {
                 let stopped = guest.timing.map { Numbers.milliseconds(microseconds: $0.stopToResume) } ?? "-"
                 table.append(["  \(guest.guest)", guest.outcome.rawValue, stopped])
@@ -70,7 +70,7 @@ struct HypervisorRefreshView {
     private func summary(of report: HypervisorReport) -> String {
         let system = report.new.map { "Linux \($0.kernel ?? "?"), QEMU \($0.qemu ?? "?")" } ?? "?"
         return report.outcome == .rehearsed
-            ? "\(report.hypervisor) can be refreshed to \(system); no guest was paused"
+            ? "\(report.hypervisor) can be refreshed to \(system); no \(report.tenant) was paused"
             : "\(report.hypervisor) is fresh: \(system)"
     }
 }

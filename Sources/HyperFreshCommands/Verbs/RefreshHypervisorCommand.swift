@@ -43,9 +43,7 @@ struct RefreshSystemCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        var request = HypervisorRefreshRequest(hypervisor: system)
-        request.isOfSystem = true
-        try await bounds.refresh(request, common)
+        try await bounds.refresh(HypervisorRefreshRequest(system: system), common)
     }
 }
 
@@ -82,7 +80,7 @@ struct StackRefreshOptions: ParsableArguments {
         request.image = image
         request.isRehearsal = dryRun
         request.parallelism = parallel
-        request.maximumDowntime = maxDowntime?.duration ?? (wish.isOfSystem ? .seconds(30) : .seconds(2))
+        request.maximumDowntime = maxDowntime?.duration ?? wish.maximumDowntime
         request.timeout = timeout.duration
         let refresh = common.host().refresh(request)
         InterruptSignals.handle { refresh.cancel() }

@@ -96,7 +96,7 @@ struct PsCommand: AsyncParsableCommand {
                 "\(terminal.paint(hypervisor.name, .bold))  instance \(instance.id), pid \(instance.pid), "
                     + "Linux \(instance.kernel ?? "?"), QEMU \(instance.qemu ?? "?")  (stack \(hypervisor.stack))")
         }
-        var table = TextTable(header: [hypervisor.isSystem ? "  CONTAINER" : "  GUEST", "STATE", "MEMORY", "INSTANCE"])
+        var table = TextTable(header: ["  \(hypervisor.tenant.uppercased())", "STATE", "MEMORY", "INSTANCE"])
         for guest in hypervisor.guests {
             table.append(["  \(guest.name)", guest.state, "\(guest.memory >> 20) MiB", guest.instance ?? "-"])
         }

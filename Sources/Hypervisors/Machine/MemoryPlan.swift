@@ -11,9 +11,9 @@ struct MemoryPlan {
     static let spareContainers = 2
 
     init(_ hypervisor: HypervisorSpec, in stack: Stack) {
-        let stores = hypervisor.isSystem ? stack.containers.map { StoreFileShape(memory: $0.memory).fileSize } : []
+        let stores = hypervisor.kind == .os ? stack.containers.map { StoreFileShape(memory: $0.memory).fileSize } : []
         let sizes = stores + hypervisor.guests.map { MemoryFileShape(memory: $0.memory).fileSize }
-        let spares = hypervisor.isSystem ? Self.spareContainers : hypervisor.spareGuests
+        let spares = hypervisor.kind == .os ? Self.spareContainers : hypervisor.spareGuests
         // A spare tenant may be as large as the largest that is named, and 4 GiB at least; unused room costs nothing.
         let spare = max(sizes.max() ?? 0, 4 << 30)
         own = hypervisor.memory

@@ -45,7 +45,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     ) {
         executable = stack.hyperplexor.qemu
         arguments = Self.machine(hypervisor, in: stack, instance: instance, host: host)
-        if hypervisor.isSystem { arguments += Self.shares(hypervisor, in: stack) }
+        if hypervisor.kind == .os { arguments += Self.shares(hypervisor, in: stack) }
         arguments += Self.boot(hypervisor, image: image, instance: instance, host: host)
         arguments += Self.endpoints(instance)
         for network in stack.networks(of: hypervisor) { arguments += Self.card(network, instance: instance) }

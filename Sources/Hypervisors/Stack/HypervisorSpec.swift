@@ -22,13 +22,10 @@ public struct HypervisorSpec: Sendable, Hashable {
     public var functions: [String]
     /// Further arguments of the QEMU that runs it.
     public var extraArguments: [String]
-    /// Whether it is an OS VM (`systems` of a stack file): it has containers, and no guests.
-    public var isSystem = false
+    /// A hypervisor has guests, an OS VM (`systems` of a stack file) has containers.
+    public var kind = HypervisorKind.hypervisor
     /// The containers of an OS VM, in the file's order, where they are first started.
     ///
     /// A container that was relocated is in another OS VM of its stack: the placement on record says in which.
     public var containers: [ContainerSpec] = []
-
-    /// What it is called in sentences: `hypervisor` or `OS VM`.
-    public var kind: String { isSystem ? "OS VM" : "hypervisor" }
 }

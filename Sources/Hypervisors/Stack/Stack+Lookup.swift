@@ -20,7 +20,7 @@ extension Stack {
     }
 
     /// The OS VMs, in the file's order.
-    public var systems: [HypervisorSpec] { hypervisors.filter(\.isSystem) }
+    public var systems: [HypervisorSpec] { hypervisors.filter { $0.kind == .os } }
 
     /// The containers of all OS VMs, in the file's order: each OS VM has room for any of them.
     public var containers: [ContainerSpec] { hypervisors.flatMap(\.containers) }
@@ -32,7 +32,7 @@ extension Stack {
     /// - Parameter hypervisor: The hypervisor or OS VM.
     /// - Returns: The networks that it needs a card for.
     public func networks(of hypervisor: HypervisorSpec) -> [NetworkSpec] {
-        let tenants = hypervisor.isSystem ? containers.compactMap(\.card?.network) : []
+        let tenants = hypervisor.kind == .os ? containers.compactMap(\.card?.network) : []
         let joined = Set(hypervisor.guests.flatMap { $0.networks.map(\.network) } + tenants)
         return networks.filter { joined.contains($0.name) }
     }

@@ -9,6 +9,6 @@ public struct Stack: Sendable, Hashable {
     public var hyperplexor: HyperplexorSpec
     /// The networks that guests and containers may join.
     public var networks: [NetworkSpec]
-    /// The hypervisors, in the file's order, and after them the OS VMs (``HypervisorSpec/isSystem``).
+    /// The hypervisors, in the file's order, and after them the OS VMs (``HypervisorSpec/kind``).
     public var hypervisors: [HypervisorSpec]
 }

@@ -29,7 +29,7 @@ extension StackReader {
             cpus: integer(section, "cpus", default: 2, in: 1...255), guests: [], spareGuests: 0,
             keepsCores: flag(section, "keep-cores", default: false), haltPolling: nil, functions: [],
             extraArguments: arguments(section, owned: OwnedOptions.ofSystem))
-        spec.isSystem = true
+        spec.kind = .os
         spec.containers = elements(section, "containers").compactMap { container($0, context: context) }
         checkKeptCores(spec, hyperplexor, at: section)
         return name == nil && spec.containers.isEmpty ? nil : (spec, section)

@@ -137,7 +137,7 @@ extension HypervisorsTests {
                 directory: "/etc/stacks")
             #expect(stack.hypervisors == stack.systems && stack.systems.count == 2)
             let delta = stack.systems[1]
-            #expect(delta.isSystem && delta.containers.isEmpty && delta.cpus == 2 && delta.kind == "OS VM")
+            #expect(delta.kind == .os && delta.containers.isEmpty && delta.cpus == 2)
             let worker = stack.containers[1]
             #expect(worker == ContainerSpec(name: "worker", bundle: "/srv/bundles/worker", memory: 64 << 20, card: nil))
             #expect(stack.containers[0].card?.gateway == "10.0.0.1")
@@ -162,7 +162,7 @@ extension HypervisorsTests {
                 systems: [{name: gamma, cpus: 1}, {name: delta}]
                 """)
             #expect(stack.hypervisors.map(\.name) == ["alpha", "gamma", "delta"])
-            #expect(stack.hypervisors.map(\.isSystem) == [false, true, true])
+            #expect(stack.hypervisors.map(\.kind) == [.hypervisor, .os, .os])
             #expect(stack.cores(of: "gamma") == [2] && stack.cores(of: "delta") == [3, 4])
         }
 
