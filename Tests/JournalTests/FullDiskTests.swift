@@ -21,15 +21,6 @@ struct FullDiskTests {
         try body(folder.path)
     }
 
-    private func code(_ body: () throws -> Void) -> JournalError.Code? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? JournalError)?.code
-        }
-    }
-
     @Test func withoutRoomNoHandoffBegins() throws {
         try withSmallFileSystem(pages: 4) { path in
             let directory = try JournalDirectory("\(path)/state")

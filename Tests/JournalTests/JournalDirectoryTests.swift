@@ -13,15 +13,6 @@ import Testing
 
     private func file(_ id: String) -> String { folder.file("state/handoffs/\(id).journal") }
 
-    private func code(_ body: () throws -> Void) -> JournalError.Code? {
-        do {
-            try body()
-            return nil
-        } catch {
-            return (error as? JournalError)?.code
-        }
-    }
-
     /// What the process with this id has left behind: nothing holds the lock any more.
     private func leave(_ id: String, states: [String] = ["launched", "linked"]) throws {
         let writer = try directory().create(id: id, facts: ["guest": "g"])
