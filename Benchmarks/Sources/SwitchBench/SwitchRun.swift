@@ -39,22 +39,18 @@ struct SwitchRun {
         var active: BenchGuest.Memory?
         // Both have run until here.
         for guest in guests.values { try await guest.setRunning(false) }
-        for round in 0..<rounds {
-            // Each round begins with another method: none is always the one after the slow one.
-            for position in methods.indices {
-                let method = methods[(position + round) % methods.count]
-                if method == .precopy && round % precopyEvery != 0 { continue }
-                guard let guest = guests[method.memory] else { continue }
-                if active != method.memory {
-                    if let active { try await guests[active]?.setRunning(false) }
-                    try await guest.setRunning(true)
-                    active = method.memory
-                }
-                let (handover, gap) = try await measure(method, guest)
-                results.add(handover, gap, shape: shape, method: method)
-                counts[method.memory, default: 0] += 1
+        try await takeTurns(methods, rounds: rounds) { round, method in
+            Progress.show("\(shape.name): round \(round) of \(rounds)")
+            guard method != .precopy || round % precopyEvery == 1 % precopyEvery, let guest = guests[method.memory]
+            else { return }
+            if active != method.memory {
+                if let active { try await guests[active]?.setRunning(false) }
+                try await guest.setRunning(true)
+                active = method.memory
             }
-            Progress.show("\(shape.name): round \(round + 1) of \(rounds)")
+            let (handover, gap) = try await measure(method, guest)
+            results.add(handover, gap, shape: shape, method: method)
+            counts[method.memory, default: 0] += 1
         }
         if let active { try await guests[active]?.setRunning(false) }
         for guest in guests.values { try await guest.setRunning(true) }
