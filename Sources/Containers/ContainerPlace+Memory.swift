@@ -17,7 +17,7 @@ extension ContainerPlace {
             done <\(files.controlGroupFolder)/memory.stat
             echo $bytes
             """, to: "measure the memory of container \(name)")
-        return UInt64(text.filter { !$0.isWhitespace }) ?? 0
+        return try bytes(text)
     }
 
     /// Makes sure that there is memory for what is to come.
@@ -31,12 +31,21 @@ extension ContainerPlace {
                 [ "$key" != MemAvailable: ] || echo $((value * 1024))
             done </proc/meminfo
             """, to: "see how much memory is left for container \(name)")
-        let available = UInt64(text.filter { !$0.isWhitespace }) ?? 0
+        let available = try self.bytes(text)
         guard available >= bytes + Self.margin else {
             throw HypervisorError(
                 "OS VM \(system.record.hypervisor) has \(available >> 20) MiB of memory left, and container \(name) takes "
                     + "\(bytes >> 20) MiB",
                 remedy: "Give the OS VM more memory in the stack file and refresh it, or relocate something away.")
         }
+    }
+
+    private func bytes(_ text: String) throws(HypervisorError) -> UInt64 {
+        guard let bytes = UInt64(text.filter { !$0.isWhitespace }) else {
+            throw HypervisorError(
+                "OS VM \(system.record.hypervisor) does not say how much memory there is",
+                remedy: "See its console.", evidence: [text])
+        }
+        return bytes
     }
 }
