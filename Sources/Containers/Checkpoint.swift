@@ -127,7 +127,7 @@ extension ContainerPlace {
     public func expect() async throws(HypervisorError) {
         try await agent.run(
             """
-            rm -f \(files.pidFile)
+            rm -f \(files.pidFile) \(files.directory)/pid.new
             \(startingUnit)
             """, [restoring], to: "get ready for container \(name)")
     }
@@ -138,6 +138,10 @@ extension ContainerPlace {
     private var restoring: String {
         """
         \(StepTimes.shell)
+        # For both ways: to open it waits for nobody.
+        exec 5<>\(files.directory)/timers
+        perl -e '\(TimerDescriptors.program)' \(files.controlGroupFolder)/cgroup.procs <&5 2>\(files.directory)/timers.log &
+        timers=$!
         read -r word <\(files.directory)/go
         exec 4>\(files.directory)/restored
         step begin >&4
@@ -146,23 +150,28 @@ extension ContainerPlace {
         read -r last <\(files.store)/last
         images=\(files.store)/$last output=
         while read -r pipe; do output="$output --inherit-fd fd[1]:$pipe"; done <$images/output
-        rm -f \(files.directory)/pid.new
         {
-            sh -c 'echo $$ >\(files.controlGroupFolder)/cgroup.procs; exec "$@"' sh \
-                criu restore --images-dir $images --restore-detached --leave-stopped --pidfile \(files.directory)/pid.new \
+            (
+                echo 0 >\(files.controlGroupFolder)/cgroup.procs
+                exec criu restore --images-dir $images --restore-detached --leave-stopped --pidfile \(files.directory)/pid.new \
                 --tcp-established --network-lock nftables --file-locks --link-remap --root \(files.root) \
                 --inherit-fd "fd[3]:network" $output --manage-cgroups=ignore \
-                --log-file \(files.directory)/restore.log 3<\(files.networkNamespace) 4>&- 2>/dev/null
+                --log-file \(files.directory)/restore.log 3<\(files.networkNamespace) 4>&- 5>&- 2>/dev/null
+            )
             echo $? >\(files.directory)/done
-        } | cat >\(files.console) 4>&- &
+        } | cat >\(files.console) 4>&- 5>&- &
         read -r status <\(files.directory)/done
         [ $status = 0 ] || { grep Error \(files.directory)/restore.log >&4; exit 1; }
         if [ -s $images/timers ]; then
-            perl -e '\(TimerDescriptors.program)' \(files.controlGroupFolder)/cgroup.procs 2>&4 || exit 1
+            echo go >&5
+            wait $timers || { cat \(files.directory)/timers.log >&4; exit 1; }
+        else
+            kill $timers
         fi
-        mv \(files.directory)/pid.new \(files.pidFile)
+        read -r pid <\(files.directory)/pid.new
+        echo $pid >\(files.pidFile)
         step restore >&4
-        exec 4>&-
+        exec 4>&- 5>&-
         exec tail --pid="$(cat \(files.pidFile))" -s 0.5 -f /dev/null
         """
     }

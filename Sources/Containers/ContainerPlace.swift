@@ -55,7 +55,7 @@ public struct ContainerPlace: Sendable {
                 echo "+memory +pids +cpu" >"$folder/cgroup.subtree_control"
             done
             echo \(spec.memory) >\(files.controlGroupFolder)/memory.max
-            for pipe in go done restored; do [ -p \(files.directory)/$pipe ] || mkfifo \(files.directory)/$pipe; done
+            for pipe in go done restored timers; do [ -p \(files.directory)/$pipe ] || mkfifo \(files.directory)/$pipe; done
             \(ContainerNetwork.prepare(spec, in: system.record.runName))
             """, [store, rootFolder], to: "prepare container \(name)", within: .seconds(60))
     }

@@ -4,11 +4,13 @@
 /// restores a timer without any time left as one that is not armed (CRIU's issue 3162). Timers go on while processes are
 /// frozen: by the time CRIU looks, those with short periods have all expired.
 enum TimerDescriptors {
-    /// A program for Perl, whose argument is the file with the ids of restored processes, none of which runs yet.
+    /// A program for Perl, whose argument is the file with the ids of restored processes, none of which runs when it is given
+    /// a line to read.
     ///
     /// It lets each such timer expire at once, so that a read finds what it would have found, and starts it anew. A timer that was
     /// set to an interval and no first time is taken for one of them. No single quotes, and no modules: images have none.
     static let program = """
+        <STDIN>;
         open my $list, "<", shift or die $!;
         for my $process (map { chomp; $_ + 0 } <$list>) {
             opendir my $folder, "/proc/$process/fdinfo" or next;

@@ -130,7 +130,7 @@ struct HypervisorBoot {
     /// would wait for it.
     private static let containerModules = [
         "virtiofs", "veth", "nf_tables", "nfnetlink", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "unix_diag",
-        "netlink_diag", "af_packet_diag",
+        "netlink_diag", "af_packet_diag", "nf_conntrack_netlink", "ip_tables",
     ]
 
     /// What runs in it, by its own word.
