@@ -76,7 +76,7 @@ struct GuestSeat: Sendable {
         let command = InnerCommandLine(guest, dax: device.path, isIncoming: isIncoming)
         return try await refining { () throws(HypervisorError) in
             try await unit.start(
-                [command.executable] + command.arguments, cpus: guest.cpus, then: InnerNetwork.taps(of: guest),
+                [command.executable] + command.arguments, then: InnerNetwork.taps(of: guest),
                 channel: hypervisor.folder.relaySocket(guest.name), by: hypervisor.agent)
         }
     }

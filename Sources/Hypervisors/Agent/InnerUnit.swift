@@ -15,49 +15,37 @@ public struct InnerUnit: Sendable, Hashable {
     private var files: InnerGuestFiles { InnerGuestFiles(guest: guest) }
     /// What the QEMU says on standard error, inside the hypervisor.
     private var errorLog: String { "\(InnerGuestFiles.directory)/\(guest).log" }
-    /// By how much vCPU threads stand back behind all else in the hypervisor (setpriority(2)).
-    ///
-    /// Its agent, the relays of monitors, and QEMU's own work would wait behind guests that compute without pause.
-    private static let vcpuNiceness = 10
 
     /// Starts a QEMU in the unit and connects to its monitor.
     ///
     /// - Parameters:
     ///   - arguments: The QEMU's, the program first.
-    ///   - cpus: How many vCPUs it has.
     ///   - preparation: Shell lines for when it has opened its devices.
     ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client like any other.
     /// - Throws: ``HypervisorError`` with the QEMU's words.
     public func start(
-        _ arguments: [String], cpus: Int, then preparation: String, channel: String, by agent: HypervisorAgent
+        _ arguments: [String], then preparation: String, channel: String, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
         let script = """
-            unit=$1 socket=$2 log=$3 relay=$4 cpus=$5; shift 5
+            unit=$1 socket=$2 log=$3 relay=$4; shift 4
             rm -f "$socket" "$log"
             systemctl reset-failed "$unit" 2>/dev/null || true
             systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
                 --property=OOMScoreAdjust=-500 --property=TimeoutStopSec=5 -- "$@"
-            pid=$(systemctl show --property=MainPID --value "$unit")
-            vcpus() { grep --files-with-matches --no-messages '^CPU ' /proc/$pid/task/*/comm || true; }
             tries=0
-            # They come last: its monitor and its taps are there then.
-            while [ "$(vcpus | wc -l)" -lt $cpus ]; do
+            while ! [ -S "$socket" ]; do
                 systemctl is-active --quiet "$unit" || { cat "$log" >&2; exit 1; }
-                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "its vCPUs did not appear" >&2; exit 1; }
+                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "its monitor did not appear" >&2; exit 1; }
                 sleep 0.05
-            done
-            for thread in $(vcpus); do
-                thread=${thread%/comm}
-                renice --priority \(Self.vcpuNiceness) --pid ${thread##*/} >/dev/null
             done
             \(preparation)
             systemctl restart "$relay"
             """
         return try await connect(through: channel) { () throws(HypervisorError) in
             try await agent.run(
-                script, [files.unit, files.qmp, errorLog, files.relayUnit, "\(cpus)"] + arguments,
+                script, [files.unit, files.qmp, errorLog, files.relayUnit] + arguments,
                 to: "start the QEMU of guest \(guest)", within: .seconds(90))
         }
     }

@@ -112,8 +112,6 @@ public struct OuterCommandLine: Sendable, Hashable {
         _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) -> [String] {
         var words = [image.kernelArguments, "panic=-1", "systemd.hostname=\(instance.hostname)"]
-        // What stands back (``InnerUnit``) does so to all, not within a group of its own.
-        words.append("noautogroup")
         // An emulated hypervisor on a busy host measures its counter, which is this host's, wrong by orders of magnitude;
         // guests take that rate along, and hang where it is another.
         if !host.usesKVM, let rate = host.tscKilohertz { words += ["tsc=reliable", "tsc_early_khz=\(rate)"] }

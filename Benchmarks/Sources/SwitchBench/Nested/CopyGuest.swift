@@ -90,7 +90,7 @@ final class CopyGuest {
         guard let index = arguments.firstIndex(of: "-object") else { throw BenchError("a guest without memory") }
         arguments[index + 1] = "memory-backend-ram,id=ram0,size=\(spec.memory)"
         return try await InnerUnit(name).start(
-            [command.executable] + arguments, cpus: spec.cpus, then: "", channel: hypervisor.folder.relaySocket(name),
+            [command.executable] + arguments, then: "", channel: hypervisor.folder.relaySocket(name),
             by: hypervisor.agent)
     }
 }
