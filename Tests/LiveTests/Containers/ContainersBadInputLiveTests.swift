@@ -1,5 +1,6 @@
 import CanaryTesting
 import Glibc
+import Hypervisors
 import JSON
 import Linux
 import Testing
@@ -18,6 +19,7 @@ extension Live {
                 try await refuseNames(stack, canary)
                 for wrong in WrongBundle.allCases { try await refuse(wrong, stack, canary) }
                 for wrong in WrongConfig.allCases { try await refuse(wrong, stack, canary) }
+                try await refuseBrokenCRIU(stack, canary)
                 for phase in ["link", "handover"] { try await interrupt(at: phase, stack, canary) }
                 #expect(beats.soFar.end == nil)
                 try await refuseEnded(stack, canary)
@@ -121,6 +123,30 @@ extension Live {
             #expect(evidence.contains("container-config"), "\(wrong): \(report)")
             #expect(evidence.contains(wrong.says), "\(wrong): \(report)")
             try await expectUntouched(stack, canary, wrong)
+        }
+
+        // MARK: - A CRIU that cannot
+
+        /// The kernel is all right (`criu check`), and yet nothing can be restored in the new OS VM.
+        private func refuseBrokenCRIU(
+            _ stack: ContainerStack, _ canary: ContainerStack.Container
+        ) async throws {
+            try await stack.withSystems(of: "delta") { system in
+                _ = try await system.agent.run(
+                    """
+                    printf '%s\\n' '#!/bin/sh' '[ "$1" != restore ] || set -- "$@" --pidfile /nowhere/pid' \\
+                        'exec /usr/sbin/criu "$@"' >/usr/local/sbin/criu
+                    chmod 755 /usr/local/sbin/criu
+                    """, to: "break its CRIU")
+            }
+            let report = try await stack.relocate(canary.name, to: "delta")
+            #expect(report["outcome"] == "rolled-back", "\(report)")
+            #expect(report["error"]?["message"]?.string?.contains("rehearse") == true, "\(report)")
+            #expect(report["error"]?["evidence"]?.array?.isEmpty == false, "\(report)")
+            try await stack.withSystems(of: "delta") { system in
+                _ = try await system.agent.run("rm /usr/local/sbin/criu", to: "mend its CRIU")
+            }
+            try await expectUntouched(stack, canary, "a broken CRIU")
         }
 
         // MARK: - A change of mind
