@@ -12,8 +12,7 @@ extension ContainerPlace {
         """
         pid=$(cat \(files.pidFile))
         network=$(stat --dereference --format=%i \(files.networkNamespace))
-        common="--tree $pid --track-mem --tcp-established --network-lock nftables --file-locks --link-remap
-            --external net[$network]:network --root \(files.root) --manage-cgroups=ignore"
+        common="--tree $pid --track-mem --external net[$network]:network --root \(files.root) \(CRIUOptions.shared)"
         """
     }
 
@@ -153,10 +152,10 @@ extension ContainerPlace {
         {
             (
                 echo 0 >\(files.controlGroupFolder)/cgroup.procs
-                exec criu restore --images-dir $images --restore-detached --leave-stopped --pidfile \(files.directory)/pid.new \
-                --tcp-established --network-lock nftables --file-locks --link-remap --root \(files.root) \
-                --inherit-fd "fd[3]:network" $output --manage-cgroups=ignore \
-                --log-file \(files.directory)/restore.log 3<\(files.networkNamespace) 4>&- 5>&- 2>/dev/null
+                exec criu restore --images-dir $images --restore-detached --leave-stopped \
+                    --pidfile \(files.directory)/pid.new --root \(files.root) \(CRIUOptions.shared) \
+                    --inherit-fd "fd[3]:network" $output --log-file \(files.directory)/restore.log \
+                    3<\(files.networkNamespace) 4>&- 5>&- 2>/dev/null
             )
             echo $? >\(files.directory)/done
         } | cat >\(files.console) 4>&- 5>&- &

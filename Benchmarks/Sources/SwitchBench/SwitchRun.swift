@@ -41,7 +41,7 @@ struct SwitchRun {
         for guest in guests.values { try await guest.setRunning(false) }
         try await takeTurns(methods, rounds: rounds) { round, method in
             Progress.show("\(shape.name): round \(round) of \(rounds)")
-            guard method != .precopy || round % precopyEvery == 1 % precopyEvery, let guest = guests[method.memory]
+            guard method != .precopy || (round - 1) % precopyEvery == 0, let guest = guests[method.memory]
             else { return }
             if active != method.memory {
                 if let active { try await guests[active]?.setRunning(false) }

@@ -94,7 +94,7 @@ extension ContainerSides {
             // A process that somebody has stopped is no reason to freeze the others for good.
             state.withLock { $0.ran = seen != .frozen }
             try await new.place.requireRoom(for: try await old.place.memoryInUse())
-            for seat in [old, new] { try await seat.place.rehearse() }
+            for seat in [old, new] { try await seat.hypervisor.tryCRIU() }
             try await old.place.poise(afterRounds: try await copyMemory())
             guard await group.admit(name) else {
                 throw HypervisorError(

@@ -141,7 +141,7 @@ extension Live {
             }
             let report = try await stack.relocate(canary.name, to: "delta")
             #expect(report["outcome"] == "rolled-back", "\(report)")
-            #expect(report["error"]?["message"]?.string?.contains("rehearse") == true, "\(report)")
+            #expect(report["error"]?["message"]?.string?.contains("try a dump") == true, "\(report)")
             #expect(report["error"]?["evidence"]?.array?.isEmpty == false, "\(report)")
             try await stack.withSystems(of: "delta") { system in
                 _ = try await system.agent.run("rm /usr/local/sbin/criu", to: "mend its CRIU")
