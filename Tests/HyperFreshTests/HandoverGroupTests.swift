@@ -85,6 +85,17 @@ import Testing
         group.ended("stranger")
     }
 
+    /// A container that is relocated alone leaves its neighbours where they are.
+    @Test func whoeverHasOthersIsNotEndedForOne() async throws {
+        let leavesOthers = HandoverGroup(["a"], limit: 1, others: ["b"])
+        #expect(try await ask(leavesOthers, "a").value)
+        leavesOthers.committed("a")
+        #expect(!leavesOthers.mayEndOld(butFor: "a"))
+        let joinsOthers = HandoverGroup(["a"], limit: 1, newHasGuests: true)
+        #expect(try await ask(joinsOthers, "a").value)
+        #expect(!joinsOthers.mayEndNew(for: "a"))
+    }
+
     // MARK: Failure
 
     @Test func whoFailsBeforeAllAreReadyCallsAllOff() async throws {

@@ -155,7 +155,7 @@ final class ContainerRelocation: Sendable {
                 try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
             }
             let handoff = ContainerHandoff(
-                stack: old.stack, old: old, new: new, group: HandoverGroup([old.container.name], limit: 1), host: host,
+                stack: old.stack, old: old, new: new, group: group(from: old, to: new), host: host,
                 isRehearsal: request.isRehearsal, maximumDowntime: request.maximumDowntime,
                 timeout: max(.seconds(1), request.timeout - (.now - began)))
             let handover = await handoff.run(register: register, tell: { self.pass($0) })
@@ -171,6 +171,15 @@ final class ContainerRelocation: Sendable {
         case .rehearsed, .rolledBack, .timedOut: await leave(new)
         default: break
         }
+    }
+
+    /// The container alone; an OS VM that has other ones is not ended for its sake.
+    private func group(from old: ContainerSeat, to new: ContainerSeat) -> HandoverGroup {
+        let name = old.container.name
+        func others(in seat: ContainerSeat) -> Set<String> {
+            Set(store.placement(of: seat.hypervisor.record.hypervisor).keys).subtracting([name])
+        }
+        return HandoverGroup([name], limit: 1, others: others(in: old), newHasGuests: !others(in: new).isEmpty)
     }
 
     /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.

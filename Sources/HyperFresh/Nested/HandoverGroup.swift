@@ -28,9 +28,10 @@ final class HandoverGroup: Sendable {
     /// - Parameters:
     ///   - guests: Their names.
     ///   - limit: How many may be stopped at once; at least one.
-    ///   - newHasGuests: Whether the new hypervisor has guests already, from an earlier refresh.
-    init(_ guests: [String], limit: Int, newHasGuests: Bool = false) {
-        state = Mutex(State(preparing: Set(guests), onOld: Set(guests)))
+    ///   - others: Guests of the old hypervisor that stay there.
+    ///   - newHasGuests: Whether the new hypervisor has guests already.
+    init(_ guests: [String], limit: Int, others: Set<String> = [], newHasGuests: Bool = false) {
+        state = Mutex(State(preparing: Set(guests), onOld: Set(guests).union(others)))
         self.limit = max(1, limit)
         self.newHasGuests = newHasGuests
     }
