@@ -1,6 +1,6 @@
 public import Hypervisors
 
-/// How a container is taken out of one OS VM and put into another, by CRIU.
+/// How a container is taken out of an OS VM, by CRIU; ``ContainerPlace/expect(over:)`` and the rest of Restore.swift put it into another.
 ///
 /// CRIU is called itself, not through runc: runc can neither keep what it restored from running until it may, nor keep what
 /// it dumped for the case that it must come back (docs/decisions/0012-criu-without-runc.md).
@@ -16,19 +16,17 @@ extension ContainerPlace {
         """
     }
 
-    /// Shell lines that say that CRIU is at work on the container, until the script's end.
+    /// A shell line that says that CRIU is at work on the container, until the file is emptied or the script has ended.
     ///
     /// Whoever killed CRIU would leave its code in the processes: it is waited for.
-    private var atWork: String {
-        "echo $$ >\(files.directory)/at-work; trap 'rm -f \(files.directory)/at-work' EXIT"
-    }
+    private var atWork: String { "echo $$ >\(files.directory)/at-work" }
 
     /// Shell lines that wait until CRIU is not at work any more, whoever started it.
     private var leftAlone: String {
         """
         tries=0
         while [ -s \(files.directory)/at-work ] && kill -0 $(cat \(files.directory)/at-work) 2>/dev/null; do
-            tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "CRIU is still at work on it" >&2; exit 1; }
+            tries=$((tries + 1)); [ $tries -lt 300 ] || { echo "CRIU is still at work on it" >&2; exit 1; }
             sleep 0.1
         done
         """
@@ -43,7 +41,7 @@ extension ContainerPlace {
         let before = round > 0 ? "--prev-images-dir ../\(round - 1)" : ""
         let text = try await agent.run(
             """
-            \(atWork)
+            \(atWork); trap 'rm -f \(files.directory)/at-work' EXIT
             \(mounting)
             images=\(files.store)/\(round)
             rm -rf $images; mkdir $images
@@ -62,12 +60,16 @@ extension ContainerPlace {
         return (copied: numbers[0], left: numbers[1])
     }
 
-    /// Makes everything ready for ``leave(within:)``, so that nothing is prepared while the container stands still.
+    /// Makes everything ready for ``leave(over:within:)``: a script waits for the word, so that nothing is prepared while the
+    /// container stands still.
     ///
-    /// - Parameter rounds: How many rounds of copying went before.
+    /// - Parameters:
+    ///   - rounds: How many rounds of copying went before.
+    ///   - channel: Where the script waits.
     /// - Throws: ``HypervisorError``.
-    public func poise(afterRounds rounds: Int) async throws(HypervisorError) {
+    public func poise(afterRounds rounds: Int, over channel: ControlChannel) async throws(HypervisorError) {
         let before = rounds > 0 ? "--prev-images-dir ../\(rounds - 1)" : ""
+        let purpose = "get container \(name) ready"
         try await agent.run(
             """
             images=\(files.store)/\(rounds)
@@ -83,148 +85,67 @@ extension ContainerPlace {
             done <\(files.controlGroupFolder)/cgroup.procs >$images/timers
             echo \(rounds) >\(files.store)/last
             printf '%s\\n' criu dump $common --leave-running --freeze-cgroup \(files.controlGroupFolder) \
-                --images-dir $images \(before) --log-file criu.log | tr '\\n' ' ' >\(files.directory)/dump.sh
-            """, to: "get container \(name) ready")
+                --images-dir $images \(before) --log-file criu.log '|| is_dumped=' | tr '\\n' ' ' >\(files.directory)/dump.sh
+            systemctl stop \(files.leavingUnit) 2>/dev/null || true
+            \(starting(files.leavingUnit))
+            """, [leaving(over: channel)], to: purpose)
+        try await channel.hear(to: purpose, within: .seconds(20))
+    }
+
+    /// What a unit runs in the old OS VM: waits for the word, freezes and dumps.
+    ///
+    /// While it waits, SIGTERM ends it. Afterwards it is not to be disturbed: whoever killed CRIU would leave its code in the processes.
+    private func leaving(over channel: ControlChannel) -> String {
+        """
+        \(conversation(over: channel))
+        \(StepTimes.shell)
+        trap 'exit 0' TERM
+        say_done
+        hear \(channel.order("leave")) || exit 0
+        \(atWork)
+        trap '' TERM
+        step begin
+        # A process that waits and cannot be interrupted cannot be frozen: nobody else waits for long.
+        limit=$((${up%.*} + 10))
+        echo 1 >\(files.controlGroupFolder)/cgroup.freeze
+        until
+            frozen=0
+            while read -r key value; do [ "$key" != frozen ] || frozen=$value; done <\(files.controlGroupFolder)/cgroup.events
+            [ $frozen = 1 ]
+        do
+            read -r up idle </proc/uptime
+            [ ${up%.*} -lt $limit ] || { echo "its processes cannot be frozen" >&2; exit 1; }
+        done
+        # Only then: no program sees its network fail. What comes in between is in the sockets, and goes along.
+        \(ContainerNetwork.disconnect(spec))
+        step freeze
+        is_dumped=yes
+        . \(files.directory)/dump.sh >/dev/null 2>&1 3>&-
+        [ $is_dumped ] || {
+            read -r last <\(files.store)/last
+            grep Error \(files.store)/$last/criu.log >&2; exit 1; }
+        step dump
+        sync --file-system \(files.bundle)
+        umount \(files.store)
+        step unmount
+        : >\(files.directory)/at-work
+        say_done
+        """
     }
 
     /// Freezes the container and brings what is left of it into the image store, which is free for the new OS VM then.
     ///
     /// The frozen processes stay, until it is certain that they are not needed any more.
     ///
-    /// - Parameter deadline: How long it may take.
+    /// - Parameters:
+    ///   - channel: Where ``poise(afterRounds:over:)`` has the script wait.
+    ///   - deadline: How long it may take.
     /// - Returns: When what happened.
     /// - Throws: ``HypervisorError`` with CRIU's words.
-    public func leave(within deadline: Duration) async throws(HypervisorError) -> StepTimes {
-        let text = try await agent.run(
-            """
-            \(atWork)
-            \(StepTimes.shell)
-            step begin
-            echo 1 >\(files.controlGroupFolder)/cgroup.freeze
-            until
-                frozen=0
-                while read -r key value; do [ "$key" != frozen ] || frozen=$value; done <\(files.controlGroupFolder)/cgroup.events
-                [ $frozen = 1 ]
-            do :; done
-            # Only then: no program sees its network fail. What comes in between is in the sockets, and goes along.
-            \(ContainerNetwork.disconnect(spec))
-            step freeze
-            . \(files.directory)/dump.sh >/dev/null 2>&1 || {
-                read -r last <\(files.store)/last
-                grep Error \(files.store)/$last/criu.log >&2; exit 1; }
-            step dump
-            sync --file-system \(files.bundle)
-            umount \(files.store)
-            step unmount
-            """, to: "dump container \(name)", within: deadline, polling: .milliseconds(10))
-        return StepTimes(text)
-    }
-
-    /// Starts what will restore the container, up to the point where it needs the images.
-    ///
-    /// - Throws: ``HypervisorError``.
-    public func expect() async throws(HypervisorError) {
-        try await agent.run(
-            """
-            rm -f \(files.pidFile) \(files.directory)/pid.new
-            \(startingUnit)
-            """, [restoring], to: "get ready for container \(name)")
-    }
-
-    /// What the unit runs: waits for the word, restores, and lasts as long as the container's first process.
-    ///
-    /// CRIU joins the container's control group, and so does what it makes. Whatever it makes is stopped, not running.
-    private var restoring: String {
-        """
-        \(StepTimes.shell)
-        # For both ways: to open it waits for nobody.
-        exec 5<>\(files.directory)/timers
-        perl -e '\(TimerDescriptors.program)' \(files.controlGroupFolder)/cgroup.procs <&5 2>\(files.directory)/timers.log &
-        timers=$!
-        read -r word <\(files.directory)/go
-        exec 4>\(files.directory)/restored
-        step begin >&4
-        mount -o dax=always "$(cat \(files.deviceFile))" \(files.store) 2>&4 || exit 1
-        step mount >&4
-        read -r last <\(files.store)/last
-        images=\(files.store)/$last output=
-        while read -r pipe; do output="$output --inherit-fd fd[1]:$pipe"; done <$images/output
-        {
-            (
-                echo 0 >\(files.controlGroupFolder)/cgroup.procs
-                exec criu restore --images-dir $images --restore-detached --leave-stopped \
-                    --pidfile \(files.directory)/pid.new --root \(files.root) \(CRIUOptions.shared) \
-                    --inherit-fd "fd[3]:network" $output --log-file \(files.directory)/restore.log \
-                    3<\(files.networkNamespace) 4>&- 5>&- 2>/dev/null
-            )
-            echo $? >\(files.directory)/done
-        } | cat >\(files.console) 4>&- 5>&- &
-        read -r status <\(files.directory)/done
-        [ $status = 0 ] || { grep Error \(files.directory)/restore.log >&4; exit 1; }
-        if [ -s $images/timers ]; then
-            echo go >&5
-            wait $timers || { cat \(files.directory)/timers.log >&4; exit 1; }
-        else
-            kill $timers
-        fi
-        read -r pid <\(files.directory)/pid.new
-        echo $pid >\(files.pidFile)
-        step restore >&4
-        exec 4>&- 5>&-
-        exec tail --pid="$(cat \(files.pidFile))" -s 0.5 -f /dev/null
-        """
-    }
-
-    /// Restores the container from the image store; its processes are complete and stopped then.
-    ///
-    /// - Parameter deadline: How long it may take.
-    /// - Returns: When what happened.
-    /// - Throws: ``HypervisorError`` with CRIU's words.
-    public func arrive(within deadline: Duration) async throws(HypervisorError) -> StepTimes {
-        let text = try await agent.run(
-            """
-            echo go >\(files.directory)/go
-            timeout "$1" cat \(files.directory)/restored
-            [ -s \(files.pidFile) ]
-            """, ["\(max(1, deadline.components.seconds))"], to: "restore container \(name)", within: deadline,
-            polling: .milliseconds(10))
-        return StepTimes(text)
-    }
-
-    /// Lets what was restored run, and the network hear it.
-    ///
-    /// - Throws: ``HypervisorError``.
-    public func resume() async throws(HypervisorError) {
-        try await agent.run(
-            """
-            set --
-            while read -r process; do set -- "$@" $process; done <\(files.controlGroupFolder)/cgroup.procs
-            [ $# -gt 0 ] || { echo "it has no process" >&2; exit 1; }
-            \(ContainerNetwork.connect(spec))
-            kill -CONT "$@"
-            \(ContainerNetwork.announce(spec))
-            """, to: "let container \(name) run", polling: .milliseconds(10))
-    }
-
-    /// Makes runc know what was restored, and frees the image store.
-    ///
-    /// Its record names the first process, by pid and start time, and its namespaces.
-    ///
-    /// - Throws: ``HypervisorError``.
-    public func adopt() async throws(HypervisorError) {
-        try await agent.run(
-            """
-            \(mounting)
-            read -r last <\(files.store)/last
-            images=\(files.store)/$last
-            old=$(cat $images/pid) new=$(cat \(files.pidFile))
-            start=$(sed 's/.*) //' /proc/$new/stat | cut -d ' ' -f 20)
-            cp $images/config.json \(files.runtimeBundle)/config.json
-            mkdir -p -m 0711 /run/runc/\(name)
-            sed "s/\\"init_process_pid\\":$old,/\\"init_process_pid\\":$new,/; s/\\"init_process_start\\":[0-9]*/\\"init_process_start\\":$start/
-                s#/proc/$old/#/proc/$new/#g" $images/runc.json >/run/runc/\(name)/state.json
-            umount \(files.store)
-            """, to: "make runc know container \(name)")
+    public func leave(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
+        -> StepTimes
+    {
+        StepTimes(try await channel.tell("leave", to: "dump container \(name)", within: deadline))
     }
 
     /// Ends what is there of the container, for good, and lets go of the image store.
@@ -248,7 +169,10 @@ extension ContainerPlace {
     public func takeBack(thaw: Bool) async throws(HypervisorError) {
         try await agent.run(
             """
+            # It ends if it waits for its word still. If it does not, it comes to its end, and then waits for somebody to listen.
+            systemctl kill --kill-whom=main --signal=TERM \(files.leavingUnit) 2>/dev/null || true
             \(leftAlone)
+            systemctl kill --signal=KILL \(files.leavingUnit) 2>/dev/null || true
             grep -q 'populated 1' \(files.controlGroupFolder)/cgroup.events || { echo "it has no process" >&2; exit 1; }
             \(unmounting)
             \(ContainerNetwork.connect(spec))

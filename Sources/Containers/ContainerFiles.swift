@@ -26,6 +26,8 @@ public struct ContainerFiles: Sendable, Hashable {
     public var deviceFile: String { "\(directory)/device" }
     /// The systemd unit that lives as long as its first process.
     public var unit: String { "hyperfresh-container-\(container).service" }
+    /// The systemd unit that waits to dump it, and does.
+    public var leavingUnit: String { "hyperfresh-leaving-\(container).service" }
     /// Its control group, as OCI writes it.
     public var controlGroup: String { "/hyperfresh/\(container)" }
     /// The control group's folder.

@@ -55,7 +55,7 @@ public struct ContainerPlace: Sendable {
                 echo "+memory +pids +cpu" >"$folder/cgroup.subtree_control"
             done
             echo \(spec.memory) >\(files.controlGroupFolder)/memory.max
-            for pipe in go done restored timers; do [ -p \(files.directory)/$pipe ] || mkfifo \(files.directory)/$pipe; done
+            for pipe in done timers; do [ -p \(files.directory)/$pipe ] || mkfifo \(files.directory)/$pipe; done
             \(ContainerNetwork.prepare(spec, in: system.record.runName))
             """, [store, rootFolder], to: "prepare container \(name)", within: .seconds(60))
     }
@@ -87,7 +87,7 @@ public struct ContainerPlace: Sendable {
             runc delete --force \(name) 2>/dev/null || true
             \(ContainerNetwork.connect(spec))
             \(ContainerNetwork.announce(spec))
-            \(startingUnit)
+            \(starting(files.unit))
             tries=0
             until [ -s \(files.pidFile) ]; do
                 tries=$((tries + 1))
@@ -99,14 +99,14 @@ public struct ContainerPlace: Sendable {
             to: "start container \(name)", within: .seconds(60))
     }
 
-    /// Shell lines that start the container's unit with the script `$1`.
+    /// Shell lines that start a unit with the script `$1`.
     ///
     /// From a file: of what stands on a command line systemd expands variables.
-    var startingUnit: String {
+    func starting(_ unit: String) -> String {
         """
-        printf '%s\\n' "$1" >\(files.directory)/unit.sh
-        systemctl reset-failed \(files.unit) 2>/dev/null || true
-        systemd-run --quiet --collect --unit=\(files.unit) /bin/sh -u \(files.directory)/unit.sh
+        printf '%s\\n' "$1" >\(files.directory)/\(unit).sh
+        systemctl reset-failed \(unit) 2>/dev/null || true
+        systemd-run --quiet --collect --unit=\(unit) /bin/sh -u \(files.directory)/\(unit).sh
         """
     }
 
@@ -143,7 +143,7 @@ public struct ContainerPlace: Sendable {
     /// Shell lines that end every process of the container, frozen or not, and wait until they are gone.
     var ending: String {
         """
-        systemctl kill --signal=KILL \(files.unit) 2>/dev/null || true
+        for unit in \(files.unit) \(files.leavingUnit); do systemctl kill --signal=KILL $unit 2>/dev/null || true; done
         if [ -e \(files.controlGroupFolder)/cgroup.kill ]; then
             echo 1 >\(files.controlGroupFolder)/cgroup.kill
             tries=0

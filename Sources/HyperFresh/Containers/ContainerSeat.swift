@@ -37,7 +37,15 @@ struct ContainerSeat: Sendable {
     }
 
     /// What takes away all that ``attach()`` has attached, but for the image store, which goes with the OS VM.
-    func unplugs() -> [HotPlug.Steps] { [console.removal, HotPlug.Share.removal(of: container.name)] }
+    func unplugs() -> [HotPlug.Steps] {
+        [relay.removal, console.removal, HotPlug.Share.removal(of: container.name)]
+    }
+
+    /// Attaches the way to the scripts that wait for the switch, unless it is there, and opens it.
+    func openControlChannel() async throws(HypervisorError) -> ControlChannel {
+        try await hypervisor.attach([relay.steps])
+        return try ControlChannel(to: container.name, in: hypervisor)
+    }
 
     /// Takes away all that ``attach()`` has attached, but for the image store; nothing in the OS VM may use it any more.
     func detach() async throws(HyperFreshError) {
@@ -47,6 +55,9 @@ struct ContainerSeat: Sendable {
         await shareServer.end()
     }
 
+    private var relay: HotPlug.Relay {
+        HotPlug.Relay(guest: container.name, socket: hypervisor.folder.relaySocket(container.name))
+    }
     private var console: HotPlug.Console { HotPlug.Console(guest: container.name, log: consoleLog) }
 
     private func refining<T>(_ work: () async throws(HypervisorError) -> T) async throws(HyperFreshError) -> T {

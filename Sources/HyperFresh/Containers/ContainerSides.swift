@@ -16,13 +16,15 @@ final class ContainerSides: HandoffSides {
     let scene: HandoffScene
     let group: HandoverGroup
     let store: StackStore
-    private let state = Mutex(State())
+    let state = Mutex(State())
 
-    private struct State {
+    struct State {
         var ran = false
         var copied: [UInt64] = []
         var marks = SwitchMarks()
         var steps: [StepTimes.Step] = []
+        /// The ways to the scripts that wait for the switch, in the old OS VM and in the new one.
+        var channels: (old: ControlChannel, new: ControlChannel)?
         /// The switch that goes on: whoever rolls back waits for it.
         var transfer: Task<Void, Never>?
     }
@@ -35,7 +37,7 @@ final class ContainerSides: HandoffSides {
         self.store = store
     }
 
-    private var name: String { new.container.name }
+    var name: String { new.container.name }
 
     /// The moments of the switch, by their arrival on this host; `nil` when it did not come to its end.
     var timing: SwitchTiming? { state.withLock { $0.marks.arrivalTiming } }
@@ -59,7 +61,19 @@ final class ContainerSides: HandoffSides {
             "the new OS VM died when \(name) was in it", remedy: "Try again; its console may tell why.")
     }
 
-    func close() { scene.close() }
+    func channels() throws(HypervisorError) -> (old: ControlChannel, new: ControlChannel) {
+        if let channels = state.withLock({ $0.channels }) { return channels }
+        throw HypervisorError("container \(name) has no way to its OS VMs", remedy: "Try again.")
+    }
+
+    func close() {
+        scene.close()
+        state.withLock { state in
+            state.channels?.old.close()
+            state.channels?.new.close()
+            state.channels = nil
+        }
+    }
 }
 
 // MARK: - Before the switch
@@ -74,75 +88,14 @@ extension ContainerSides {
             }
         }
         do throws(HypervisorError) {
-            try await new.place.expect()
+            let channels = (old: try await old.openControlChannel(), new: try await new.openControlChannel())
+            state.withLock { $0.channels = channels }
+            try await new.place.expect(over: channels.new)
             return .launched
         } catch {
             scene.fail(HyperFreshError(error))
             return .launchFailed
         }
-    }
-
-    func link() async -> HandoffEvent {
-        scene.clock.begin(.link)
-        defer { scene.clock.end() }
-        do throws(HypervisorError) {
-            try await proveSameStore()
-            let seen = try await old.place.observe()
-            guard seen != .gone, seen != .arriving else {
-                throw HypervisorError("container \(name) has ended", remedy: "Start it again: `hyperfresh up`.")
-            }
-            // A process that somebody has stopped is no reason to freeze the others for good.
-            state.withLock { $0.ran = seen != .frozen }
-            try await new.place.requireRoom(for: try await old.place.memoryInUse())
-            for seat in [old, new] { try await seat.hypervisor.tryCRIU() }
-            try await old.place.poise(afterRounds: try await copyMemory())
-            guard await group.admit(name) else {
-                throw HypervisorError(
-                    "another container of the OS VM could not be made ready", remedy: "See its own report.")
-            }
-            return .linked(guestRuns: seen != .frozen)
-        } catch {
-            scene.fail(HyperFreshError(error))
-            return .linkFailed
-        }
-    }
-
-    /// A word that was random a moment ago goes through the store and back: names and sizes may agree by accident.
-    private func proveSameStore() async throws(HypervisorError) {
-        let (there, back) = ("\(UniqueID())", "\(UniqueID())")
-        _ = try await old.place.exchange(there)
-        let found = try await new.place.exchange(back)
-        let answer = found == there ? try await old.place.exchange(nil) : ""
-        guard found == there, answer == back else {
-            throw HypervisorError(
-                "the two OS VMs do not see the same image store for container \(name)",
-                remedy: "Nothing was paused. Was its file changed since `up`?",
-                evidence: ["written: \(there), \(back)", "read: \(found), \(answer)"])
-        }
-        scene.clock.note("image store proven the same in both")
-    }
-
-    /// The most rounds: what is still left then is written faster than it is copied.
-    private static let roundLimit = 5
-    /// What is so little that another round would save nothing worth its own cost: 1 MiB.
-    private static let littleEnough: UInt64 = 1 << 20
-
-    /// Copies memory while the container runs, for as long as that leaves less to copy.
-    ///
-    /// - Returns: How many rounds it took.
-    private func copyMemory() async throws(HypervisorError) -> Int {
-        var (last, most) = (UInt64.max, UInt64.zero)
-        for round in 0..<Self.roundLimit {
-            let (bytes, left) = try await old.place.copyMemory(round: round)
-            state.withLock { $0.copied.append(bytes) }
-            most = max(most, bytes)
-            // The first round copies everything, and says nothing of what the second would find.
-            if bytes < Self.littleEnough || (round > 0 && bytes > last / 4 * 3) { return round + 1 }
-            // Another round may copy as much, and the last dump too: without room for both it would fail.
-            if left < 2 * most + Self.littleEnough { return round + 1 }
-            last = round == 0 ? .max : bytes
-        }
-        return Self.roundLimit
     }
 }
 
@@ -168,7 +121,7 @@ extension ContainerSides {
 
     private func transfer(within deadline: Duration) async {
         do throws(HypervisorError) {
-            let steps = try await old.place.leave(within: deadline)
+            let steps = try await old.place.leave(over: try channels().old, within: deadline)
             state.withLock { state in
                 state.marks.oldCompletedSeen = .now
                 state.steps += steps.steps
@@ -181,7 +134,7 @@ extension ContainerSides {
         // A deadline may have passed meanwhile: then the new side is on its way out.
         guard scene.driver.state == .switching else { return }
         do throws(HypervisorError) {
-            let steps = try await new.place.arrive(within: deadline)
+            let steps = try await new.place.arrive(over: try channels().new, within: deadline)
             state.withLock { state in
                 state.marks.newCompletedSeen = .now
                 state.steps += steps.steps
@@ -197,7 +150,11 @@ extension ContainerSides {
         state.withLock { $0.marks.resumeWritten = .now }
         Task { [self] in
             do throws(HypervisorError) {
-                try await new.place.resume()
+                // Whatever became of the script that waits: it is committed, so it has to run.
+                do throws(HypervisorError) { try await new.place.resume(over: try channels().new) } catch {
+                    scene.warn("\(error.message); its agent is asked to")
+                    try await new.place.resume()
+                }
                 state.withLock { $0.marks.resumeSeen = .now }
                 scene.driver.happened(.newResumed)
             } catch {
@@ -253,12 +210,15 @@ extension ContainerSides {
                     evidence: [failure.message]))
             return .newSurvived
         }
+        // Nobody there says anything any more: a switch that goes on need not wait for it.
+        state.withLock { $0.channels?.new.close() }
         return .newRemoved
     }
 
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
-        // What freezes and dumps must be over before anything is thawed.
+        // What freezes and dumps must be over before anything is thawed: the script there sees to that, heard or not.
+        state.withLock { $0.channels?.old.close() }
         await state.withLock { $0.transfer }?.value
         do throws(HypervisorError) {
             try await old.place.takeBack(thaw: resume)

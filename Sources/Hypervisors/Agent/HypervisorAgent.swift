@@ -46,16 +46,14 @@ public final class HypervisorAgent: Sendable {
     ///   - input: What it reads from standard input.
     ///   - purpose: What it is for, for messages: "cannot <purpose>".
     ///   - deadline: How long it may take.
-    ///   - polling: How often, at the least, it is asked whether it has ended: the agent does not tell by itself.
     /// - Returns: What it wrote to standard output.
     /// - Throws: ``HypervisorError`` when the agent does not answer, or the script fails; its words are the evidence.
     @discardableResult
     public func run(
         _ script: String, _ arguments: [String] = [], input: [UInt8] = [], to purpose: String,
-        within deadline: Duration = .seconds(30), polling: Duration = .milliseconds(100)
+        within deadline: Duration = .seconds(30)
     ) async throws(HypervisorError) -> String {
-        let end = try await result(
-            script, arguments, input: input, to: purpose, within: deadline, polling: polling)
+        let end = try await result(script, arguments, input: input, to: purpose, within: deadline)
         guard end.exitCode == 0 else {
             let words = String(decoding: end.errors + end.output, as: UTF8.self)
             throw HypervisorError(
@@ -68,8 +66,7 @@ public final class HypervisorAgent: Sendable {
     }
 
     private func result(
-        _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration,
-        polling: Duration
+        _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration
     ) async throws(HypervisorError) -> GuestExecStatus.Reply {
         let end = ContinuousClock.now + deadline
         do throws(QMPError) {
@@ -80,7 +77,8 @@ public final class HypervisorAgent: Sendable {
                 let status = try await client.execute(GuestExecStatus(pid: pid), deadline: max(end - .now, .seconds(1)))
                 if status.hasExited { return status }
                 guard (try? await Task.sleep(for: pause)) != nil else { break }
-                pause = min(pause * 2, polling)
+                // The agent does not tell by itself.
+                pause = min(pause * 2, .milliseconds(100))
             }
         } catch {
             throw HypervisorError(

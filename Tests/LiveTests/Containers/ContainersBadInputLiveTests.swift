@@ -19,7 +19,7 @@ extension Live {
                 try await refuseNames(stack, canary)
                 for wrong in WrongBundle.allCases { try await refuse(wrong, stack, canary) }
                 for wrong in WrongConfig.allCases { try await refuse(wrong, stack, canary) }
-                try await refuseBrokenCRIU(stack, canary)
+                for broken in BrokenCRIU.all { try await refuse(broken, stack, canary) }
                 for phase in ["link", "handover"] { try await interrupt(at: phase, stack, canary) }
                 #expect(beats.soFar.end == nil)
                 try await refuseEnded(stack, canary)
@@ -127,26 +127,49 @@ extension Live {
 
         // MARK: - A CRIU that cannot
 
-        /// The kernel is all right (`criu check`), and yet nothing can be restored in the new OS VM.
-        private func refuseBrokenCRIU(
-            _ stack: ContainerStack, _ canary: ContainerStack.Container
+        /// A way in which CRIU fails in an OS VM, though the kernel is all right (`criu check`).
+        private struct BrokenCRIU {
+            let system: String
+            /// What the command line has to look like, for the shell's `case`.
+            let call: String
+            /// What is added to it then.
+            let words: String
+            /// What the report says.
+            let says: String
+
+            static let all = [
+                // Found before anything is frozen.
+                BrokenCRIU(
+                    system: "delta", call: "restore*", words: "--pidfile /nowhere/pid", says: "cannot try a dump"),
+                // In the switch.
+                BrokenCRIU(
+                    system: "gamma", call: "*--leave-running*", words: "--tree 4194303",
+                    says: "cannot dump container"),
+                BrokenCRIU(
+                    system: "delta", call: "*--inherit-fd*", words: "--root /nowhere",
+                    says: "cannot restore container"),
+            ]
+        }
+
+        private func refuse(
+            _ broken: BrokenCRIU, _ stack: ContainerStack, _ canary: ContainerStack.Container
         ) async throws {
-            try await stack.withSystems(of: "delta") { system in
+            try await stack.withSystems(of: broken.system) { system in
                 _ = try await system.agent.run(
                     """
-                    printf '%s\\n' '#!/bin/sh' '[ "$1" != restore ] || set -- "$@" --pidfile /nowhere/pid' \\
+                    printf '%s\\n' '#!/bin/sh' 'case "$*" in '"$1"') set -- "$@" '"$2"' ;; esac' \\
                         'exec /usr/sbin/criu "$@"' >/usr/local/sbin/criu
                     chmod 755 /usr/local/sbin/criu
-                    """, to: "break its CRIU")
+                    """, [broken.call, broken.words], to: "break its CRIU")
             }
             let report = try await stack.relocate(canary.name, to: "delta")
             #expect(report["outcome"] == "rolled-back", "\(report)")
-            #expect(report["error"]?["message"]?.string?.contains("try a dump") == true, "\(report)")
-            #expect(report["error"]?["evidence"]?.array?.isEmpty == false, "\(report)")
-            try await stack.withSystems(of: "delta") { system in
+            #expect(report["error"]?["message"]?.string?.contains(broken.says) == true, "\(report)")
+            #expect(report["error"]?["evidence"]?.encoded().contains("Error") == true, "\(report)")
+            try await stack.withSystems(of: broken.system) { system in
                 _ = try await system.agent.run("rm /usr/local/sbin/criu", to: "mend its CRIU")
             }
-            try await expectUntouched(stack, canary, "a broken CRIU")
+            try await expectUntouched(stack, canary, broken.says)
         }
 
         // MARK: - A change of mind
