@@ -20,7 +20,7 @@ public struct InnerUnit: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - arguments: The QEMU's, the program first.
-    ///   - preparation: Shell lines for when it has opened its devices.
+    ///   - preparation: Shell lines for when its monitor is there; `await FILE` waits for what it makes later.
     ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client like any other.
@@ -34,12 +34,8 @@ public struct InnerUnit: Sendable, Hashable {
             systemctl reset-failed "$unit" 2>/dev/null || true
             systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
                 --property=OOMScoreAdjust=-500 --property=TimeoutStopSec=5 -- "$@"
-            tries=0
-            while ! [ -S "$socket" ]; do
-                systemctl is-active --quiet "$unit" || { cat "$log" >&2; exit 1; }
-                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "its monitor did not appear" >&2; exit 1; }
-                sleep 0.05
-            done
+            \(Self.awaiting)
+            await "$socket"
             \(preparation)
             systemctl restart "$relay"
             """
@@ -49,6 +45,20 @@ public struct InnerUnit: Sendable, Hashable {
                 to: "start the QEMU of guest \(guest)", within: .seconds(90))
         }
     }
+
+    /// Shell lines that define `await FILE`: waits until the QEMU of `$unit` has made it, or has ended.
+    ///
+    /// A QEMU makes its monitor first, and then its devices, one after the other.
+    static let awaiting = """
+        tries=0
+        await() {
+            until [ -e "$1" ]; do
+                systemctl is-active --quiet "$unit" || { cat "$log" >&2; exit 1; }
+                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "$1 did not appear" >&2; exit 1; }
+                sleep 0.05
+            done
+        }
+        """
 
     /// Ends the QEMU for good, and waits until it is gone.
     ///

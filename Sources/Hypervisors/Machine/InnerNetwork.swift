@@ -40,14 +40,17 @@ public enum InnerNetwork {
             """
     }
 
-    /// Shell lines that put a guest's taps on their bridges, once its QEMU has made them.
+    /// Shell lines that put a guest's taps on their bridges, once its QEMU has made them (``InnerUnit/start(_:then:channel:by:)``).
     ///
     /// - Parameter guest: The guest.
     /// - Returns: For `/bin/sh -eu`.
     public static func taps(of guest: InnerGuestSpec) -> String {
         let files = InnerGuestFiles(guest: guest.name)
         return guest.networks.enumerated().map { index, card in
-            "ip link set dev \(files.tap(index)) master \(InnerGuestFiles.bridge(card.network)) up"
+            """
+            await /sys/class/net/\(files.tap(index))
+            ip link set dev \(files.tap(index)) master \(InnerGuestFiles.bridge(card.network)) up
+            """
         }.joined(separator: "\n")
     }
 }
