@@ -60,6 +60,13 @@ struct NestedStack {
 
     var memoryFolder: String { "\(files.memory)-stack" }
 
+    /// The hardware address of the bridge as it is now.
+    var bridgeAddress: String? {
+        bridge.flatMap { try? Files.readAll("/sys/class/net/\($0)/address") }.map {
+            String(decoding: $0, as: UTF8.self)
+        }
+    }
+
     private func makeBridge(_ name: String, _ address: String) async throws {
         for words in [
             ["link", "add", name, "type", "bridge", "forward_delay", "0"], ["address", "add", address, "dev", name],

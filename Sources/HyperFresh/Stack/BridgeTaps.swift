@@ -13,11 +13,13 @@ struct BridgeTaps: Sendable {
         }
     }
 
-    /// Puts the taps on their bridges.
+    /// Puts the taps on their bridges, which keep their own hardware address.
     func connect() async throws(HyperFreshError) {
         for (tap, bridge) in pairs {
+            let address = HypervisorInstance.tapAddress(on: bridge)
             do throws(HyperFreshError) {
-                try await HostProgram.run("ip", ["link", "set", "dev", tap, "master", bridge, "up"])
+                try await HostProgram.run(
+                    "ip", ["link", "set", "dev", tap, "address", address, "master", bridge, "up"])
             } catch {
                 throw HyperFreshError(
                     "\(tap) cannot be put on bridge \(bridge)", because: error,

@@ -8,7 +8,7 @@ public struct HypervisorInstance: Sendable, Hashable {
     public var uuid: String
     /// The name of the host that its system has.
     public var hostname: String
-    /// The tap interface for each network on a bridge, made beforehand.
+    /// The tap interface for each network on a bridge, which its QEMU makes.
     public var taps: [String: String]
 
     /// Makes the description of a run.
@@ -41,4 +41,13 @@ public struct HypervisorInstance: Sendable, Hashable {
         let digits = String(StableHash.value(of: "tap/\(instance)/\(network)") >> 16, radix: 16)
         return "hf-" + String(repeating: "0", count: 12 - digits.count) + digits
     }
+
+    /// The hardware address of every tap on a bridge of this host, whichever hypervisor it belongs to.
+    ///
+    /// A bridge that was not given an address has the lowest of its ports', and so another one when taps come and go: guests would send
+    /// into the void until they ask for this host's address again. So taps come after all cards, as libvirt's do, and are alike.
+    ///
+    /// - Parameter bridge: The bridge's name.
+    /// - Returns: An address in lower case with colons.
+    public static func tapAddress(on bridge: String) -> String { HardwareAddress.derived(bridge: bridge) }
 }

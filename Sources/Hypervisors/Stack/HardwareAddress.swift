@@ -14,6 +14,9 @@ enum HardwareAddress {
         text(prefix: [0x52, 0x54, 0x01], of: "instance/\(instance)/\(network)")
     }
 
+    /// The address of this host's taps on a bridge: the first byte is as high as one can be that is locally administered and no group's.
+    static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
+
     /// The address in lower case with colons; `nil` when it is none that a card can have.
     static func normalized(_ text: String) -> String? {
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }

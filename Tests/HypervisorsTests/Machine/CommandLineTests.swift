@@ -132,6 +132,13 @@ extension HypervisorsTests {
             #expect(InnerGuestFiles(guest: "web").tap(0) == "web_0")
         }
 
+        /// A bridge takes the lowest address among its ports': no tap of ours changes the one that it has.
+        @Test func tapsOnABridgeComeAfterItsCards() {
+            let address = HypervisorInstance.tapAddress(on: "br0")
+            #expect(address.hasPrefix("fe:") && HardwareAddress.normalized(address) == address)
+            #expect(HypervisorInstance.tapAddress(on: "br1") != address)
+        }
+
         @Test func commasAreDoubled() {
             #expect(OptionText.make("file", [("path", "/a,b")]) == "file,path=/a,,b")
         }
