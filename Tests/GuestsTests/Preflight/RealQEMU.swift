@@ -116,7 +116,7 @@ final class RealQEMU: Sendable {
         ]
     }
 
-    /// Starts a QEMU and waits until its monitor listens.
+    /// Starts a QEMU and waits until its monitor greets: it listens before the guest's memory is there.
     init(
         _ arguments: [String], in folder: RealFolder, binary: String = RealPrograms.qemu, socket: String = "qmp",
         environment: [String] = ["PATH=/usr/bin:/bin"], mask: UInt32 = 0o077
@@ -134,15 +134,20 @@ final class RealQEMU: Sendable {
         request.descriptors = [.init(source: errors.number, number: 2)]
         handle = try ProcessHandle(try spawn(request))
         for _ in 0..<2000 {
-            if let stream = try? UnixStream.connect(path: qmp) {
-                stream.shutdown()
-                return
-            }
+            if let stream = try? UnixStream.connect(path: qmp), Self.greets(stream) { return }
             if handle.hasExited { break }
             usleep(5000)
         }
         let said = (try? Files.readAll(folder.file("stderr-\(socket)"))).map { String(decoding: $0, as: UTF8.self) }
         Issue.record("QEMU did not start: \(said ?? "")")
+    }
+
+    private static func greets(_ stream: UnixStream) -> Bool {
+        defer { stream.shutdown() }
+        let greeting = [UInt8](unsafeUninitializedCapacity: 4096) { room, count in
+            count = (try? stream.receive(into: UnsafeMutableRawBufferPointer(room), within: .seconds(10)).count) ?? 0
+        }
+        return greeting.starts(with: Array("{\"QMP\"".utf8))
     }
 
     deinit { end() }
