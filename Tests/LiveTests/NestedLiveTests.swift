@@ -20,7 +20,7 @@ extension Live {
                 for guest in guests { try await stack.proveAlive(guest.name) }
                 let echo = try EchoSession(to: "10.231.80.2")
                 defer { echo.stop() }
-                let bridge = stack.bridgeAddress
+                let bridge = try #require(stack.bridgeAddress)
                 try await rehearse(stack)
                 let first = try #require(try await stack.look()["instances"]?.array?.first)
                 try await refreshAndLook(stack, image: "fresh", echo: echo)
