@@ -110,9 +110,10 @@ let package = Package(
                 "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "QMP", "QMPTesting", "JSON", "Linux",
                 "TestTools",
             ]),
-        tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "JSON"]),
+        tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "Journal", "JSON", "Linux"]),
         tests("ArchitectureTests", []),
         tests(
-            "LiveTests", ["CanaryTesting", "HyperFresh", "Hypervisors", "Guests", "QMP", "QMPTesting", "JSON", "Linux"]),
+            "LiveTests",
+            ["CanaryTesting", "HyperFresh", "Hypervisors", "Guests", "Journal", "QMP", "QMPTesting", "JSON", "Linux"]),
     ]
 )

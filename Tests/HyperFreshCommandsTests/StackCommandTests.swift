@@ -1,22 +1,26 @@
 import CanaryTesting
 import JSON
+import Journal
+import Linux
 import Testing
 
 /// The verbs of hypervisors as somebody meets them who has none that runs.
 @Suite struct StackCommandTests {
     /// Runs the command where a stack with hypervisor alpha was up whose hypervisor has died.
-    private func withDeadStack(_ arguments: String) async throws -> ChildProgram.Result {
-        try await Command.shell(
-            """
-            folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && mkdir -m 0700 "$folder/stacks" || exit 99
-            printf '%s' "$folder" >"$folder/stacks/demo.origin"
-            printf 'version: 1\\nname: demo\\nhypervisors:\\n  - {name: alpha, image: ./no-image}\\n' >"$folder/stacks/demo.yaml"
-            "$0" \(arguments) --state-dir "$folder"
-            """)
+    private func withDeadStack(_ arguments: String...) async throws -> ChildProgram.Result {
+        let folder = "/tmp/hyperfresh-dead-\(UInt32.random(in: .min ... .max))"
+        try Files.createDirectory(folder)
+        try Files.createDirectory("\(folder)/stacks")
+        let text = "version: 1\nname: demo\nhypervisors:\n  - {name: alpha, image: ./no-image}\n"
+        try RecordFile("\(folder)/stacks/demo", subject: "stack demo").write(
+            ["name": "demo", "origin": .string(folder), "text": .string(text)])
+        let result = try await Command.run(arguments + ["--state-dir", folder])
+        _ = try await ChildProgram.run("rm", ["-rf", folder])
+        return result
     }
 
     @Test func aPhaseThatFailedIsNotTickedOff() async throws {
-        let result = try await withDeadStack("refresh hypervisor alpha")
+        let result = try await withDeadStack("refresh", "hypervisor", "alpha")
         #expect(result.ending == .exited(3), "\(result)")
         #expect(result.output.contains("✗ admission"), "\(result)")
         #expect(!result.output.contains("✓"), "\(result)")
@@ -24,7 +28,7 @@ import Testing
     }
 
     @Test func itsEndIsToldInJSON() async throws {
-        let result = try await withDeadStack("refresh hypervisor alpha --json")
+        let result = try await withDeadStack("refresh", "hypervisor", "alpha", "--json")
         #expect(result.ending == .exited(3), "\(result)")
         let lines = try result.lines
         #expect(lines.map { $0["type"] } == ["phase", "phase", "result"], "\(result)")
@@ -37,13 +41,13 @@ import Testing
         let text = try await withDeadStack("ps")
         #expect(text.ending == .exited(0), "\(text)")
         #expect(text.output.contains("alpha  does not run  (stack demo)"), "\(text)")
-        let items = try await withDeadStack("ps --json").lines.first?["items"]?.array
+        let items = try await withDeadStack("ps", "--json").lines.first?["items"]?.array
         #expect(items?.first?["name"] == "alpha")
         #expect(items?.first?["instances"] == [])
     }
 
     @Test func aDeadStackIsTakenDown() async throws {
-        let result = try await withDeadStack("down demo --now --json")
+        let result = try await withDeadStack("down", "demo", "--now", "--json")
         #expect(result.ending == .exited(0), "\(result)")
         let steps = try result.lines
         #expect(steps.map { $0["event"] } == ["began", "ended"], "\(result)")

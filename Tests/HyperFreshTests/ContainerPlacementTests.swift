@@ -1,3 +1,4 @@
+import Glibc
 import Hypervisors
 import Linux
 import Testing
@@ -14,25 +15,25 @@ import Testing
         scratch = try Scratch()
         store = StackStore(stateDirectory: "\(scratch.path)/state")
         stack = try Sample.systems()
-        for system in stack.systems { try store.lock(system.name).release() }
+        for system in stack.systems { _ = try store.createInstance(of: system.name) }
     }
 
-    private func names(in system: Int) -> [String] {
-        store.containers(of: stack.systems[system], in: stack).map(\.name)
+    private func names(in system: Int) throws -> [String] {
+        try store.containers(of: stack.systems[system], in: stack).map(\.name)
     }
 
     @Test func theFileSaysWhereAContainerIsFirst() throws {
-        #expect(store.place(ofContainer: "redis", in: stack) == nil)
-        #expect(names(in: 0) == ["redis", "worker"])
-        #expect(names(in: 1) == ["mail"])
+        #expect(try store.place(ofContainer: "redis", in: stack) == nil)
+        #expect(try names(in: 0) == ["redis", "worker"])
+        #expect(try names(in: 1) == ["mail"])
     }
 
     @Test func theRecordSaysWhereItIsLater() throws {
         try store.place("redis", on: "1f3c", of: "delta")
-        let place = try #require(store.place(ofContainer: "redis", in: stack))
+        let place = try #require(try store.place(ofContainer: "redis", in: stack))
         #expect(place.system.name == "delta" && place.instance == "1f3c")
-        #expect(names(in: 0) == ["worker"])
-        #expect(names(in: 1) == ["redis", "mail"])
+        #expect(try names(in: 0) == ["worker"])
+        #expect(try names(in: 1) == ["redis", "mail"])
     }
 
     // MARK: - A file that has changed
@@ -75,14 +76,20 @@ import Testing
     // MARK: - What serves root file systems
 
     @Test func serversThatAreLeftAreEnded() async throws {
-        let (_, folder) = try store.createInstance(of: "gamma")
-        let process = try spawn(SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"]))
-        let record = "{\"version\": 1, \"pid\": \(process.pid), \"start\": \(process.startTime)}"
-        try Files.replaceAtomically(folder.shareRecord("redis"), bytes: Array(record.utf8))
-        store.forget("gamma", instance: String(folder.path.split(separator: "/").last ?? ""))
-        for _ in 0..<100 where process.isAlive { try await Task.sleep(for: .milliseconds(20)) }
-        #expect(!process.isAlive)
+        let (id, folder) = try store.createInstance(of: "gamma")
+        let other = try store.createInstance(of: "gamma").folder
+        let processes = try [folder, other].map { folder in
+            try spawn(
+                SpawnRequest(
+                    executable: "/bin/sh",
+                    arguments: ["sh", "-c", "sleep 60; :", "--socket-path=\(folder.shareSocket("redis"))"]))
+        }
+        try store.forget("gamma", instance: id)
+        for _ in 0..<100 where processes[0].isAlive { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(!processes[0].isAlive)
         #expect(!Files.exists(folder.path))
+        #expect(processes[1].isAlive, "it serves another instance")
+        kill(processes[1].pid, SIGKILL)
     }
 
     @Test func aFolderWithoutABundleIsRefused() async throws {

@@ -30,10 +30,6 @@ import Testing
         }
     }
 
-    @Test func itConcernsBothOSVMs() {
-        #expect(facts.concerns("gamma") && facts.concerns("delta") && !facts.concerns("alpha"))
-    }
-
     /// Frozen processes are nobody's to run until it is decided; stopped ones are complete.
     @Test func whatIsSeenDecidesAsWithQEMUs() {
         func decide(_ state: HandoffState, _ old: SideObservation, _ new: SideObservation) -> RecoveryDecision {

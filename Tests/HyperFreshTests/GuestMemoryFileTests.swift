@@ -31,7 +31,7 @@ import Testing
         #expect(bytes[4096..<4096 + 15].elementsEqual("NVDIMM_DAX_INFO".utf8))
         #expect(bytes[..<4096].allSatisfy { $0 == 0 })
         #expect(bytes[8192...].allSatisfy { $0 == 0 })
-        file.remove()
+        try file.remove()
         #expect(!Files.exists(file.path))
     }
 
@@ -51,7 +51,7 @@ import Testing
         #expect(truncate(file.path, 16 << 20) == 0)
         let error = #expect(throws: HyperFreshError.self) { try file.verify() }
         #expect(error?.message.contains("the memory file of guest") == true)
-        file.remove()
+        try file.remove()
         #expect(throws: HyperFreshError.self) { try file.verify() }
         #expect(symlink("/etc/hostname", file.path) == 0)
         #expect(throws: HyperFreshError.self) { try file.verify() }

@@ -1,5 +1,6 @@
 import Glibc
 import Hypervisors
+import Journal
 import Linux
 import Synchronization
 import Testing
@@ -16,18 +17,27 @@ import Testing
         store = StackStore(stateDirectory: "\(scratch.path)/state")
     }
 
+    private func failure(_ work: () throws -> Void) -> HyperFreshError? {
+        do {
+            try work()
+            return nil
+        } catch {
+            return error as? HyperFreshError
+        }
+    }
+
     // MARK: Stacks
 
     @Test func aStackIsRememberedAsItWas() throws {
-        #expect(store.stackNames().isEmpty)
+        #expect(try store.stackNames().isEmpty)
         let stack = try Sample.stack("rack7", hypervisors: ["alpha", "beta"])
         try store.keep(Array(Sample.text("rack7", ["alpha", "beta"]).utf8), of: stack)
-        #expect(store.stackNames() == ["rack7"])
+        #expect(try store.stackNames() == ["rack7"])
         #expect(try store.stack("rack7").hypervisors == stack.hypervisors)
         #expect(try store.stack("rack7").directory == "/etc/stacks")
         #expect(try Files.status("\(scratch.path)/state").mode == 0o700)
         store.forget(stack: "rack7")
-        #expect(store.stackNames().isEmpty)
+        #expect(try store.stackNames().isEmpty)
         store.forget(stack: "rack7")
         #expect(throws: HyperFreshError.self) { try store.stack("rack7") }
     }
@@ -44,11 +54,33 @@ import Testing
         #expect(error?.exitCode == 64)
     }
 
-    @Test func whatSomebodyWroteOverIsNoStack() throws {
+    @Test func whatSomebodyWroteOverIsNoStackAndIsNotAbsent() throws {
         try store.keep(Array(Sample.text("rack7").utf8), of: try Sample.stack("rack7"))
-        try Files.replaceAtomically("\(scratch.path)/state/stacks/rack7.yaml", bytes: Array("name: [".utf8))
+        try Files.replaceAtomically("\(scratch.path)/state/stacks/rack7", bytes: Array("name: [".utf8))
         let error = #expect(throws: HyperFreshError.self) { try store.stack("rack7") }
-        #expect(error?.evidence.isEmpty == false)
+        #expect(error?.evidence.first?.contains("/stacks/rack7") == true)
+        #expect(error?.exitCode == 3)
+        #expect(error?.remedy.contains("hyperfresh recover") == true)
+        // The hypervisor may be one of it; another stack's is not touched by that.
+        _ = try store.createInstance(of: "alpha")
+        #expect(failure { _ = try store.stack(of: "alpha") }?.exitCode == 3)
+        try store.keep(Array(Sample.text("other", ["beta"]).utf8), of: try Sample.stack("other", hypervisors: ["beta"]))
+        #expect(try store.stack(of: "beta").0.name == "other")
+    }
+
+    @Test func aCopyBringsALostRecordBack() throws {
+        let (stack, text) = (try Sample.stack("rack7"), Array(Sample.text("rack7").utf8))
+        try store.keep(text, of: stack)
+        try store.keepCopy(text, of: stack, with: "alpha")
+        store.forget(stack: "rack7")
+        let copy = try #require(store.stackCopy(of: "alpha").shown)
+        try store.restore(copy)
+        #expect(try store.stack("rack7") == stack)
+        // The copy of another hypervisor is none of this one's.
+        _ = try store.createInstance(of: "beta")
+        let folder = "\(store.stateDirectory)/hypervisors"
+        try Files.replaceAtomically("\(folder)/beta/stack", bytes: try Files.readAll("\(folder)/alpha/stack"))
+        #expect(store.stackCopy(of: "beta").damage != nil)
     }
 
     // MARK: Instances
@@ -63,23 +95,27 @@ import Testing
             ids.insert(id)
         }
         #expect(ids.count == 300)
-        #expect(store.instances(of: "alpha").isEmpty, "a folder alone is no instance")
+        let survey = try store.survey("alpha")
+        #expect(survey.instances.count == 300 && survey.running.isEmpty && survey.damage.isEmpty)
+        #expect(try survey.records().ended.isEmpty, "a folder alone is no record")
     }
 
-    @Test func instancesComeTheOldestFirst() throws {
-        for (id, started) in [("00c0", Int64(30)), ("0a0a", 10), ("ffff", 20)] {
-            try Files.createDirectory(scratch.path + "/state")
-            try Files.createDirectory(scratch.path + "/state/hypervisors")
-            try Files.createDirectory(scratch.path + "/state/hypervisors/alpha")
-            try Files.createDirectory(store.folder("alpha", id).path)
-            try store.keep(Sample.record(id, started: started))
+    @Test func aRecordThatIsNoneIsDamagedNeverPassedOver() throws {
+        var ids: [String] = []
+        for _ in 0..<2 {
+            let (id, _) = try store.createInstance(of: "alpha")
+            try store.keep(Sample.record(id))
+            ids.append(id)
         }
-        #expect(store.instances(of: "alpha").map(\.id) == ["0a0a", "ffff", "00c0"])
-        #expect(store.instances(of: "beta").isEmpty)
-        // A record that is no record is passed over, never guessed at.
-        try Files.replaceAtomically(store.folder("alpha", "ffff").record, bytes: Array("{}".utf8))
-        try Files.replaceAtomically(store.folder("alpha", "00c0").record, bytes: Array("{\"id\":".utf8))
-        #expect(store.instances(of: "alpha").map(\.id) == ["0a0a"])
+        #expect(try Set(store.survey("alpha").records().ended.map(\.id)) == Set(ids))
+        #expect(try store.survey("beta").instances.isEmpty)
+        for text in ["", "{}", "{\"id\":", "hf1 0 00000000 {}\n", "hf2 0 00000000 {}\n"] {
+            try Files.replaceAtomically(store.folder("alpha", ids[0]).record, bytes: Array(text.utf8))
+            let damage = try store.survey("alpha").damage
+            #expect(damage.map(\.path) == [store.folder("alpha", ids[0]).record], "\(text)")
+            let error = #expect(throws: HyperFreshError.self) { try store.survey("alpha").records() }
+            #expect(error?.exitCode == 3 && error?.remedy.contains("hyperfresh recover") == true)
+        }
     }
 
     @Test func aRecordIsRenewed() throws {
@@ -89,7 +125,7 @@ import Testing
         record.kernel = "6.1.0-50-cloud-amd64"
         record.qemu = "7.2.22"
         try store.keep(record)
-        #expect(store.instances(of: "alpha") == [record])
+        #expect(try store.survey("alpha").records().ended == [record])
     }
 
     @Test func anInstanceIsForgottenWithAllItsFilesAndNoOther() throws {
@@ -99,26 +135,30 @@ import Testing
         for path in [folder.consoleLog, folder.errorLog, folder.qmpSocket, folder.relaySocket("web")] {
             try Files.replaceAtomically(path, bytes: [1])
         }
-        store.forget("alpha", instance: first)
+        try store.forget("alpha", instance: first)
         #expect(!Files.exists(folder.path))
-        #expect(store.instances(of: "alpha").map(\.id) == [second])
-        store.forget("alpha", instance: first)
-        store.forget("nobody", instance: "0000")
+        #expect(try store.survey("alpha").instances.map(\.id) == [second])
+        try store.forget("alpha", instance: first)
+        try store.forget("nobody", instance: "0000")
     }
 
     // MARK: Placement
 
+    private func placement() throws -> [String: String] { try store.survey("alpha").records().placement }
+
     @Test func aGuestIsWhereItWasPlacedLast() throws {
         _ = try store.createInstance(of: "alpha")
-        #expect(store.placement(of: "alpha").isEmpty)
+        #expect(try placement().isEmpty)
         try store.place("web", on: "0001", of: "alpha")
         try store.place("db", on: "0001", of: "alpha")
         try store.place("web", on: "0002", of: "alpha")
-        #expect(store.placement(of: "alpha") == ["web": "0002", "db": "0001"])
+        #expect(try placement() == ["web": "0002", "db": "0001"])
         try store.place("db", on: nil, of: "alpha")
-        #expect(store.placement(of: "alpha") == ["web": "0002"])
-        #expect(StackStore(stateDirectory: store.stateDirectory).placement(of: "alpha") == ["web": "0002"])
-        #expect(store.placement(of: "beta").isEmpty)
+        #expect(try placement() == ["web": "0002"])
+        // Another instance does not begin it anew.
+        _ = try store.createInstance(of: "alpha")
+        #expect(try placement() == ["web": "0002"])
+        #expect(try store.survey("beta").records().placement.isEmpty)
     }
 
     /// Guests that move at once are all remembered: none writes over another's place.
@@ -129,21 +169,52 @@ import Testing
             for name in names { tasks.addTask { [store] in try store.place(name, on: "0002", of: "alpha") } }
             try await tasks.waitForAll()
         }
-        #expect(store.placement(of: "alpha") == Dictionary(uniqueKeysWithValues: names.map { ($0, "0002") }))
+        #expect(try placement() == Dictionary(uniqueKeysWithValues: names.map { ($0, "0002") }))
     }
 
-    @Test func aPlacementThatCannotBeReadPlacesNobody() throws {
+    /// It once counted as empty: a refresh ended the hypervisor with all guests in it, and the next guest that was placed wrote
+    /// over the places of all others.
+    @Test func aPlacementThatCannotBeReadIsDamagedAndNotWrittenBack() throws {
         _ = try store.createInstance(of: "alpha")
         try store.place("web", on: "0001", of: "alpha")
         let file = "\(scratch.path)/state/hypervisors/alpha/placement.json"
-        for text in ["", "[]", "{\"guests\": []}", "{\"guests\": {\"web\": 1}}", "{\"guests\": {\"web\": \"0001\""] {
+        let whole = try Files.readAll(file)
+        _ = try store.createInstance(of: "beta")
+        try store.place("web", on: "0001", of: "beta")
+        let texts = [
+            "", "[]", "{\"guests\": {\"web\": \"0001\"}}", String(decoding: whole.dropLast(9), as: UTF8.self),
+            String(decoding: whole, as: UTF8.self).replacing("0001", with: "0002"),
+            String(decoding: try Files.readAll("\(scratch.path)/state/hypervisors/beta/placement.json"), as: UTF8.self),
+        ]
+        for text in texts {
             try Files.replaceAtomically(file, bytes: Array(text.utf8))
-            #expect(store.placement(of: "alpha").isEmpty, "\(text)")
+            #expect(failure { _ = try placement() }?.exitCode == 3, "\(text)")
+            #expect(throws: HyperFreshError.self) { try store.place("db", on: "0001", of: "alpha") }
+            #expect(try Files.readAll(file) == Array(text.utf8), "it is left as it was")
         }
+        // One that was lost is not begun anew either.
+        unlink(file)
+        #expect(throws: HyperFreshError.self) { try store.place("db", on: "0001", of: "alpha") }
+        _ = try store.createInstance(of: "alpha")
+        #expect(!Files.exists(file))
+        try store.rebuild(["web": "0001"], of: "alpha")
+        #expect(try placement() == ["web": "0001"])
     }
 
     @Test func aPlaceThatCannotBeRecordedIsSaid() {
-        #expect(throws: SystemError.self) { try store.place("web", on: "0001", of: "nobody") }
+        #expect(throws: HyperFreshError.self) { try store.place("web", on: "0001", of: "nobody") }
+    }
+
+    @Test func whatIsNotOursIsNamedAndStays() throws {
+        let (id, _) = try store.createInstance(of: "alpha")
+        let folder = "\(store.stateDirectory)/hypervisors/alpha"
+        try Files.replaceAtomically("\(folder)/notes.txt", bytes: [1])
+        try Files.createDirectory("\(folder)/backup")
+        #expect(try store.survey("alpha").oddities == ["backup", "notes.txt"])
+        #expect(try store.survey("alpha").damage.isEmpty)
+        try store.forget(hypervisor: "alpha")
+        #expect(!Files.exists("\(folder)/\(id)"))
+        #expect(Files.exists("\(folder)/notes.txt"))
     }
 
     // MARK: The lock
@@ -185,9 +256,9 @@ import Testing
         try store.place("web", on: "0001", of: "alpha")
         try Files.replaceAtomically("\(store.folder("alpha", "x").parent)/web.console.log", bytes: [1])
         _ = try store.createInstance(of: "beta")
-        store.forget(hypervisor: "alpha")
+        try store.forget(hypervisor: "alpha")
         #expect(!scratch.content.contains { $0.contains("alpha") }, "\(scratch.content)")
         #expect(scratch.content.contains { $0.hasPrefix("state/hypervisors/beta/") })
-        #expect(store.stackNames() == ["rack7"])
+        #expect(try store.stackNames() == ["rack7"])
     }
 }

@@ -1,6 +1,7 @@
 import Glibc
 import Hypervisors
 import JSON
+import Journal
 import Linux
 import TestTools
 import Testing
@@ -35,7 +36,7 @@ import Testing
         let store = store
         try await Umask.with(mask) { _ = try Self.fill(store) }
         let names = scratch.content
-        #expect(names.count == 10, "\(names)")
+        #expect(names.count == 9, "\(names)")
         for name in names {
             let status = try Files.status("\(scratch.path)/\(name)", followingLinks: false)
             #expect(status.mode == (status.kind == .directory ? 0o700 : 0o600), "\(name)")
@@ -50,10 +51,10 @@ import Testing
         for name in ["placement.json", "lock", "\(id)/instance.json"] {
             #expect(unlink("\(folder)/\(name)") == 0 && symlink(victim, "\(folder)/\(name)") == 0)
         }
-        #expect(store.placement(of: "alpha").isEmpty)
-        #expect(store.instances(of: "alpha").isEmpty)
+        #expect(try store.survey("alpha").damage.count == 2)
         #expect(throws: HyperFreshError.self) { try store.lock("alpha") }
-        try store.place("web", on: id, of: "alpha")
+        #expect(throws: HyperFreshError.self) { try store.place("web", on: id, of: "alpha") }
+        try store.rebuild(["web": id], of: "alpha")
         #expect(try Files.status("\(folder)/placement.json", followingLinks: false).kind == .regular)
         #expect(try Files.readAll(victim) == Array("{\"guests\": {\"web\": \"ffff\"}}".utf8))
     }
@@ -64,15 +65,14 @@ import Testing
         for folder in ["state", "state/hypervisors", "state/hypervisors/alpha"] {
             let path = "\(scratch.path)/\(folder)"
             #expect(chmod(path, 0o770) == 0)
-            #expect(store.instances(of: "alpha").isEmpty, "\(folder)")
-            #expect(store.placement(of: "alpha").isEmpty, "\(folder)")
+            #expect(throws: HyperFreshError.self, "\(folder)") { try store.survey("alpha").records() }
             #expect(throws: HyperFreshError.self) { try store.lock("alpha") }
             #expect(chmod(path, 0o700) == 0)
         }
         #expect(chmod("\(scratch.path)/state/stacks", 0o702) == 0)
         #expect(throws: HyperFreshError.self) { try store.stack("rack7") }
         #expect(chmod("\(scratch.path)/state/stacks", 0o700) == 0)
-        #expect(store.instances(of: "alpha").count == 1)
+        #expect(try store.survey("alpha").records().ended.count == 1)
     }
 
     @Test func aStateFolderThatIsNotOursIsSaid() async throws {
@@ -90,7 +90,7 @@ import Testing
     {
         let id = try fill()
         #expect(chown(store.folder("alpha", id).record, 65534, 65534) == 0)
-        #expect(store.instances(of: "alpha").isEmpty)
+        #expect(try store.survey("alpha").damage.count == 1)
         #expect(chown(store.stateDirectory, 65534, 65534) == 0)
         #expect(throws: HyperFreshError.self) { try store.verify() }
         #expect(throws: HyperFreshError.self) { try store.stack("rack7") }
@@ -98,12 +98,11 @@ import Testing
 
     @Test func aRecordThatIsOutOfPlaceIsNone() throws {
         let id = try fill()
-        var record = Sample.record("../..")
-        try Files.replaceAtomically(store.folder("alpha", id).record, bytes: Array(record.json.encoded().utf8))
-        #expect(store.instances(of: "alpha").isEmpty)
-        record = Sample.record(id, of: "beta")
-        try Files.replaceAtomically(store.folder("alpha", id).record, bytes: Array(record.json.encoded().utf8))
-        #expect(store.instances(of: "alpha").isEmpty)
+        for record in [Sample.record("../.."), Sample.record(id, of: "beta")] {
+            let file = RecordFile(store.folder("alpha", id).record, subject: "instance alpha-\(id)")
+            try file.write(record.members)
+            #expect(try store.survey("alpha").damage.map(\.path) == [file.path])
+        }
     }
 
     // MARK: A hypervisor's own files

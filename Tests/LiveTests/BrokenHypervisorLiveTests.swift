@@ -77,7 +77,7 @@ extension Live {
             let size = Int(try Files.status(path).size)
             #expect(truncate(path, size + 16 << 20) == 0)
             let report = try await stack.refresh()
-            #expect(report["exit_code"]?.int == 1, "\(report)")
+            #expect(report["exit_code"]?.int == 3, "\(report)")
             #expect("\(report["error"] ?? .null)".contains("memory file"), "\(report)")
             #expect(truncate(path, size) == 0)
             try await expectUntouched(stack, "the memory file has another size")

@@ -39,6 +39,16 @@ public enum GuestDiscovery {
         return await guest.withVersions()
     }
 
+    /// Whether a process is a QEMU system emulator with a machine: not a shell or a tracer with the same words.
+    ///
+    /// - Parameters:
+    ///   - executable: The path of its program; nil where that may not be read.
+    ///   - arguments: Its argument vector.
+    /// - Returns: Whether it is.
+    public static func isEmulator(executable: String?, arguments: [String]) -> Bool {
+        QEMURecognition.isGuest(executable: executable, arguments: arguments)
+    }
+
     private static func survey() throws(DiscoveryError) -> [GuestProcess] {
         do {
             return try ProcFS.processes().compactMap(inspect).sorted {

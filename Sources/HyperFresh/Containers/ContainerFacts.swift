@@ -15,9 +15,6 @@ struct ContainerFacts: Sendable, Hashable {
     var storeFile: String
     var isRehearsal: Bool
 
-    /// Whether the relocation concerns an OS VM.
-    func concerns(_ system: String) -> Bool { oldSystem == system || newSystem == system }
-
     var json: [String: JSONValue] {
         [
             "kind": "container", "container": .string(container), "stack": .string(stack),

@@ -17,8 +17,8 @@ struct ContainerSide: RecoverableSide {
     /// Looks at the container in an instance; gone when the instance is.
     static func observe(
         _ container: ContainerSpec, in instance: String, of system: String, store: StackStore
-    ) async -> ContainerSide {
-        let record = store.instances(of: system).first { $0.id == instance }
+    ) async throws(HyperFreshError) -> ContainerSide {
+        let record = try store.running(instance, of: system)
         let folder = store.folder(system, instance)
         func seen(_ observation: SideObservation, _ reached: Hypervisor? = nil) -> ContainerSide {
             ContainerSide(
@@ -26,7 +26,8 @@ struct ContainerSide: RecoverableSide {
                 observation: observation, record: record, system: reached,
                 place: reached.map { ContainerPlace(container, in: $0) })
         }
-        guard let record, record.process.isAlive else { return seen(.gone) }
+        guard let record else { return seen(.gone) }
+        // What cannot be asked is silent, whatever the reason.
         guard let reached = try? await Hypervisor.reach(record, in: folder) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let observation = try? await ContainerPlace(container, in: reached).observe()
@@ -39,8 +40,10 @@ struct ContainerSide: RecoverableSide {
         guard let place else {
             throw HyperFreshError(
                 "\(name) cannot be ended",
-                remedy: "Its OS VM does not answer. End pid \(record.process.pid), with all that is in it, and run "
-                    + "`hyperfresh recover` again.")
+                remedy:
+                    "Its OS VM does not answer: see its console. When it answers again: `hyperfresh recover`. If nothing in it is "
+                    + "needed: `hyperfresh recover --force \(record.runName)` ends it with all that is in it.",
+                exitCode: RefreshOutcome.unknown.exitCode)
         }
         do throws(HypervisorError) { try await place.end() } catch { throw HyperFreshError(error) }
     }
@@ -52,6 +55,7 @@ struct ContainerSide: RecoverableSide {
 
     func run(resume: Bool, of entry: HandoffEntry) async throws {
         if resume { try await place?.resume() }
+        // runc's own view of it: the container runs without.
         try? await place?.adopt()
     }
 
@@ -89,14 +93,13 @@ extension GuestRecovery {
     /// The recovery of a container's relocation.
     static func ofContainers(
         _ entry: HandoffEntry, state: HandoffState, facts: ContainerFacts, journal: JournalWriter, store: StackStore
-    ) async -> GuestRecovery? {
-        guard let stack = try? store.stack(facts.stack),
-            let container = stack.containers.first(where: { $0.name == facts.container })
-        else { return nil }
+    ) async throws(HyperFreshError) -> GuestRecovery? {
+        let stack = try store.stack(facts.stack)
+        guard let container = stack.containers.first(where: { $0.name == facts.container }) else { return nil }
         return GuestRecovery(
             entry: entry, state: state, journal: journal,
-            old: await ContainerSide.observe(container, in: facts.oldInstance, of: facts.oldSystem, store: store),
-            new: await ContainerSide.observe(container, in: facts.newInstance, of: facts.newSystem, store: store),
+            old: try await ContainerSide.observe(container, in: facts.oldInstance, of: facts.oldSystem, store: store),
+            new: try await ContainerSide.observe(container, in: facts.newInstance, of: facts.newSystem, store: store),
             places: ContainerPlacement(facts: facts, store: store), words: Words(tenant: "container", side: "OS VM"))
     }
 }
@@ -107,12 +110,12 @@ extension StackStore {
     /// First where it is, then where it is not any more: in between it is on record twice rather than not at all.
     func move(
         _ container: String, from old: (system: String, instance: String), to new: (system: String, instance: String)
-    ) throws(SystemError) {
+    ) throws(HyperFreshError) {
         try place(container, on: new.instance, of: new.system)
         if old.system != new.system { try place(container, on: nil, of: old.system) }
     }
 
-    func move(_ container: String, from old: InstanceRecord, to new: InstanceRecord) throws(SystemError) {
+    func move(_ container: String, from old: InstanceRecord, to new: InstanceRecord) throws(HyperFreshError) {
         try move(container, from: (old.hypervisor, old.id), to: (new.hypervisor, new.id))
     }
 }

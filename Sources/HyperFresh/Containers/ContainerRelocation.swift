@@ -58,27 +58,30 @@ final class ContainerRelocation: Sendable {
     }
 
     private func find() throws(HyperFreshError) -> Route {
-        for name in store.stackNames() {
-            let stack = try store.stack(name)
-            guard let container = stack.containers.first(where: { $0.name == request.container }) else { continue }
-            guard let target = stack.systems.first(where: { $0.name == request.target }) else {
-                throw HyperFreshError(
-                    "stack \(name) has no OS VM \(request.target)",
-                    remedy: "It has: \(stack.systems.map(\.name).joined(separator: ", ")).",
-                    exitCode: HyperFreshError.usage)
-            }
-            guard let source = stack.systems.first(where: { store.placement(of: $0.name)[container.name] != nil })
-            else {
-                throw HyperFreshError(
-                    "container \(container.name) is in no OS VM", remedy: "Start it: `hyperfresh up`.",
-                    exitCode: RefreshOutcome.blocked.exitCode)
-            }
-            try compare(source, target)
-            return Route(stack: stack, container: container, source: source, target: target)
+        let (found, damage) = try store.search { stack in
+            stack.containers.first { $0.name == request.container }.map { (stack, $0) }
         }
-        throw HyperFreshError(
-            "there is no container \(request.container)", remedy: "`hyperfresh ps` shows those of this host.",
-            exitCode: HyperFreshError.usage)
+        guard let (stack, container) = found else {
+            guard damage.isEmpty else {
+                throw .damaged(damage, of: "stacks, one of which may have \(request.container)")
+            }
+            throw HyperFreshError(
+                "there is no container \(request.container)", remedy: "`hyperfresh ps` shows those of this host.",
+                exitCode: HyperFreshError.usage)
+        }
+        guard let target = stack.systems.first(where: { $0.name == request.target }) else {
+            throw HyperFreshError(
+                "stack \(stack.name) has no OS VM \(request.target)",
+                remedy: "It has: \(stack.systems.map(\.name).joined(separator: ", ")).",
+                exitCode: HyperFreshError.usage)
+        }
+        guard let source = try store.place(ofContainer: container.name, in: stack)?.system else {
+            throw HyperFreshError(
+                "container \(container.name) is in no OS VM", remedy: "Start it: `hyperfresh up`.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        try compare(source, target)
+        return Route(stack: stack, container: container, source: source, target: target)
     }
 
     private func compare(_ source: HypervisorSpec, _ target: HypervisorSpec) throws(HyperFreshError) {
@@ -105,10 +108,12 @@ final class ContainerRelocation: Sendable {
         defer { first.release() }
         let second = try store.lock(names[1])
         defer { second.release() }
-        let old = try await instance(of: route.source)
+        try FileUse.refuseStrangers(
+            FileUse.Claim.all(of: route.container, in: route.stack), known: try store.processes(of: route.stack))
+        let old = try await instance(of: route.source, in: route.stack)
         defer { old.close() }
         report.old = InstanceReport(old.record)
-        let new = try await instance(of: route.target)
+        let new = try await instance(of: route.target, in: route.stack)
         defer { new.close() }
         report.new = InstanceReport(new.record)
         try await relocate(
@@ -116,10 +121,11 @@ final class ContainerRelocation: Sendable {
             to: ContainerSeat(stack: route.stack, container: route.container, hypervisor: new), &report)
     }
 
-    /// The one instance of an OS VM, whose agent answers.
-    private func instance(of spec: HypervisorSpec) async throws(HyperFreshError) -> Hypervisor {
+    /// The one instance of an OS VM, which has what is on record of it.
+    private func instance(of spec: HypervisorSpec, in stack: Stack) async throws(HyperFreshError) -> Hypervisor {
         try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
-        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        let records = try store.survey(spec.name).records()
+        let alive = records.alive
         guard alive.count == 1, let record = alive.first else {
             throw HyperFreshError(
                 alive.isEmpty
@@ -128,16 +134,19 @@ final class ContainerRelocation: Sendable {
                 remedy: alive.isEmpty ? "Start it: `hyperfresh up`." : "Finish it: `hyperfresh recover`.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
+        let system: Hypervisor
         do throws(HypervisorError) {
-            let system = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
-            if await system.agent.answers(within: .seconds(20)) { return system }
-            system.close()
+            system = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
         } catch {
             throw HyperFreshError(error)
         }
-        throw HyperFreshError(
-            "the agent of OS VM \(spec.name) does not answer", guestState: "Nothing was touched.",
-            remedy: "See its console.", exitCode: RefreshOutcome.blocked.exitCode)
+        do throws(HyperFreshError) {
+            _ = try await TenantCheck(stack: stack, spec: spec).run(system, records.placement)
+            return system
+        } catch {
+            system.close()
+            throw error
+        }
     }
 
     private func relocate(
@@ -155,7 +164,9 @@ final class ContainerRelocation: Sendable {
                 try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
             }
             let handoff = ContainerHandoff(
-                stack: old.stack, old: old, new: new, group: group(from: old, to: new), host: host,
+                stack: old.stack, old: old, new: new,
+                group: HandoverGroup([old.container.name], limit: 1, isNewOwn: false),
+                host: host,
                 isRehearsal: request.isRehearsal, maximumDowntime: request.maximumDowntime,
                 timeout: max(.seconds(1), request.timeout - (.now - began)))
             let handover = await handoff.run(register: register, tell: { self.pass($0) })
@@ -171,15 +182,6 @@ final class ContainerRelocation: Sendable {
         case .rehearsed, .rolledBack, .timedOut: await leave(new)
         default: break
         }
-    }
-
-    /// The container alone; an OS VM that has other ones is not ended for its sake.
-    private func group(from old: ContainerSeat, to new: ContainerSeat) -> HandoverGroup {
-        let name = old.container.name
-        func others(in seat: ContainerSeat) -> Set<String> {
-            Set(store.placement(of: seat.hypervisor.record.hypervisor).keys).subtracting([name])
-        }
-        return HandoverGroup([name], limit: 1, others: others(in: old), newHasGuests: !others(in: new).isEmpty)
     }
 
     /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.

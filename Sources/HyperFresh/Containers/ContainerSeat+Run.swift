@@ -1,5 +1,6 @@
 import Containers
 import Hypervisors
+import Linux
 
 extension ContainerSeat {
     /// Whether the container has processes there, running or not.
@@ -33,7 +34,6 @@ extension ContainerSeat {
         try await stop(grace: grace)
         try await vacate()
         await shareServer.end()
-        storeFile.empty()
-        storeFile.remove()
+        try storeFile.remove(butFor: [hypervisor.process.identity])
     }
 }

@@ -172,9 +172,9 @@ extension ContainerSides {
     func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
-        // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` says so.
+        // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` tries again and says so.
         try? store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
-        if let failure = await end(old, endingSystem: { self.group.mayEndOld(butFor: self.name) }) {
+        if let failure = await end(old, endingSystem: { false }) {
             scene.warn("the frozen processes of \(name) did not end: \(failure.message)")
             return .oldSurvived
         }
@@ -234,7 +234,7 @@ extension ContainerSides {
         }
     }
 
-    /// Ends the container in an OS VM; where that does not answer and may go, the whole OS VM.
+    /// Ends the container in an OS VM; where that does not answer, is this run's own and has nobody, the whole OS VM.
     private func end(_ seat: ContainerSeat, endingSystem mayEnd: () -> Bool) async -> HypervisorError? {
         if seat.hypervisor.process.hasExited { return nil }
         do throws(HypervisorError) {

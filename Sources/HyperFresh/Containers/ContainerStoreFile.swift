@@ -23,7 +23,8 @@ struct ContainerStoreFile: Sendable {
     func create() async throws(HyperFreshError) {
         try file.create(DAXInfoBlock(shape, identity: UniqueID()))
         do throws(HyperFreshError) { try await format() } catch {
-            file.remove()
+            // Made a moment ago, by this process: nobody else has it.
+            unlink(path)
             throw error
         }
     }
@@ -53,9 +54,8 @@ struct ContainerStoreFile: Sendable {
 
     /// Whether it is as it was made.
     func verify() throws(HyperFreshError) { try file.verify() }
-    func remove() { file.remove() }
-    /// Gives the memory back to this host, though OS VMs map the file still.
-    func empty() { file.empty() }
+    /// Removes it, unless a process other than those named has it.
+    func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) { try file.remove(butFor: idle) }
 
     /// Removes the folder, once it is empty.
     static func removeFolder(of stack: Stack) { rmdir(stack.storeDirectory) }

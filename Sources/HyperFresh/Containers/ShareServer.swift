@@ -1,14 +1,13 @@
 import Glibc
 import Guests
 import Hypervisors
-import JSON
 import Linux
 import Systemd
 
 /// The process of this host that serves a container's bundle to one OS VM: virtiofsd.
 ///
-/// It outlives us, serves one connection, and ends with it. On record in the instance's folder, so that whoever takes the OS VM
-/// down finds one to which nobody ever came.
+/// It outlives us, serves one connection, and ends with it. One to which nobody ever came is found by the socket on its
+/// command line.
 struct ShareServer: Sendable {
     let container: ContainerSpec
     let folder: InstanceFolder
@@ -25,9 +24,7 @@ struct ShareServer: Sendable {
         do {
             let log = try Descriptor.open(
                 folder.shareLog(container.name), flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
-            let process = try spawn(request(program, log: log.number)) { identity in
-                (try? Self.keep(identity, at: folder.shareRecord(container.name))) != nil
-            }
+            let process = try spawn(request(program, log: log.number))
             try await keepApart(process)
             try await waitUntilItListens(process)
         } catch {
@@ -42,15 +39,16 @@ struct ShareServer: Sendable {
         }
     }
 
-    /// Ends it, if it is still there, and forgets it; an OS VM that has it for a root file system hangs then.
+    /// Ends it, if it is still there, and removes its files; an OS VM that has it for a root file system hangs then.
     func end() async {
-        let path = folder.shareRecord(container.name)
-        if let process = Self.process(at: path), let handle = try? ProcessHandle(process) {
+        let socket = folder.shareSocket(container.name)
+        for process in Self.servers(where: { $0 == socket }) {
+            // Refused only when it is gone already, which the wait finds.
+            guard let handle = try? ProcessHandle(process) else { continue }
             try? handle.signal(SIGKILL)
             _ = await Task { await handle.waitForExit(within: .seconds(5)) }.value
         }
-        let socket = folder.shareSocket(container.name)
-        for file in [socket, path] + Self.ownFiles(of: socket) { unlink(file) }
+        for file in [socket] + Self.ownFiles(of: socket) { unlink(file) }
     }
 
     /// What virtiofsd makes for itself and leaves: a file with its pid, beside the socket or below /run, by version.
@@ -60,12 +58,28 @@ struct ShareServer: Sendable {
 
     /// Ends all that are left of an instance that is gone.
     static func endAll(of folder: InstanceFolder, files: [String]) {
-        for name in files where name.hasSuffix(InstanceFolder.shareRecordSuffix) {
-            if let process = process(at: "\(folder.path)/\(name)") { try? ProcessHandle(process).signal(SIGKILL) }
-            let container = String(name.dropLast(InstanceFolder.shareRecordSuffix.utf8.count))
-            for file in ownFiles(of: folder.shareSocket(container)) { unlink(file) }
+        for process in servers(where: { $0.hasPrefix("\(folder.path)/") }) {
+            // Refused only when it is gone already.
+            try? ProcessHandle(process).signal(SIGKILL)
+        }
+        for name in files where name.hasSuffix(InstanceFolder.shareSocketSuffix) {
+            for file in ownFiles(of: "\(folder.path)/\(name)") { unlink(file) }
         }
     }
+
+    /// This user's processes that serve at a socket, by their own command line: none is ended on the word of a record.
+    private static func servers(where isMeant: (String) -> Bool) -> [ProcessIdentity] {
+        // Without /proc nothing can be found, and nothing is ended.
+        ((try? ProcFS.processes()) ?? []).compactMap { pid in
+            guard let arguments = try? ProcFS.commandLine(pid),
+                let socket = arguments.first(where: { $0.hasPrefix(socketOption) })?.dropFirst(socketOption.count),
+                isMeant(String(socket)), (try? ProcFS.credentials(pid))?.user.effective == geteuid()
+            else { return nil }
+            return ProcessIdentity.current(of: pid)
+        }
+    }
+
+    private static let socketOption = "--socket-path="
 
     private func checkBundle() throws(HyperFreshError) {
         let file = "\(container.bundle)/config.json"
@@ -84,7 +98,7 @@ struct ShareServer: Sendable {
         var request = SpawnRequest(
             executable: program,
             arguments: [
-                program, "--socket-path=\(folder.shareSocket(container.name))",
+                program, "\(Self.socketOption)\(folder.shareSocket(container.name))",
                 "-o", "source=\(container.bundle),cache=auto,xattr",
             ], environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])
         request.workingDirectory = folder.path
@@ -109,22 +123,5 @@ struct ShareServer: Sendable {
             guard !(await handle.waitForExit(within: .milliseconds(10))), !Task.isCancelled else { break }
         }
         throw HyperFreshError("virtiofsd does not listen", remedy: "Its own words say why.")
-    }
-
-    // MARK: - What is on record
-
-    private static func keep(_ process: ProcessIdentity, at path: String) throws(SystemError) {
-        let record: JSONValue = [
-            "version": 1, "pid": .integer(Int64(process.pid)), "start": JSONValue(process.startTime),
-        ]
-        try Files.replaceAtomically(path, bytes: Array(record.encoded().utf8))
-    }
-
-    private static func process(at path: String) -> ProcessIdentity? {
-        guard let bytes = try? AppendFile.open(path, forReading: true).readAll(limit: 4096),
-            let json = try? JSONValue(parsing: bytes), json["version"]?.int == 1,
-            let pid = json["pid"]?.integer.flatMap(Int32.init(exactly:)), let start = json["start"]?.unsigned
-        else { return nil }
-        return ProcessIdentity(pid: pid, startTime: start)
     }
 }

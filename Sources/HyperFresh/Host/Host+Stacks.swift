@@ -28,12 +28,8 @@ extension Host {
         stack: String, grace: Duration = .seconds(30), tell: @escaping @Sendable (StackProgress) -> Void = { _ in }
     ) async throws(HyperFreshError) {
         var name = stack
-        if !store.stackNames().contains(stack), stack.contains("/") || stack.contains(".") {
+        if try !store.stackNames().contains(stack), stack.contains("/") || stack.contains(".") {
             name = try readStack(stack).0.name
-        }
-        guard store.stackNames().contains(name) else {
-            throw HyperFreshError(
-                "no stack \(name) is up", remedy: "`hyperfresh ps` shows what is.", exitCode: HyperFreshError.usage)
         }
         try await StackDown(name: name, store: store, grace: grace, tell: tell).run()
     }
@@ -58,10 +54,10 @@ extension Host {
     private var store: StackStore { StackStore(stateDirectory: stateDirectory) }
 
     private func readStack(_ file: String) throws(HyperFreshError) -> (Stack, [UInt8]) {
-        do throws(StackError) {
-            let stack = try StackFile.read(path: file)
-            // What was parsed a moment ago can be read; if not, nothing is remembered, which `up` says.
-            return (stack, (try? Files.readAll(file, limit: StackFile.sizeLimit)) ?? [])
+        do {
+            // What is remembered is what was understood: read once.
+            let (stack, text) = try StackFile.read(path: file)
+            return (stack, text)
         } catch {
             throw HyperFreshError(
                 "\(file) describes no stack", remedy: "docs/stack-file.md describes the format.",

@@ -58,19 +58,29 @@ public struct Host: Sendable {
     /// - Returns: The refresh, to watch and to cancel.
     public func refresh(_ request: RefreshRequest) -> Refresh { Refresh(request, on: self) }
 
-    /// Brings every unfinished handoff to its one right end.
+    /// Brings every unfinished handoff to its one right end, makes damaged and lost records of hypervisors anew from what
+    /// runs, and ends hypervisors that a refresh has left without guests.
     ///
     /// Harmless when repeated.
     ///
-    /// - Returns: One report for each handoff that was unfinished, and what else was put in order.
-    /// - Throws: If the state folder cannot be read.
-    public func recover() async throws(HyperFreshError) -> RecoverySummary {
+    /// - Parameter instance: An instance that is ended first with all that is in it, without being asked: `alpha-1f3c`.
+    /// - Returns: One report for each handoff that was unfinished, what else was put in order, and what could not be.
+    /// - Throws: If the state folder cannot be read, or the instance is none.
+    public func recover(forcing instance: String? = nil) async throws(HyperFreshError) -> RecoverySummary {
+        let store = StackStore(stateDirectory: stateDirectory)
+        try store.verify()
+        if let instance { try await store.force(instance) }
+        var rebuild = RecordRebuild(store: store)
+        await rebuild.restoreRecords()
         var reports: [RecoveryReport] = []
         for entry in try HandoffEntry.unfinished(in: stateDirectory) {
             reports.append(await RecoveryReport.recover(entry))
         }
-        let ended = try await IdleInstances(store: StackStore(stateDirectory: stateDirectory)).end()
-        return RecoverySummary(handoffs: reports, cleanUps: ended)
+        await rebuild.restorePlacements()
+        var idle = IdleInstances(store: store)
+        try await idle.end()
+        return RecoverySummary(
+            handoffs: reports, cleanUps: rebuild.done + idle.done, problems: rebuild.problems + idle.problems)
     }
 
     /// Handoffs that go on, or were left unfinished.

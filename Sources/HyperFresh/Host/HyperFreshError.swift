@@ -29,9 +29,9 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
     /// Wraps what another room threw; its own words are the evidence.
     init(
         _ message: String, because cause: any Error,
-        remedy: String = "`hyperfresh plan guest` checks what stands against it."
+        remedy: String = "`hyperfresh plan guest` checks what stands against it.", exitCode: Int32 = 1
     ) {
-        self.init(message, remedy: remedy, evidence: ["\(cause)"])
+        self.init(message, remedy: remedy, evidence: ["\(cause)"], exitCode: exitCode)
     }
 
     /// What a monitor refused, or why it could not be asked.

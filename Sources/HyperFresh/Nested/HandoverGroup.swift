@@ -12,8 +12,6 @@ final class HandoverGroup: Sendable {
         /// Guests between admission and their end.
         var moving: Set<String> = []
         var committed: Set<String> = []
-        /// Guests that are still the old hypervisor's.
-        var onOld: Set<String>
         /// Somebody was admitted: from then on each guest fails for itself.
         var hasBegun = false
         var isCalledOff = false
@@ -21,19 +19,18 @@ final class HandoverGroup: Sendable {
 
     private let state: Mutex<State>
     private let limit: Int
-    private let newHasGuests: Bool
+    private let isNewOwn: Bool
 
     /// A group.
     ///
     /// - Parameters:
     ///   - guests: Their names.
     ///   - limit: How many may be stopped at once; at least one.
-    ///   - others: Guests of the old hypervisor that stay there.
-    ///   - newHasGuests: Whether the new hypervisor has guests already.
-    init(_ guests: [String], limit: Int, others: Set<String> = [], newHasGuests: Bool = false) {
-        state = Mutex(State(preparing: Set(guests), onOld: Set(guests).union(others)))
+    ///   - isNewOwn: Whether this very run has started the new hypervisor: then nobody else's guest can be in it.
+    init(_ guests: [String], limit: Int, isNewOwn: Bool = true) {
+        state = Mutex(State(preparing: Set(guests)))
         self.limit = max(1, limit)
-        self.newHasGuests = newHasGuests
+        self.isNewOwn = isNewOwn
     }
 
     /// Waits until a guest that is ready may be handed over.
@@ -78,10 +75,7 @@ final class HandoverGroup: Sendable {
 
     /// A guest's commit is on record: it is the new hypervisor's.
     func committed(_ guest: String) {
-        state.withLock { state in
-            state.committed.insert(guest)
-            state.onOld.remove(guest)
-        }
+        state.withLock { state in _ = state.committed.insert(guest) }
     }
 
     /// How far a guest has come.
@@ -98,15 +92,12 @@ final class HandoverGroup: Sendable {
         }
     }
 
-    /// Whether the old hypervisor has no guest left but this one, which is on its way out.
-    func mayEndOld(butFor guest: String) -> Bool { state.withLock { $0.onOld.subtracting([guest]).isEmpty } }
-
     /// Whether the new hypervisor may be ended for a guest's sake, as no other guest is its own or about to be.
     ///
     /// With a yes nobody else is admitted to it any more.
     func mayEndNew(for guest: String) -> Bool {
         state.withLock { state in
-            guard !newHasGuests, state.committed.isEmpty, state.moving.subtracting([guest]).isEmpty else {
+            guard isNewOwn, state.committed.isEmpty, state.moving.subtracting([guest]).isEmpty else {
                 return false
             }
             state.isCalledOff = true

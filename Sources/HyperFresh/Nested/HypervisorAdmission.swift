@@ -39,7 +39,9 @@ struct HypervisorAdmission {
         try Self.refuseUnfinished(of: spec.name, in: store)
         try refuseFunctions()
         let image = try readImage()
-        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        let records = try store.survey(spec.name).records()
+        try refuseUsedFiles()
+        let alive = records.alive
         guard let last = alive.last else {
             throw HyperFreshError(
                 "\(spec.kind) \(spec.name) does not run", guestState: "None of its \(spec.kind.tenant)s runs.",
@@ -51,17 +53,28 @@ struct HypervisorAdmission {
                 remedy: "`hyperfresh recover` ends those without guests.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
-        let placement = store.placement(of: spec.name)
+        let placement = records.placement
         let first = alive[0]
         let new = alive.count == 2 ? try await reach(last) : nil
         if new == nil { try checkRoom() }
         let old = try await reach(first)
         do throws(HyperFreshError) {
-            let (guests, stopped) = try await guests(of: old, placement)
-            let (containers, ended) = try await containers(of: old, placement)
+            let check = TenantCheck(stack: stack, spec: spec)
+            let tenants = try await check.run(old, placement)
+            if let new { _ = try await check.run(new, placement) }
+            let isHere = { (name: String) in placement[name] == old.record.id }
+            let guests = spec.guests.filter { isHere($0.name) }
+            // Those, too, that were relocated to it.
+            let containers = stack.containers.filter { isHere($0.name) }
+            let stopped =
+                guests.filter { !tenants.guests.contains($0.name) }.map(\.name)
+                + containers.filter { !tenants.containers.contains($0.name) }.map(\.name)
+            try verifyMemory(of: guests.filter { tenants.guests.contains($0.name) }, in: old)
             return Plan(
-                stack: stack, spec: spec, image: image, old: old, new: new, guests: guests, containers: containers,
-                stoppedGuests: stopped + ended, isRehearsal: request.isRehearsal)
+                stack: stack, spec: spec, image: image, old: old, new: new,
+                guests: guests.filter { tenants.guests.contains($0.name) },
+                containers: containers.filter { tenants.containers.contains($0.name) },
+                stoppedGuests: stopped, isRehearsal: request.isRehearsal)
         } catch {
             old.close()
             new?.close()
@@ -100,58 +113,35 @@ struct HypervisorAdmission {
         }
     }
 
-    /// The guests whose QEMU runs in the old hypervisor, and those that have none.
-    private func guests(
-        of old: Hypervisor, _ placement: [String: String]
-    ) async throws(HyperFreshError) -> ([InnerGuestSpec], [String]) {
-        var (running, stopped): ([InnerGuestSpec], [String]) = ([], [])
-        for guest in spec.guests where placement[guest.name] == old.record.id {
-            do throws(HypervisorError) {
-                if try await InnerUnit(guest.name).isActive(by: old.agent) {
-                    running.append(guest)
-                } else {
-                    stopped.append(guest.name)
+    /// The file that has the name of a guest's memory has to be the one that its hypervisor maps.
+    private func verifyMemory(of guests: [InnerGuestSpec], in old: Hypervisor) throws(HyperFreshError) {
+        for guest in guests {
+            let file = GuestMemoryFile(guest, in: stack)
+            do throws(HyperFreshError) {
+                try file.verify()
+                guard try FileUse.holders(of: file.path).contains(where: { $0.process == old.record.process }) else {
+                    throw HyperFreshError(
+                        "\(file.path) is not the memory file of guest \(guest.name): its hypervisor maps another one",
+                        remedy:
+                            "Somebody replaced it. Put the right one back, or shut the guest down and take it out of the stack."
+                    )
                 }
             } catch {
-                throw HyperFreshError(error)
+                var failure = error
+                failure.guestState = "Nothing was touched: the guest runs on."
+                failure.exitCode = RefreshOutcome.blocked.exitCode
+                throw failure
             }
         }
-        try await refuseStrangers(in: old, placement)
-        return (running, stopped)
     }
 
-    /// The containers whose processes are in the old OS VM, and those that have none.
-    private func containers(
-        of old: Hypervisor, _ placement: [String: String]
-    ) async throws(HyperFreshError) -> ([ContainerSpec], [String]) {
-        var (running, ended): ([ContainerSpec], [String]) = ([], [])
-        // Those, too, that were relocated to it.
-        for container in stack.containers where placement[container.name] == old.record.id {
-            do throws(HypervisorError) {
-                if try await ContainerPlace(container, in: old).observe() == .gone {
-                    ended.append(container.name)
-                } else {
-                    running.append(container)
-                }
-            } catch {
-                throw HyperFreshError(error)
-            }
-        }
-        return (running, ended)
-    }
-
-    /// A guest that the stack file does not name any more would be left behind in a hypervisor that is ended.
-    private func refuseStrangers(in old: Hypervisor, _ placement: [String: String]) async throws(HyperFreshError) {
-        let known = Set(spec.guests.map(\.name) + stack.containers.map(\.name))
-        for (guest, instance) in placement where instance == old.record.id && !known.contains(guest) {
-            // Where the agent does not say, it is taken to run.
-            guard (try? await InnerUnit(guest).isActive(by: old.agent)) != false else { continue }
-            throw HyperFreshError(
-                "guest \(guest) runs in hypervisor \(spec.name), but is not in its stack file",
-                guestState: "Nothing was touched.",
-                remedy: "Put it back into the file and run `hyperfresh up`, or shut it down from within.",
-                exitCode: RefreshOutcome.blocked.exitCode)
-        }
+    /// A file of a guest that a process has which is not on record: that may be a hypervisor that was forgotten.
+    private func refuseUsedFiles() throws(HyperFreshError) {
+        let known = try store.processes(of: stack)
+        let claims =
+            spec.guests.flatMap { FileUse.Claim.all(of: $0, in: stack) }
+            + stack.containers.flatMap { FileUse.Claim.all(of: $0, in: stack) }
+        try FileUse.refuseStrangers(claims, known: known)
     }
 
     /// A function of a device has one owner.

@@ -10,14 +10,15 @@ extension HypervisorRefresh {
         let failed = report.guests.first { $0.outcome != .refreshed && $0.outcome != .rehearsed && $0.outcome != .lost }
         let onNew = outcomes.contains { $0 == .refreshed || $0 == .incomplete } || plan.isFinishing
         if request.isRehearsal || (failed != nil && !onNew && !outcomes.contains(.unknown)) {
-            await discard(new, unlessFinishing: plan)
             report.outcome = failed?.outcome ?? .rehearsed
+            await discard(new, unlessFinishing: plan, &report)
         } else if failed == nil {
             await retireOld(plan, new: new, &report)
         } else {
             report.outcome = outcomes.contains(.unknown) ? .unknown : .incomplete
         }
         if outcomes.contains(.lost) { report.outcome = .lost }
+        guard report.failure == nil else { return }
         // A guest that is gone is worse than one that stayed.
         if let worst = report.guests.first(where: { $0.outcome == .lost }) ?? failed { explain(worst, plan, &report) }
     }
@@ -44,26 +45,30 @@ extension HypervisorRefresh {
     private func retireOld(
         _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
     ) async {
-        report.outcome = .refreshed
-        let old = plan.old
-        let isGone = await timed(.retire, &report) { await old.end() }
-        guard isGone else {
-            report.outcome = .incomplete
-            report.failure = HyperFreshError(
-                "the old \(plan.spec.kind) (pid \(old.record.process.pid)) did not end",
-                guestState: "Every \(plan.spec.kind.tenant) is on instance \(new.record.id).",
-                remedy: "Run `hyperfresh recover`.",
-                exitCode: RefreshOutcome.incomplete.exitCode)
-            return
+        do throws(HyperFreshError) {
+            // Guests that had been shut down have no QEMU to hand over; they are the new one's to start.
+            for guest in plan.stoppedGuests { try store.place(guest, on: new.record.id, of: plan.spec.name) }
+            try await timed(.retire, &report) { () throws(HyperFreshError) in
+                try await InstanceEnd(store: store).run(plan.old)
+            }
+            report.outcome = .refreshed
+        } catch {
+            var failure = error
+            failure.guestState = "Every \(plan.spec.kind.tenant) that was handed over is on instance \(new.record.id)."
+            report.outcome = error.exitCode == RefreshOutcome.unknown.exitCode ? .unknown : .incomplete
+            failure.exitCode = report.outcome.exitCode
+            report.failure = failure
         }
-        store.forget(plan.spec.name, instance: old.record.id)
-        // Guests that had been shut down have no QEMU to hand over; they are the new one's to start.
-        for guest in plan.stoppedGuests { try? store.place(guest, on: new.record.id, of: plan.spec.name) }
     }
 
     /// Removes a new hypervisor that got no guest.
-    func discard(_ new: Hypervisor, unlessFinishing plan: HypervisorAdmission.Plan) async {
-        guard !plan.isFinishing, await new.end() else { return }
-        store.forget(plan.spec.name, instance: new.record.id)
+    func discard(
+        _ new: Hypervisor, unlessFinishing plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
+    ) async {
+        guard !plan.isFinishing else { return }
+        do throws(HyperFreshError) { try await InstanceEnd(store: store).run(new, isOwn: true) } catch {
+            report.outcome = .unknown
+            report.failure = error
+        }
     }
 }

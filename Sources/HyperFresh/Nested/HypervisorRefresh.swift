@@ -59,12 +59,16 @@ final class HypervisorRefresh: Sendable {
             try await perform(stack, spec, &report)
         } catch {
             report.failure = error
-            report.outcome =
-                switch error.exitCode {
-                case RefreshOutcome.blocked.exitCode, HyperFreshError.usage: .blocked
-                case RefreshOutcome.timedOut.exitCode: .timedOut
-                default: report.outcome
-                }
+            // A new hypervisor that could not be removed is worse than why it was to be.
+            if report.outcome != .unknown {
+                report.outcome =
+                    switch error.exitCode {
+                    case RefreshOutcome.blocked.exitCode, HyperFreshError.usage: .blocked
+                    case RefreshOutcome.timedOut.exitCode: .timedOut
+                    case RefreshOutcome.unknown.exitCode: .unknown
+                    default: report.outcome
+                    }
+            }
         }
         report.totalMilliseconds = (.now - began).milliseconds
         return report
@@ -85,7 +89,8 @@ final class HypervisorRefresh: Sendable {
             let prepared = try await attach(plan, new: new, &report)
             handovers = await handOver(prepared, plan, &report)
         } catch {
-            await discard(new, unlessFinishing: plan)
+            await discard(new, unlessFinishing: plan, &report)
+            if let leftover = report.failure { throw error.adding(evidence: [leftover.message] + leftover.evidence) }
             throw error
         }
         report.guests = handovers
@@ -114,7 +119,7 @@ final class HypervisorRefresh: Sendable {
         _ prepared: Prepared, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
     ) async -> [TenantHandover] {
         let order = prepared.guests.map(\.seat.guest.name) + prepared.containers.map(\.new.container.name)
-        let group = HandoverGroup(order, limit: request.parallelism, newHasGuests: plan.isFinishing)
+        let group = HandoverGroup(order, limit: request.parallelism, isNewOwn: !plan.isFinishing)
         let isCancelled = state.withLock { state in
             state.group = group
             return state.isCancelled

@@ -7,7 +7,8 @@ enum InnerEnd {
     ///
     /// - Parameters:
     ///   - seat: Where the QEMU is.
-    ///   - mayEnd: Whether no other guest lives there.
+    ///   - mayEnd: Whether this run has started the hypervisor and has committed nobody to it; any other that does not answer
+    ///     may have guests.
     /// - Returns: Why it could not be made sure of; `nil` when it is gone.
     static func end(_ seat: GuestSeat, endingHypervisor mayEnd: () -> Bool) async -> HypervisorError? {
         if seat.hypervisor.process.hasExited { return nil }

@@ -13,14 +13,12 @@ struct InnerSide: RecoverableQEMU {
     private let record: InstanceRecord?
     private let hypervisor: Hypervisor?
     private let unit: InnerUnit
-    /// Whether the whole hypervisor may be ended for it.
-    private let mayEndHypervisor: Bool
 
     /// Looks at the guest in an instance; gone when the instance is.
     static func observe(
-        _ guest: String, in instance: String, of hypervisor: String, store: StackStore, mayEndHypervisor: Bool
-    ) async -> InnerSide {
-        let record = store.instances(of: hypervisor).first { $0.id == instance }
+        _ guest: String, in instance: String, of hypervisor: String, store: StackStore
+    ) async throws(HyperFreshError) -> InnerSide {
+        let record = try store.running(instance, of: hypervisor)
         let folder = store.folder(hypervisor, instance)
         let unit = InnerUnit(guest)
         func seen(
@@ -28,10 +26,10 @@ struct InnerSide: RecoverableQEMU {
         ) -> InnerSide {
             InnerSide(
                 name: "guest \(guest) in instance \(instance)", endpoint: folder.relaySocket(guest), client: client,
-                observation: observation, record: record, hypervisor: hypervisor, unit: unit,
-                mayEndHypervisor: mayEndHypervisor)
+                observation: observation, record: record, hypervisor: hypervisor, unit: unit)
         }
-        guard let record, record.process.isAlive else { return seen(.gone) }
+        guard let record else { return seen(.gone) }
+        // What cannot be asked is silent, whatever the reason: nothing is ended for it.
         guard let reached = try? await Hypervisor.reach(record, in: folder) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let isActive = try? await unit.isActive(by: reached.agent)
@@ -45,23 +43,19 @@ struct InnerSide: RecoverableQEMU {
 
     func end() async throws(HyperFreshError) {
         guard let record, record.process.isAlive, observation != .gone else { return }
-        var reason: HypervisorError?
-        if let hypervisor {
-            do throws(HypervisorError) { return try await unit.end(by: hypervisor.agent) } catch { reason = error }
+        do throws(HypervisorError) {
+            guard let hypervisor else {
+                throw HypervisorError("hypervisor \(record.hypervisor) does not answer", remedy: "See its console.")
+            }
+            try await unit.end(by: hypervisor.agent)
+        } catch {
+            // Not the whole hypervisor for its sake: what else is in it cannot be asked.
+            throw InstanceEnd.silent(record, in: InstanceFolder(Self.folder(of: endpoint)), because: error)
         }
-        guard mayEndHypervisor, let handle = try? ProcessHandle(record.process) else {
-            throw HyperFreshError(
-                "\(name) cannot be ended",
-                remedy: "Other guests live there. Move or stop them, end pid "
-                    + "\(record.process.pid), and run `hyperfresh recover` again.",
-                evidence: [reason.map { "\($0)" } ?? "the hypervisor does not answer"])
-        }
-        try? handle.signal(9)
-        guard await handle.waitForExit(within: .seconds(20)) else {
-            throw HyperFreshError(
-                "hypervisor instance \(record.id) (pid \(record.process.pid)) cannot be ended",
-                remedy: "End it and run `hyperfresh recover` again.")
-        }
+    }
+
+    private static func folder(of socket: String) -> String {
+        String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)])
     }
 
     func close() {
@@ -84,59 +78,11 @@ extension GuestRecovery {
     /// The recovery of a handoff between two hypervisors.
     static func ofHypervisors(
         _ entry: HandoffEntry, state: HandoffState, facts: InnerFacts, journal: JournalWriter, store: StackStore
-    ) async -> GuestRecovery {
-        // Another guest that lives there, or whose own handoff is not settled, keeps a hypervisor from being ended.
-        let others = store.placement(of: facts.hypervisor).filter { $0.key != facts.guest }.values
-        let unsettled = ((try? HandoffEntry.unfinished(in: store.stateDirectory)) ?? [])
-            .filter { $0.id != entry.id }.compactMap(\.innerFacts).filter { $0.hypervisor == facts.hypervisor }
-        func mayEnd(_ instance: String) -> Bool {
-            !others.contains(instance)
-                && !unsettled.contains { $0.oldInstance == instance || $0.newInstance == instance }
-        }
-        func observe(_ instance: String) async -> InnerSide {
-            await InnerSide.observe(
-                facts.guest, in: instance, of: facts.hypervisor, store: store, mayEndHypervisor: mayEnd(instance))
-        }
-        return GuestRecovery(
-            entry: entry, state: state, journal: journal, old: await observe(facts.oldInstance),
-            new: await observe(facts.newInstance), places: PlacementPlaces(facts: facts, store: store))
-    }
-}
-
-/// Hypervisors that a refresh left without guests.
-struct IdleInstances {
-    let store: StackStore
-
-    /// Ends, of each hypervisor with two instances, the one without guests; nothing while a refresh goes on.
-    ///
-    /// - Returns: A sentence for each that was ended.
-    func end() async throws(HyperFreshError) -> [String] {
-        var ended: [String] = []
-        for name in store.stackNames() {
-            for spec in try store.stack(name).hypervisors { ended += await endIdle(spec.name) }
-        }
-        return ended
-    }
-
-    private func endIdle(_ hypervisor: String) async -> [String] {
-        guard let lock = try? store.lock(hypervisor) else { return [] }
-        defer { lock.release() }
-        let records = store.instances(of: hypervisor)
-        var alive = records.filter { $0.process.isAlive }
-        for record in records where !record.process.isAlive { store.forget(hypervisor, instance: record.id) }
-        let placement = store.placement(of: hypervisor)
-        let unfinished = ((try? HandoffEntry.unfinished(in: store.stateDirectory)) ?? [])
-            .contains { $0.concerns(hypervisor) }
-        guard !unfinished else { return [] }
-        var ended: [String] = []
-        for record in alive where alive.count > 1 && !placement.values.contains(record.id) {
-            guard let handle = try? ProcessHandle(record.process) else { continue }
-            try? handle.signal(9)
-            guard await handle.waitForExit(within: .seconds(20)) else { continue }
-            alive.removeAll { $0.id == record.id }
-            store.forget(hypervisor, instance: record.id)
-            ended.append("instance \(record.id) of hypervisor \(hypervisor), which had no guest, was ended")
-        }
-        return ended
+    ) async throws(HyperFreshError) -> GuestRecovery {
+        GuestRecovery(
+            entry: entry, state: state, journal: journal,
+            old: try await InnerSide.observe(facts.guest, in: facts.oldInstance, of: facts.hypervisor, store: store),
+            new: try await InnerSide.observe(facts.guest, in: facts.newInstance, of: facts.hypervisor, store: store),
+            places: PlacementPlaces(facts: facts, store: store))
     }
 }

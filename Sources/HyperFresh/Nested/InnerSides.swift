@@ -110,8 +110,7 @@ extension InnerSides {
     func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
-        if let failure = await InnerEnd.end(old.seat, endingHypervisor: { self.refresh.mayEndOld(butFor: self.guest) })
-        {
+        if let failure = await InnerEnd.end(old.seat, endingHypervisor: { false }) {
             scene.warn("the old QEMU of \(guest) did not end: \(failure.message)")
             return .oldSurvived
         }

@@ -60,10 +60,14 @@ struct HandoffEntry: Sendable {
     /// The file that is locked while a controller is at work on the guest or container.
     private var lockedFile: String? { facts?.memoryFile ?? innerFacts?.memoryFile ?? containerFacts?.storeFile }
 
-    /// Whether an instance of this hypervisor or OS VM is one of its sides.
-    func concerns(_ hypervisor: String) -> Bool {
-        innerFacts?.hypervisor == hypervisor || containerFacts?.concerns(hypervisor) == true
+    /// The hypervisors or OS VMs whose instances are its sides; none for a guest of this host.
+    var hypervisors: Set<String> {
+        if let innerFacts { return [innerFacts.hypervisor] }
+        return containerFacts.map { [$0.oldSystem, $0.newSystem] } ?? []
     }
+
+    /// Whether an instance of this hypervisor or OS VM is one of its sides.
+    func concerns(_ hypervisor: String) -> Bool { hypervisors.contains(hypervisor) }
 
     /// Whether something is left to do for it.
     var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
@@ -112,19 +116,37 @@ extension HandoffEntry {
                 remedy: "Wait for it, then run `hyperfresh recover` again.")
         }
         defer { lock?.release() }
-        guard let recovery = await recovery(from: state, journal) else { return .foreign }
-        let conclusion = await recovery.run()
-        return conclusion.final.map { record($0, in: journal, conclusion) } ?? conclusion
+        do throws(HyperFreshError) {
+            // Which instance has the guest is written to the records of its hypervisors.
+            let locks = try lockHypervisors()
+            defer { for lock in locks { lock.release() } }
+            guard let recovery = try await recovery(from: state, journal) else { return .foreign }
+            let conclusion = await recovery.run()
+            return conclusion.final.map { record($0, in: journal, conclusion) } ?? conclusion
+        } catch {
+            return GuestRecovery.Conclusion(
+                outcome: .unknown, summary: ([error.message] + error.evidence).joined(separator: "; "),
+                remedy: error.remedy)
+        }
     }
 
-    private func recovery(from state: HandoffState, _ journal: JournalWriter) async -> GuestRecovery? {
+    private func lockHypervisors() throws(HyperFreshError) -> [HeldLock] {
+        let store = StackStore(stateDirectory: stateDirectory)
+        var locks: [HeldLock] = []
+        for name in hypervisors.sorted() { locks.append(try store.lock(name)) }
+        return locks
+    }
+
+    private func recovery(
+        from state: HandoffState, _ journal: JournalWriter
+    ) async throws(HyperFreshError) -> GuestRecovery? {
         if let facts { return await .ofProcesses(self, state: state, facts: facts, journal: journal) }
         let store = StackStore(stateDirectory: stateDirectory)
         if let containerFacts {
-            return await .ofContainers(self, state: state, facts: containerFacts, journal: journal, store: store)
+            return try await .ofContainers(self, state: state, facts: containerFacts, journal: journal, store: store)
         }
         guard let innerFacts else { return nil }
-        return await .ofHypervisors(self, state: state, facts: innerFacts, journal: journal, store: store)
+        return try await .ofHypervisors(self, state: state, facts: innerFacts, journal: journal, store: store)
     }
 
     private func record(

@@ -5,18 +5,42 @@ public import JSON
 public struct RecoverySummary: Sendable, JSONRepresentable {
     /// One report for each handoff that was unfinished.
     public let handoffs: [RecoveryReport]
-    /// What else was put in order, a sentence each: hypervisors that a refresh had left without guests.
+    /// What else was put in order, a sentence each: records that were made anew, hypervisors that a refresh had left without
+    /// guests.
     public let cleanUps: [String]
+    /// What could not be put in order, and was left as it is.
+    public let problems: [RecoveryProblem]
 
-    /// The worst of the handoffs': 0 settled; 6 an operator must look.
-    public var exitCode: Int32 { handoffs.map(\.exitCode).max() ?? 0 }
+    /// The worst of all: 0 settled; 6 an operator must look.
+    public var exitCode: Int32 {
+        problems.isEmpty ? handoffs.map(\.exitCode).max() ?? 0 : RefreshOutcome.unknown.exitCode
+    }
 
-    /// `items` with the handoffs, `clean_ups`.
+    /// `items` with the handoffs, `clean_ups`, `problems`.
     public var json: JSONValue {
         JSONSchema.document(
             type: "recovery",
-            ["items": .array(handoffs.map(\.json)), "clean_ups": .array(cleanUps.map(JSONValue.string))])
+            [
+                "items": .array(handoffs.map(\.json)), "clean_ups": .array(cleanUps.map(JSONValue.string)),
+                "problems": .array(problems.map(\.json)),
+            ])
     }
+}
+
+/// Something that recovery could not put in order.
+public struct RecoveryProblem: Sendable, JSONRepresentable {
+    /// What it is about, such as `the placement of alpha`.
+    public let subject: String
+    /// What is wrong, what runs, and what to do.
+    public let error: HyperFreshError
+
+    init(_ subject: String, _ error: HyperFreshError) {
+        self.subject = subject
+        self.error = error
+    }
+
+    /// `subject`, and the members of an error.
+    public var json: JSONValue { .object(error.members.merging(["subject": .string(subject)]) { $1 }) }
 }
 
 /// What became of an unfinished handoff.

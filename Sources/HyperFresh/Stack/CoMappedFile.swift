@@ -27,16 +27,34 @@ struct CoMappedFile: Sendable {
                 try Files.writeMapped(
                     block.bytes, to: file, at: Int(DAXInfoBlock.offset), mapped: headLength, name: path)
             } catch {
+                // Made a moment ago, by this process: nobody else has it.
                 unlink(path)
                 throw error
             }
         } catch {
+            if error.code == EEXIST { throw try alreadyThere(error) }
             throw HyperFreshError(
-                "\(content) (\(size >> 20) MiB) cannot be had in \(directory)", because: error,
-                remedy: error.code == EEXIST
-                    ? "Something of an earlier stack is left: end what uses it (`hyperfresh ps`), then remove \(path)."
-                    : "Make room there (df \(directory)), or name another folder in the stack file.")
+                "\(content) (\(size >> 20) MiB) cannot be made in \(directory)", because: error,
+                remedy: "Make room there (df \(directory)), or name another folder in the stack file.")
         }
+    }
+
+    /// Something has its name: whoever removes it while a process maps it loses the guest that the process runs.
+    private func alreadyThere(_ error: SystemError) throws(HyperFreshError) -> HyperFreshError {
+        let holders = try FileUse.holders(of: path)
+        guard holders.isEmpty else {
+            return HyperFreshError(
+                "\(content) is there already, and in use: \(path)",
+                guestState: "Who uses it runs on. Nothing was started.",
+                remedy:
+                    "Leave it there. `hyperfresh recover` finds hypervisors that are not on record; see what the others are: "
+                    + "ps -fp PID.",
+                evidence: holders.map { "in use by \($0)" }, exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        return HyperFreshError(
+            "\(content) is there already: \(path)", because: error,
+            remedy: "No process uses it. If the memory of a guest that has ended is not needed: rm \(path)",
+            exitCode: RefreshOutcome.blocked.exitCode)
     }
 
     /// Memory that is not there when somebody writes to it ends their QEMU (SIGBUS): so it is taken now.
@@ -61,13 +79,28 @@ struct CoMappedFile: Sendable {
         }
     }
 
-    func remove() { unlink(path) }
+    /// Removes the file, once that is earned: no process has it.
+    ///
+    /// - Parameter idle: Processes that map it still, but were asked and do not use it: QEMU cannot give up an NVDIMM.
+    /// - Throws: ``HyperFreshError`` with the processes that have it; it stays then.
+    func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) {
+        let holders = try FileUse.holders(of: path, butFor: idle)
+        guard holders.isEmpty else {
+            throw HyperFreshError(
+                "\(content) was not removed: it is in use", guestState: "Who uses it runs on.",
+                remedy: "See what it is (ps -fp PID). When it has ended: rm \(path)",
+                evidence: holders.map { "\(path) is in use by \($0)" }, exitCode: RefreshOutcome.incomplete.exitCode)
+        }
+        if !idle.isEmpty { empty() }
+        unlink(path)
+    }
 
-    /// Gives the memory back to this host, though somebody maps the file still.
+    /// Gives the memory back to this host, though processes that do not use it map the file still.
     ///
     /// Best effort: at the latest it is given back when they end.
-    func empty() {
+    private func empty() {
         guard let file = try? Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW) else { return }
+        // Where the file system knows no holes the memory is given back when the last process ends.
         try? Files.punchHole(Int64(headLength)..<Int64(size), in: file, name: path)
     }
 }

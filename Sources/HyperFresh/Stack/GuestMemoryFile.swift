@@ -1,5 +1,6 @@
 import Glibc
 import Hypervisors
+import Linux
 
 /// The file of this host that is a guest's memory, in every hypervisor that has it.
 struct GuestMemoryFile: Sendable {
@@ -22,9 +23,8 @@ struct GuestMemoryFile: Sendable {
     func create() throws(HyperFreshError) { try file.create(DAXInfoBlock(shape, identity: UniqueID())) }
     /// Whether it is as it was made.
     func verify() throws(HyperFreshError) { try file.verify() }
-    func remove() { file.remove() }
-    /// Gives the guest's memory back to this host, though hypervisors map the file still.
-    func empty() { file.empty() }
+    /// Removes it, unless a process other than those named has it.
+    func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) { try file.remove(butFor: idle) }
 
     /// Removes the folder, once it is empty.
     static func removeFolder(of stack: Stack) { rmdir(stack.hyperplexor.memoryDirectory) }

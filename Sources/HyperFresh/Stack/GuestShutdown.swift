@@ -39,8 +39,8 @@ struct GuestRemoval {
         } catch {
             throw HyperFreshError(error)
         }
-        seat.memoryFile.empty()
-        seat.memoryFile.remove()
+        // The hypervisor maps it, but has no QEMU that uses it any more.
+        try seat.memoryFile.remove(butFor: [seat.hypervisor.process.identity])
         unlink(seat.consoleLog)
     }
 }

@@ -51,14 +51,27 @@ struct HypervisorBoot {
             try store.keep(record)
             return try await renewed(hypervisor, record)
         } catch {
-            let evidence = Self.words(folder)
-            if let process, let handle = try? ProcessHandle(process) {
-                try? handle.signal(SIGKILL)
-                // In a task of its own: this one may have been cancelled.
-                _ = await Task { await handle.waitForExit(within: .seconds(20)) }.value
-            }
-            store.forget(spec.name, instance: id)
-            throw Self.failure(error, "\(spec.kind) \(spec.name)", evidence: evidence)
+            let failure = Self.failure(error, "\(spec.kind) \(spec.name)", evidence: Self.words(folder))
+            throw await undoing(id, process, after: failure)
+        }
+    }
+
+    /// Ends what this run has started, in which nobody is yet, and removes what it has made.
+    private func undoing(
+        _ id: String, _ process: ProcessIdentity?, after failure: HyperFreshError
+    ) async -> HyperFreshError {
+        // A process that cannot be held is gone: `forget` makes sure of that.
+        if let process, let handle = try? ProcessHandle(process) {
+            // Refused only when it is gone already, which the wait finds.
+            try? handle.signal(SIGKILL)
+            // In a task of its own: this one may have been cancelled.
+            _ = await Task { await handle.waitForExit(within: .seconds(20)) }.value
+        }
+        do throws(HyperFreshError) {
+            try store.forget(spec.name, instance: id)
+            return failure
+        } catch {
+            return failure.adding(evidence: [error.message])
         }
     }
 
@@ -72,6 +85,7 @@ struct HypervisorBoot {
                 id: id, hypervisor: spec.name, stack: stack.name, image: image.directory, process: identity,
                 started: WallClock.microseconds())
             record = new
+            // Without a record the process does not become a QEMU: `spawn` says so.
             return (try? store.keep(new)) != nil
         }
         guard let record else { throw HyperFreshError("no process was started", remedy: "Report this.") }
@@ -133,23 +147,31 @@ struct HypervisorBoot {
         "netlink_diag", "af_packet_diag", "nf_conntrack_netlink", "ip_tables",
     ]
 
-    /// What runs in it, by its own word.
+    /// What runs in it, by its own word; its clock is set by the way.
     private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
         var record = hypervisor.record
         let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let fraction = "\(1_000_000 + microseconds)".dropFirst()
         let modules = spec.kind == .os ? Self.containerModules : []
-        let words = try? await hypervisor.agent.run(
+        // Without it guests' clocks are off by up to a second.
+        _ = try? await hypervisor.agent.run(
             // Its clock was set from an RTC that counts whole seconds; guests' RTCs run on it.
             """
             date --set="@$1" >/dev/null
             [ -z "$2" ] || modprobe --all --quiet $2 </dev/null >/dev/null 2>&1 &
+            """, ["\(seconds).\(fraction)", modules.joined(separator: " ")], to: "set its clock")
+        if let versions = await Self.versions(of: hypervisor) { (record.kernel, record.qemu) = versions }
+        return record
+    }
+
+    /// The kernel's and QEMU's versions in a hypervisor; nil where it does not say: they are for showing only.
+    static func versions(of hypervisor: Hypervisor) async -> (kernel: String, qemu: String)? {
+        let words = try? await hypervisor.agent.run(
+            """
             uname -r
             qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'
-            """, ["\(seconds).\(fraction)", modules.joined(separator: " ")],
-            to: "set its clock and ask for its versions")
-        if let versions = Self.versions(in: words ?? "") { (record.kernel, record.qemu) = versions }
-        return record
+            """, to: "ask for its versions")
+        return versions(in: words ?? "")
     }
 
     /// The kernel's and QEMU's versions, a line each; nil where it says something else, which is not to be remembered.
@@ -181,6 +203,7 @@ struct HypervisorBoot {
     }
 
     private static func words(_ folder: InstanceFolder) -> [String] {
+        // Evidence for a failure, where there is any.
         let errors = (try? Files.readAll(folder.errorLog)) ?? []
         let lines = String(decoding: errors, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(6)
         let console = Hypervisor.consoleTail(folder)

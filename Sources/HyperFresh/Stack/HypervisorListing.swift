@@ -1,5 +1,6 @@
 import Hypervisors
 public import JSON
+import Journal
 import Linux
 import QMP
 
@@ -7,21 +8,23 @@ import QMP
 public struct HypervisorStatus: Sendable, JSONRepresentable {
     /// Its name.
     public let name: String
-    /// The stack that it belongs to.
+    /// The stack that it belongs to; `?` where that is not on record any more.
     public let stack: String
     /// Its running instances, the oldest first: one, two during a refresh, none when it died.
     public let instances: [InstanceReport]
     let kind: HypervisorKind
     /// Its guests, or the containers that are in it.
     public let guests: [InnerGuestStatus]
+    /// What cannot be relied on: damaged and lost records, files that are not ours; a sentence each.
+    public let problems: [String]
     /// What its tenants are, one of them: `guest` or `container`.
     public var tenant: String { kind.tenant }
 
-    /// `name`, `kind` (`hypervisor` or `os`), `stack`, `instances`, and `guests` or `containers`.
+    /// `name`, `kind` (`hypervisor` or `os`), `stack`, `instances`, `problems`, and `guests` or `containers`.
     public var json: JSONValue {
         [
             "name": .string(name), "kind": .string(kind.rawValue), "stack": .string(stack),
-            "instances": .array(instances.map(\.json)),
+            "instances": .array(instances.map(\.json)), "problems": .array(problems.map(JSONValue.string)),
             "\(kind.tenant)s": .array(guests.map(\.json)),
         ]
     }
@@ -37,7 +40,7 @@ public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
     ///
     /// Of a container: `running`, `frozen` (as before it is moved), `paused` (as it was restored), or the latter three.
     public let state: String
-    /// Its memory in bytes; of a container, the most that it may use.
+    /// Its memory in bytes; of a container, the most that it may use; 0 where its stack file is not on record any more.
     public let memory: UInt64
 
     /// `name`, `instance`, `state`, `memory`.
@@ -50,68 +53,155 @@ public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
     }
 }
 
-/// Looks at every hypervisor of this host.
+/// Looks at every hypervisor of this host: by its process, and by what it says; records only tell what should be there.
 struct HypervisorListing {
     let store: StackStore
 
     func all() async throws(HyperFreshError) -> [HypervisorStatus] {
         try store.verify()
         var all: [HypervisorStatus] = []
-        for name in store.stackNames() {
-            let stack = try store.stack(name)
-            for spec in stack.hypervisors { all.append(await look(at: spec, of: stack)) }
+        var names = Set(try store.hypervisorNames()).union(try store.processes().map(\.hypervisor))
+        for name in try store.stackNames() {
+            guard let record = store.stackRecord(name).shown else { continue }
+            let stack = try record.parse(at: "the record of stack \(name)")
+            for spec in stack.hypervisors {
+                names.remove(spec.name)
+                all.append(try await look(at: spec, of: stack))
+            }
         }
+        for name in names.sorted() { all.append(try await lookAtOrphan(name)) }
         return all
     }
 
-    private func look(at spec: HypervisorSpec, of stack: Stack) async -> HypervisorStatus {
-        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
-        let placement = store.placement(of: spec.name)
-        // The monitors serve one client: whoever refreshes has them.
-        let lock = try? store.lock(spec.name)
-        defer { lock?.release() }
-        var reached: [String: Hypervisor] = [:]
-        if lock != nil {
-            for record in alive where placement.values.contains(record.id) {
-                let folder = store.folder(spec.name, record.id)
-                reached[record.id] = try? await Hypervisor.reach(record, in: folder, within: .seconds(2))
+    /// A hypervisor whose stack is not on record any more: it is described by the copy that it has, if that is whole.
+    private func lookAtOrphan(_ name: String) async throws(HyperFreshError) -> HypervisorStatus {
+        let problem = "no stack on record has it"
+        if let copy = store.stackCopy(of: name).shown {
+            let stack = try copy.parse(at: "the copy of \(name)")
+            if let spec = stack.hypervisors.first(where: { $0.name == name }) {
+                let damage = store.stackRecord(stack.name).damage?.description
+                return try await look(at: spec, of: stack, problems: [damage ?? problem])
             }
         }
-        defer { for hypervisor in reached.values { hypervisor.close() } }
+        let survey = try store.survey(name)
+        let records = survey.running.compactMap { $0.record(stack: "?") }
+        return HypervisorStatus(
+            name: name, stack: "?", instances: records.map(InstanceReport.init), kind: .hypervisor,
+            guests: await strangers(in: records, of: survey, known: []), problems: [problem] + Self.problems(survey))
+    }
+
+    private static func problems(_ survey: HypervisorSurvey) -> [String] {
+        survey.damage.map(\.description) + survey.oddities.map { "\(survey.folder)/\($0) is not hyperfresh's" }
+    }
+
+    private func look(
+        at spec: HypervisorSpec, of stack: Stack, problems: [String] = []
+    ) async throws(HyperFreshError) -> HypervisorStatus {
+        let survey = try store.survey(spec.name)
+        let alive = survey.running.compactMap { $0.record(stack: stack.name) }
+        // The monitors serve one client: whoever refreshes has them. A hypervisor without a folder has no lock.
+        var problems = problems
+        var (lock, isBusy): (HeldLock?, Bool) = (nil, false)
+        do throws(HyperFreshError) {
+            if Files.exists(survey.folder) {
+                lock = try store.tryLock(spec.name)
+                isBusy = lock == nil
+            }
+        } catch {
+            problems += [error.message] + error.evidence
+        }
+        defer { lock?.release() }
+        let seen = isBusy ? [] : await look(into: alive, of: survey)
+        defer { for instance in seen { instance.hypervisor.close() } }
         func status(
-            _ name: String, memory: UInt64, _ state: (Hypervisor?) async -> String
+            _ name: String, memory: UInt64, isThere: (Tenants) -> Bool, _ state: (Hypervisor) async -> String
         ) async -> InnerGuestStatus {
-            let instance = placement[name]
-            let isAlive = alive.contains { $0.id == instance }
+            // Where it is, by the word of the instances; what is on record where none of them has it.
+            let there = seen.filter { $0.tenants.map(isThere) == true }
+            let placed = survey.shownPlacement[name]
+            let home = there.first { $0.hypervisor.record.id == placed } ?? there.first
+            let instance = home?.hypervisor.record.id ?? placed
+            let asked = seen.first { $0.hypervisor.record.id == instance }
             let word =
-                if instance == nil { "stopped" } else if !isAlive { "lost" } else if lock == nil { "refreshing" } else {
-                    await state(instance.flatMap { reached[$0] })
+                if let home { await state(home.hypervisor) } else if instance == nil {
+                    isBusy || seen.count == alive.count && seen.allSatisfy { $0.tenants != nil } ? "stopped" : "unknown"
+                } else if !alive.contains(where: { $0.id == instance }) { "lost" } else if isBusy {
+                    "refreshing"
+                } else {
+                    asked?.tenants == nil ? "unknown" : "stopped"
                 }
             return InnerGuestStatus(name: name, instance: instance, state: word, memory: memory)
         }
         var guests: [InnerGuestStatus] = []
         for guest in spec.guests {
-            guests.append(await status(guest.name, memory: guest.memory) { await state(of: guest, in: $0, stack) })
-        }
-        for container in spec.kind == .os ? store.containers(of: spec, in: stack) : [] {
             guests.append(
-                await status(container.name, memory: container.memory) { await state(of: container, in: $0, stack) })
+                await status(guest.name, memory: guest.memory, isThere: { $0.guests.contains(guest.name) }) {
+                    await state(of: guest, in: $0, stack)
+                })
         }
+        for container in spec.kind == .os ? shownContainers(of: spec, in: stack, seen) : [] {
+            guests.append(
+                await status(
+                    container.name, memory: container.memory, isThere: { $0.containers.contains(container.name) }
+                ) { await ContainerSeat(stack: stack, container: container, hypervisor: $0).state() })
+        }
+        guests += Self.strangers(in: seen, known: Set(spec.guests.map(\.name) + stack.containers.map(\.name)))
         return HypervisorStatus(
             name: spec.name, stack: stack.name, instances: alive.map(InstanceReport.init), kind: spec.kind,
-            guests: guests)
+            guests: guests, problems: problems + Self.problems(survey))
     }
 
-    private func state(of container: ContainerSpec, in hypervisor: Hypervisor?, _ stack: Stack) async -> String {
-        guard let hypervisor else { return "unknown" }
-        return await ContainerSeat(stack: stack, container: container, hypervisor: hypervisor).state()
+    /// An instance that was reached, and what is active in it; nil when it does not say.
+    private struct Seen {
+        let hypervisor: Hypervisor
+        let tenants: Tenants?
     }
 
-    private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor?, _ stack: Stack) async -> String {
-        guard let hypervisor else { return "unknown" }
+    private func look(into records: [InstanceRecord], of survey: HypervisorSurvey) async -> [Seen] {
+        var seen: [Seen] = []
+        for record in records {
+            let folder = store.folder(survey.name, record.id)
+            // What cannot be reached is shown as unknown.
+            guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else {
+                continue
+            }
+            seen.append(
+                Seen(hypervisor: hypervisor, tenants: try? await hypervisor.agent.tenants(within: .seconds(10))))
+        }
+        return seen
+    }
+
+    /// Guests and containers that run, and of which no stack file on record knows.
+    private static func strangers(in seen: [Seen], known: Set<String>) -> [InnerGuestStatus] {
+        seen.flatMap { instance in
+            let names = (instance.tenants?.guests ?? []).union(instance.tenants?.containers ?? []).subtracting(known)
+            return names.sorted().map {
+                InnerGuestStatus(name: $0, instance: instance.hypervisor.record.id, state: "active", memory: 0)
+            }
+        }
+    }
+
+    private func strangers(
+        in records: [InstanceRecord], of survey: HypervisorSurvey, known: Set<String>
+    ) async -> [InnerGuestStatus] {
+        let seen = await look(into: records, of: survey)
+        defer { for instance in seen { instance.hypervisor.close() } }
+        return Self.strangers(in: seen, known: known)
+    }
+
+    /// The containers to be shown with an OS VM: those that are in it, and those that belong to it and are nowhere.
+    private func shownContainers(of spec: HypervisorSpec, in stack: Stack, _ seen: [Seen]) -> [ContainerSpec] {
+        let active = seen.reduce(into: Set<String>()) { $0.formUnion($1.tenants?.containers ?? []) }
+        // Where a placement cannot be read, what the instances say is all there is.
+        guard let placed = try? store.containers(of: spec, in: stack) else {
+            return stack.containers.filter { active.contains($0.name) }
+        }
+        let names = active.union(placed.map(\.name))
+        return stack.containers.filter { names.contains($0.name) }
+    }
+
+    private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor, _ stack: Stack) async -> String {
         let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
-        guard let isActive = try? await seat.unit.isActive(by: hypervisor.agent) else { return "unknown" }
-        guard isActive else { return "stopped" }
         guard let client = try? await seat.connect() else { return "unknown" }
         defer { client.close() }
         return (try? await client.execute(QueryStatus()).state.rawValue) ?? "unknown"

@@ -8,17 +8,20 @@ struct StackDown {
     let name: String
     let store: StackStore
     /// How long a guest may take to shut itself down after the power button, a container after SIGTERM; then it is ended.
+    ///
+    /// Zero ends everything at once, and asks nobody.
     let grace: Duration
     let tell: @Sendable (StackProgress) -> Void
 
     func run() async throws(HyperFreshError) {
+        try store.verify()
         let stack = try store.stack(name)
         for spec in stack.hypervisors {
             let lock = try store.lock(spec.name)
             defer { lock.release() }
             try await takeDown(spec, stack)
         }
-        for container in stack.containers { ContainerStoreFile(container, in: stack).remove() }
+        for container in stack.containers { try ContainerStoreFile(container, in: stack).remove() }
         GuestMemoryFile.removeFolder(of: stack)
         ContainerStoreFile.removeFolder(of: stack)
         store.forget(stack: stack.name)
@@ -28,48 +31,102 @@ struct StackDown {
     func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
         let begin = ContinuousClock.now
         tell(.step("\(spec.kind) \(spec.name) goes down"))
-        for record in store.instances(of: spec.name) where record.process.isAlive {
-            if grace > .zero { await shutDownTenants(of: record, spec, stack) }
-            try await end(record, spec)
+        let survey = try store.survey(spec.name)
+        // By their processes: an instance whose record is damaged runs all the same.
+        let records = try survey.running.map { instance throws(HyperFreshError) in
+            try proven(instance, of: spec, stack)
         }
-        for guest in spec.guests { GuestMemoryFile(guest, in: stack).remove() }
-        // Its own, and what was relocated to it; not what is in another by now.
-        for container in store.containers(of: spec, in: stack) { ContainerStoreFile(container, in: stack).remove() }
-        store.forget(hypervisor: spec.name)
+        if grace > .zero {
+            for record in records { try await shutDownTenants(of: record, spec, stack) }
+        }
+        for record in records { try await end(record, spec) }
+        for guest in spec.guests { try GuestMemoryFile(guest, in: stack).remove() }
+        for container in spec.containers { try removeStore(of: container, stack) }
+        try store.forget(hypervisor: spec.name)
         tell(.done("\(spec.kind) \(spec.name) goes down", milliseconds: (.now - begin).milliseconds))
     }
 
-    /// Best effort: what does not answer is ended with its hypervisor.
-    private func shutDownTenants(of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack) async {
-        let folder = store.folder(spec.name, record.id)
-        guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else { return }
+    /// An instance of which the process itself says that it is one: nothing is ended on the word of a record.
+    private func proven(
+        _ instance: HypervisorSurvey.Instance, of spec: HypervisorSpec, _ stack: Stack
+    ) throws(HyperFreshError) -> InstanceRecord {
+        if instance.found != nil, let record = instance.record(stack: stack.name) { return record }
+        throw HyperFreshError(
+            "the process on record as instance \(instance.id) of \(spec.kind) \(spec.name) is none",
+            guestState: "It was not ended.",
+            remedy:
+                "See what it is (ps -fp PID). If it is not \(spec.name): rm \(store.folder(spec.name, instance.id).record)",
+            evidence: instance.process.map { ["pid \($0.pid)"] } ?? [], exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
+    /// Leaves the store of a container that was relocated, and is in another OS VM by now.
+    private func removeStore(of container: ContainerSpec, _ stack: Stack) throws(HyperFreshError) {
+        let file = ContainerStoreFile(container, in: stack)
+        if try FileUse.holders(of: file.path).isEmpty { try file.remove() }
+    }
+
+    /// Shuts down all that is active in an instance, by its own word.
+    ///
+    /// - Throws: ``HyperFreshError`` with status 6 when it does not answer, or has something that the stack does not know.
+    private func shutDownTenants(
+        of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack
+    ) async throws(HyperFreshError) {
+        let (hypervisor, tenants) = try await ask(record, spec)
         defer { hypervisor.close() }
-        let placement = store.placement(of: spec.name)
-        let guests = spec.guests.filter { placement[$0.name] == record.id }
+        let known = Set(spec.guests.map(\.name) + stack.containers.map(\.name))
+        let unknown = tenants.words(butFor: known)
+        guard unknown.isEmpty else {
+            throw refusal(
+                "\(spec.kind) \(spec.name) was not ended: something is in it that its stack file does not name", unknown
+            )
+        }
         await withTaskGroup(of: Void.self) { group in
-            for guest in guests {
+            for guest in spec.guests where tenants.guests.contains(guest.name) {
                 let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
                 group.addTask { await GuestShutdown(seat: seat, grace: grace).run() }
             }
-            for container in stack.containers where placement[container.name] == record.id {
+            for container in stack.containers where tenants.containers.contains(container.name) {
                 let seat = ContainerSeat(stack: stack, container: container, hypervisor: hypervisor)
+                // Whoever does not end in time is ended with the OS VM.
                 group.addTask { try? await seat.stop(grace: grace) }
             }
         }
     }
 
+    private func ask(
+        _ record: InstanceRecord, _ spec: HypervisorSpec
+    ) async throws(HyperFreshError) -> (Hypervisor, Tenants) {
+        let folder = store.folder(spec.name, record.id)
+        do throws(HypervisorError) {
+            let hypervisor = try await Hypervisor.reach(record, in: folder)
+            do throws(HypervisorError) { return (hypervisor, try await hypervisor.agent.tenants()) } catch {
+                hypervisor.close()
+                throw error
+            }
+        } catch {
+            throw refusal(
+                "\(spec.kind) \(spec.name) (instance \(record.id)) was not ended: it does not say what is in it",
+                [error.message] + error.evidence)
+        }
+    }
+
+    private func refusal(_ message: String, _ evidence: [String]) -> HyperFreshError {
+        HyperFreshError(
+            message, guestState: "What is in it runs on.",
+            remedy: "`hyperfresh down --now \(name)` ends it with all that is in it, as if the power had failed.",
+            evidence: evidence, exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
     private func end(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
         do throws(SystemError) {
             let handle = try ProcessHandle(record.process)
+            // Refused only when it is gone already, which the wait finds.
             try? handle.signal(9)
             if await handle.waitForExit(within: .seconds(20)) { return }
         } catch {
             // It ended by itself meanwhile.
             if !record.process.isAlive { return }
         }
-        throw HyperFreshError(
-            "\(spec.kind) \(spec.name) (pid \(record.process.pid)) does not end",
-            remedy: "End it, then run the same again.",
-            exitCode: RefreshOutcome.incomplete.exitCode)
+        throw InstanceEnd.survived(record)
     }
 }

@@ -6,9 +6,9 @@ extension StackStore {
     /// The stack file says where it is started first; it may have been relocated since.
     func place(
         ofContainer name: String, in stack: Stack
-    ) -> (system: HypervisorSpec, instance: String)? {
+    ) throws(HyperFreshError) -> (system: HypervisorSpec, instance: String)? {
         for system in stack.systems {
-            if let instance = placement(of: system.name)[name] { return (system, instance) }
+            if let instance = try survey(system.name).records().placement[name] { return (system, instance) }
         }
         return nil
     }
@@ -16,11 +16,15 @@ extension StackStore {
     /// The containers that are in an OS VM, or are to be started there: its own, but for those that were relocated away.
     ///
     /// In the stack file's order.
-    func containers(of system: HypervisorSpec, in stack: Stack) -> [ContainerSpec] {
+    ///
+    /// - Throws: ``HyperFreshError`` when the placement of an OS VM cannot be relied on.
+    func containers(of system: HypervisorSpec, in stack: Stack) throws(HyperFreshError) -> [ContainerSpec] {
         let own = Set(system.containers.map(\.name))
-        return stack.containers.filter { container in
-            let place = place(ofContainer: container.name, in: stack)
-            return place.map { $0.system.name == system.name } ?? own.contains(container.name)
+        var all: [ContainerSpec] = []
+        for container in stack.containers {
+            let place = try place(ofContainer: container.name, in: stack)
+            if place.map({ $0.system.name == system.name }) ?? own.contains(container.name) { all.append(container) }
         }
+        return all
     }
 }

@@ -1,54 +1,81 @@
 import Glibc
 import Hypervisors
 import JSON
+import Journal
 import Linux
 import Synchronization
 
-/// What is remembered of stacks that are up: under the state folder, gone with the host.
+/// What is on record of stacks that are up: under the state folder, gone with the host.
 ///
 /// ```
-/// stacks/STACK.yaml STACK.origin       the stack file as it was at `up`, and the folder it came from
+/// stacks/STACK                         the stack file as it was at `up`, and the folder it came from
 /// hypervisors/H/lock                   held while somebody changes H
+/// hypervisors/H/stack                  a copy of its stack's record
 /// hypervisors/H/placement.json         which instance of H has which guest
-/// hypervisors/H/ID/                    one running instance (InstanceFolder)
+/// hypervisors/H/ID/                    one instance (InstanceFolder), with its record, instance.json
 /// ```
+///
+/// Records are a cache of what runs: each is there, absent or damaged (``RecordFile``), and whoever acts tells these apart.
 struct StackStore: Sendable {
     let stateDirectory: String
+
+    private var stacks: String { "\(stateDirectory)/stacks" }
+    private var hypervisors: String { "\(stateDirectory)/hypervisors" }
+
+    // MARK: Folders
 
     /// Makes sure that what stands here was written by us: it says which processes are ended, and where monitors are.
     ///
     /// A folder that is not there yet is no harm.
     func verify() throws(HyperFreshError) {
-        do throws(SystemError) { try verify("") } catch {
+        do throws(SystemError) { try verify(stateDirectory) } catch {
             throw HyperFreshError(
                 "the state folder is not this user's alone", because: error,
-                remedy: "Remove \(stateDirectory) if you do not know it, or name another folder with --state-dir.")
+                remedy:
+                    "If it is hyperfresh's: chmod 700 \(stateDirectory). Otherwise name another folder with --state-dir.",
+                exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
-    /// Holds every folder from the state folder down to one in it to be ours.
-    private func verify(_ path: String) throws(SystemError) {
-        var folder = stateDirectory
+    /// Holds every folder from the state folder down to this one to be ours, as far as they are there.
+    private func verify(_ folder: String) throws(SystemError) {
         do throws(SystemError) {
-            try Files.verifyDirectory(folder)
-            for part in path.split(separator: "/") {
-                folder += "/\(part)"
-                try Files.verifyDirectory(folder)
+            var path = stateDirectory
+            try Files.verifyDirectory(path)
+            for part in folder.dropFirst(stateDirectory.count).split(separator: "/") {
+                path += "/\(part)"
+                try Files.verifyDirectory(path)
             }
         } catch {
             if error.code != ENOENT { throw error }
         }
     }
 
-    /// A file of ours; no link.
-    private func read(_ path: String) throws(SystemError) -> [UInt8] {
-        let parts = path.dropFirst(stateDirectory.count).split(separator: "/").dropLast()
-        try verify(parts.joined(separator: "/"))
-        return try AppendFile.open(path, forReading: true).readAll(limit: 16 << 20)
+    /// A record of ours, in a folder of ours.
+    private func read(_ file: RecordFile) -> RecordReading<[String: JSONValue]> {
+        do throws(SystemError) { try verify(Self.folder(of: file.path)) } catch {
+            return .damaged(RecordDamage(path: file.path, reason: "\(error)"))
+        }
+        return file.read()
     }
 
-    private var stacks: String { "\(stateDirectory)/stacks" }
-    private var hypervisors: String { "\(stateDirectory)/hypervisors" }
+    private static func folder(of path: String) -> String {
+        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+    }
+
+    /// The names in a folder of ours; none where it is not there.
+    private func names(in folder: String) throws(HyperFreshError) -> [String] {
+        do throws(SystemError) {
+            try verify(folder)
+            return try ProcFS.names(inFolder: folder).sorted()
+        } catch {
+            if error.code == ENOENT { return [] }
+            throw HyperFreshError(
+                "what is on record in \(folder) cannot be read", because: error,
+                remedy: "It has to be a folder of this user alone: ls -ld \(folder).",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+    }
 
     // MARK: Stacks
 
@@ -56,41 +83,147 @@ struct StackStore: Sendable {
     func keep(_ text: [UInt8], of stack: Stack) throws(SystemError) {
         try Files.createDirectory(stateDirectory)
         try Files.createDirectory(stacks)
-        try Files.replaceAtomically("\(stacks)/\(stack.name).origin", bytes: Array(stack.directory.utf8))
-        try Files.replaceAtomically("\(stacks)/\(stack.name).yaml", bytes: text)
+        try stackFile(stack.name).write(StackRecord(stack, text).members)
     }
 
-    func forget(stack: String) {
-        unlink("\(stacks)/\(stack).yaml")
-        unlink("\(stacks)/\(stack).origin")
+    /// Remembers in a hypervisor's own folder which stack it belongs to: `recover` makes the stack's record anew from it.
+    func keepCopy(_ text: [UInt8], of stack: Stack, with hypervisor: String) throws(SystemError) {
+        try createFolder(of: hypervisor)
+        try copyFile(hypervisor).write(StackRecord(stack, text).members)
     }
 
-    /// The names of the stacks that are up.
-    func stackNames() -> [String] {
-        Self.names(in: stacks).filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) }.sorted()
+    func forget(stack: String) { unlink(stackFile(stack).path) }
+
+    /// The names of the stacks on record, whether or not their records can be read.
+    func stackNames() throws(HyperFreshError) -> [String] {
+        // What is being written has a temporary name with a dot.
+        try names(in: stacks).filter { !$0.contains(".") }
+    }
+
+    /// The record of a stack.
+    func stackRecord(_ name: String) -> RecordReading<StackRecord> {
+        let file = stackFile(name)
+        return read(file).reading(at: file.path, StackRecord.init).reading(at: file.path) {
+            $0.name == name ? $0 : nil
+        }
+    }
+
+    /// The copy of its stack's record that a hypervisor has.
+    func stackCopy(of hypervisor: String) -> RecordReading<StackRecord> {
+        let file = copyFile(hypervisor)
+        return read(file).reading(at: file.path, StackRecord.init)
+    }
+
+    /// Puts a copy back in the place of the record that was lost.
+    func restore(_ record: StackRecord) throws(SystemError) {
+        try Files.createDirectory(stacks)
+        try stackFile(record.name).write(record.members)
     }
 
     /// A stack as it was at `up`.
     func stack(_ name: String) throws(HyperFreshError) -> Stack {
-        let path = "\(stacks)/\(name).yaml"
-        do {
-            let origin = String(decoding: try read("\(stacks)/\(name).origin"), as: UTF8.self)
-            return try StackFile.parse(try read(path), path: path, directory: origin)
-        } catch {
+        switch stackRecord(name) {
+        case .present(let record): return try record.parse(at: stackFile(name).path)
+        case .damaged(let damage): throw .damaged([damage], of: "stack \(name)")
+        case .absent:
+            // A hypervisor that belongs to it tells a lost record from one that never was.
+            for hypervisor in try hypervisorNames() where stackCopy(of: hypervisor).shown?.name == name {
+                throw .damaged([RecordDamage(path: stackFile(name).path, reason: "it is missing")], of: "stack \(name)")
+            }
             throw HyperFreshError(
-                "the stack \(name) cannot be read", because: error, remedy: "`hyperfresh ps` shows what is up.")
+                "no stack \(name) is up", remedy: "`hyperfresh ps` shows what is.", exitCode: HyperFreshError.usage)
         }
     }
 
     /// The stack with a hypervisor of this name.
+    ///
+    /// - Throws: ``HyperFreshError``: 64 when there is none; 3 when a record that may be its stack's is damaged or lost.
     func stack(of hypervisor: String) throws(HyperFreshError) -> (Stack, HypervisorSpec) {
-        for name in stackNames() {
-            let stack = try stack(name)
-            if let spec = stack.hypervisors.first(where: { $0.name == hypervisor }) { return (stack, spec) }
+        var (found, damage) = try search { stack in
+            stack.hypervisors.first { $0.name == hypervisor }.map { (stack, $0) }
         }
-        throw HyperFreshError(
-            "there is no hypervisor \(hypervisor)", remedy: "`hyperfresh ps` shows those of this host.",
-            exitCode: HyperFreshError.usage)
+        if let found { return found }
+        let survey = try survey(hypervisor)
+        guard try hypervisorNames().contains(hypervisor) || !survey.running.isEmpty else {
+            throw HyperFreshError(
+                "there is no hypervisor \(hypervisor)", remedy: "`hyperfresh ps` shows those of this host.",
+                evidence: damage.map(\.description), exitCode: HyperFreshError.usage)
+        }
+        if damage.isEmpty { damage = [RecordDamage(path: stacks, reason: "no stack on record has it")] }
+        throw .damaged(damage, of: "the stack of hypervisor \(hypervisor)")
+    }
+
+    /// Looks for something in the stacks on record.
+    ///
+    /// - Parameter pick: Takes it out of a stack; nil where that does not have it.
+    /// - Returns: The first that is found; and the records that cannot be relied on, which may have it.
+    /// - Throws: ``HyperFreshError`` when the stacks on record cannot be listed.
+    func search<T>(_ pick: (Stack) -> T?) throws(HyperFreshError) -> (found: T?, damage: [RecordDamage]) {
+        var damage: [RecordDamage] = []
+        for name in try stackNames() {
+            switch stackRecord(name) {
+            case .present(let record):
+                if let found = pick(try record.parse(at: stackFile(name).path)) { return (found, damage) }
+            case .damaged(let one): damage.append(one)
+            case .absent: continue
+            }
+        }
+        return (nil, damage)
+    }
+
+    private func stackFile(_ name: String) -> RecordFile { RecordFile("\(stacks)/\(name)", subject: "stack \(name)") }
+    private func copyFile(_ hypervisor: String) -> RecordFile {
+        RecordFile("\(hypervisors)/\(hypervisor)/stack", subject: "stack of \(hypervisor)")
+    }
+
+    // MARK: Hypervisors
+
+    /// The names of the hypervisors and OS VMs that have a folder.
+    func hypervisorNames() throws(HyperFreshError) -> [String] { try names(in: hypervisors) }
+
+    /// Looks at a hypervisor: what runs of it, and what is on record.
+    func survey(_ hypervisor: String) throws(HyperFreshError) -> HypervisorSurvey {
+        let processes = try processes().filter { $0.hypervisor == hypervisor }
+        let entries = try names(in: "\(hypervisors)/\(hypervisor)")
+        let ids = Set(entries.filter(InstanceFolder.isID)).union(processes.map(\.id)).sorted()
+        let placement = placementFile(hypervisor)
+        return HypervisorSurvey(
+            name: hypervisor, folder: "\(hypervisors)/\(hypervisor)",
+            instances: ids.map { id in
+                HypervisorSurvey.Instance(
+                    id: id, found: processes.first { $0.id == id }, reading: instanceRecord(hypervisor, id))
+            },
+            placement: read(placement).reading(at: placement.path, Self.placement),
+            oddities: entries.filter { !InstanceFolder.isID($0) && !Self.isOurs($0) })
+    }
+
+    /// An instance, if it runs: what is on record of it, or what its process tells.
+    func running(_ instance: String, of hypervisor: String) throws(HyperFreshError) -> InstanceRecord? {
+        let survey = try survey(hypervisor)
+        return survey.running.first { $0.id == instance }?.record(stack: stackCopy(of: hypervisor).shown?.name ?? "?")
+    }
+
+    /// Every instance of this state folder that runs, whatever is on record.
+    func processes() throws(HyperFreshError) -> [InstanceProcess] {
+        do throws(SystemError) { return try InstanceProcess.all(in: stateDirectory) } catch {
+            throw HyperFreshError(
+                "it cannot be said which hypervisors run", because: error, remedy: "Is /proc mounted?",
+                exitCode: RefreshOutcome.unknown.exitCode)
+        }
+    }
+
+    /// The QEMUs of a stack's hypervisors and OS VMs that run and are on record.
+    ///
+    /// - Throws: ``HyperFreshError`` when a record cannot be relied on.
+    func processes(of stack: Stack) throws(HyperFreshError) -> Set<ProcessIdentity> {
+        var processes: Set<ProcessIdentity> = []
+        for spec in stack.hypervisors { processes.formUnion(try survey(spec.name).records().alive.map(\.process)) }
+        return processes
+    }
+
+    /// The names that stand in a hypervisor's folder beside its instances; those of temporary files among them.
+    private static func isOurs(_ name: String) -> Bool {
+        ["lock", "stack", "placement.json"].contains(name) || name.hasSuffix(".console.log") || name.contains(".tmp-")
     }
 
     // MARK: Instances
@@ -99,9 +232,13 @@ struct StackStore: Sendable {
         InstanceFolder("\(hypervisors)/\(hypervisor)/\(instance)")
     }
 
-    /// Makes the folder of a new instance.
+    /// Makes the folder of a new instance; the hypervisor's first one comes with an empty placement.
     func createInstance(of hypervisor: String) throws(SystemError) -> (id: String, folder: InstanceFolder) {
         try createFolder(of: hypervisor)
+        // From here on a placement that is not there was lost.
+        if case .absent = read(placementFile(hypervisor)), try !hasInstances(hypervisor) {
+            try placementFile(hypervisor).write(Self.members(of: [:]))
+        }
         while true {
             let digits = String(UInt16.random(in: .min ... .max), radix: 16)
             let id = String(repeating: "0", count: 4 - digits.count) + digits
@@ -112,26 +249,37 @@ struct StackStore: Sendable {
         }
     }
 
-    func keep(_ record: InstanceRecord) throws(SystemError) {
-        let folder = folder(record.hypervisor, record.id)
-        try Files.replaceAtomically(folder.record, bytes: Array(record.json.encoded().utf8))
+    private func hasInstances(_ hypervisor: String) throws(SystemError) -> Bool {
+        try ProcFS.names(inFolder: "\(hypervisors)/\(hypervisor)").contains(where: InstanceFolder.isID)
     }
 
-    /// The instances on record, dead or alive, the oldest first.
-    func instances(of hypervisor: String) -> [InstanceRecord] {
-        Self.names(in: "\(hypervisors)/\(hypervisor)").compactMap { id in
-            guard let bytes = try? read(folder(hypervisor, id).record),
-                let json = try? JSONValue(parsing: bytes)
-            else { return nil }
-            // Its paths follow from its names: they have to be those of the place where it stands.
-            return InstanceRecord(json: json).flatMap { $0.id == id && $0.hypervisor == hypervisor ? $0 : nil }
-        }.sorted { $0.started < $1.started }
+    func keep(_ record: InstanceRecord) throws(SystemError) {
+        try instanceFile(record.hypervisor, record.id).write(record.members)
+    }
+
+    private func instanceRecord(_ hypervisor: String, _ id: String) -> RecordReading<InstanceRecord> {
+        let file = instanceFile(hypervisor, id)
+        // Its paths follow from its names: they have to be those of the place where it stands.
+        return read(file).reading(at: file.path, InstanceRecord.init).reading(at: file.path) {
+            $0.id == id && $0.hypervisor == hypervisor ? $0 : nil
+        }
+    }
+
+    private func instanceFile(_ hypervisor: String, _ id: String) -> RecordFile {
+        RecordFile(folder(hypervisor, id).record, subject: "instance \(hypervisor)-\(id)")
     }
 
     /// Removes what an instance that is gone has left.
-    func forget(_ hypervisor: String, instance: String) {
+    ///
+    /// - Throws: ``HyperFreshError`` when it runs: then nothing is removed.
+    func forget(_ hypervisor: String, instance: String) throws(HyperFreshError) {
+        if let running = try processes().first(where: { $0.hypervisor == hypervisor && $0.id == instance }) {
+            throw HyperFreshError(
+                "instance \(instance) of \(hypervisor) runs (pid \(running.process.pid)): its records stay",
+                remedy: "Run `hyperfresh recover`: it asks what is in it.", exitCode: RefreshOutcome.unknown.exitCode)
+        }
         let place = folder(hypervisor, instance)
-        let names = Self.names(in: place.path)
+        let names = try names(in: place.path)
         ShareServer.endAll(of: place, files: names)
         for name in names { unlink("\(place.path)/\(name)") }
         rmdir(place.path)
@@ -139,79 +287,95 @@ struct StackStore: Sendable {
 
     // MARK: Placement
 
-    /// Which instance has which guest.
-    func placement(of hypervisor: String) -> [String: String] {
-        guard let bytes = try? read(placementFile(hypervisor)), let json = try? JSONValue(parsing: bytes)
-        else { return [:] }
-        return Self.placement(in: json)
+    /// Guests with instances; nil where it holds anything else.
+    static func placement(in members: [String: JSONValue]) -> [String: String]? {
+        guard let guests = members["guests"]?.object else { return nil }
+        let placement = guests.compactMapValues(\.string)
+        return placement.count == guests.count && placement.values.allSatisfy(InstanceFolder.isID) ? placement : nil
     }
 
-    /// Guests with instances, as far as it can be read.
-    static func placement(in json: JSONValue) -> [String: String] {
-        (json["guests"]?.object ?? [:]).compactMapValues(\.string)
+    private static func members(of placement: [String: String]) -> [String: JSONValue] {
+        ["guests": .object(placement.mapValues(JSONValue.string))]
     }
 
-    /// Remembers that an instance has a guest.
+    /// Remembers that an instance has a guest; nil that none has.
     ///
-    /// Only whoever holds the hypervisor's lock, or recovers one of its handoffs, may.
-    func place(_ guest: String, on instance: String?, of hypervisor: String) throws(SystemError) {
-        try Self.placing.withLock { _ throws(SystemError) in
-            var guests = placement(of: hypervisor)
-            guests[guest] = instance
-            let json: JSONValue = ["version": 1, "guests": .object(guests.mapValues(JSONValue.string))]
-            try Files.replaceAtomically(placementFile(hypervisor), bytes: Array(json.encoded().utf8))
+    /// Only whoever holds the hypervisor's lock may. A placement that cannot be read is not written back: the other guests'
+    /// places would be lost.
+    func place(_ guest: String, on instance: String?, of hypervisor: String) throws(HyperFreshError) {
+        let file = placementFile(hypervisor)
+        try Self.placing.withLock { _ throws(HyperFreshError) in
+            switch read(file).reading(at: file.path, Self.placement) {
+            case .present(var placement):
+                placement[guest] = instance
+                try write(placement, of: hypervisor)
+            case .absent:
+                throw .damaged([RecordDamage(path: file.path, reason: "it is missing")], of: "hypervisor \(hypervisor)")
+            case .damaged(let damage): throw .damaged([damage], of: "hypervisor \(hypervisor)")
+            }
+        }
+    }
+
+    /// Replaces the whole placement by what was found to run.
+    func rebuild(_ placement: [String: String], of hypervisor: String) throws(HyperFreshError) {
+        try Self.placing.withLock { _ throws(HyperFreshError) in try write(placement, of: hypervisor) }
+    }
+
+    private func write(_ placement: [String: String], of hypervisor: String) throws(HyperFreshError) {
+        do throws(SystemError) { try placementFile(hypervisor).write(Self.members(of: placement)) } catch {
+            throw HyperFreshError(
+                "it could not be recorded which instance of \(hypervisor) has which guest", because: error,
+                remedy: "Make room in \(stateDirectory), then run `hyperfresh recover`.")
         }
     }
 
     private static let placing = Mutex(())
 
-    private func placementFile(_ hypervisor: String) -> String { "\(hypervisors)/\(hypervisor)/placement.json" }
+    private func placementFile(_ hypervisor: String) -> RecordFile {
+        RecordFile("\(hypervisors)/\(hypervisor)/placement.json", subject: "placement \(hypervisor)")
+    }
 
     // MARK: Locks
 
     /// Excludes everybody else who would change a hypervisor.
     func lock(_ hypervisor: String) throws(HyperFreshError) -> HeldLock {
-        do {
-            try createFolder(of: hypervisor)
-            let path = "\(hypervisors)/\(hypervisor)/lock"
-            _ = try Descriptor.open(path, flags: O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
-            if let lock = try HeldLock(path) { return lock }
-        } catch {
-            throw HyperFreshError(
-                "hypervisor \(hypervisor) cannot be locked", because: error,
-                remedy: "Make \(stateDirectory) this user's own, or name another folder with --state-dir.")
-        }
+        if let lock = try tryLock(hypervisor) { return lock }
         throw HyperFreshError(
             "somebody else is at work on hypervisor \(hypervisor)",
             remedy: "Wait for it; `hyperfresh status` shows it.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// Removes what is left of a hypervisor that is down.
-    func forget(hypervisor: String) {
-        for instance in instances(of: hypervisor) { forget(hypervisor, instance: instance.id) }
-        // Placement, lock, and what guests wrote to their consoles.
-        let folder = "\(hypervisors)/\(hypervisor)"
-        for name in Self.names(in: folder) { unlink("\(folder)/\(name)") }
-        rmdir(folder)
+    /// As ``lock(_:)``; nil when somebody else has it.
+    func tryLock(_ hypervisor: String) throws(HyperFreshError) -> HeldLock? {
+        do {
+            try createFolder(of: hypervisor)
+            let path = "\(hypervisors)/\(hypervisor)/lock"
+            _ = try Descriptor.open(path, flags: O_RDONLY | O_CREAT | O_NOFOLLOW, mode: 0o600)
+            return try HeldLock(path)
+        } catch {
+            throw HyperFreshError(
+                "hypervisor \(hypervisor) cannot be locked", because: error,
+                remedy:
+                    "Its folder has to be this user's alone, and `lock` in it a file: ls -l \(hypervisors)/\(hypervisor). "
+                    + "What is in the way may be moved aside; or name another state folder with --state-dir.",
+                exitCode: RefreshOutcome.blocked.exitCode)
+        }
+    }
+
+    /// Removes what is left of a hypervisor that is down; a file that is not ours stays.
+    ///
+    /// - Throws: ``HyperFreshError`` when an instance of it runs: then nothing is removed.
+    func forget(hypervisor: String) throws(HyperFreshError) {
+        let survey = try survey(hypervisor)
+        for instance in survey.instances { try forget(hypervisor, instance: instance.id) }
+        for name in try names(in: survey.folder) where Self.isOurs(name) { unlink("\(survey.folder)/\(name)") }
+        rmdir(survey.folder)
     }
 
     private func createFolder(of hypervisor: String) throws(SystemError) {
         try Files.createDirectory(stateDirectory)
         try Files.createDirectory(hypervisors)
         try Files.createDirectory("\(hypervisors)/\(hypervisor)")
-    }
-
-    private static func names(in folder: String) -> [String] {
-        guard let handle = opendir(folder) else { return [] }
-        defer { closedir(handle) }
-        var names: [String] = []
-        while let entry = readdir(handle) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { names.append(name) }
-        }
-        return names
     }
 }

@@ -3,10 +3,7 @@ import Hypervisors
 extension StackUp {
     /// Removes what the file has no more, or refuses: nothing that runs is ever without a description.
     func follow(_ old: Stack) async throws(HyperFreshError) {
-        let change = StackChange(
-            from: old, to: stack, isUp: { !store.instances(of: $0.name).isEmpty },
-            isPlaced: { store.placement(of: $1.name)[$0.name] != nil },
-            systemOf: { store.place(ofContainer: $0.name, in: old)?.system })
+        let change = try change(from: old)
         guard change.alterations.isEmpty else {
             throw HyperFreshError(
                 "the stack \(stack.name) is up, and what runs cannot follow these changes of its file",
@@ -35,6 +32,24 @@ extension StackUp {
         for orphan in change.orphanedContainers { try await remove(orphan, of: old, grace: grace) }
     }
 
+    /// What the file changes, given what is there.
+    private func change(from old: Stack) throws(HyperFreshError) -> StackChange {
+        var surveys: [String: HypervisorSurvey] = [:]
+        var placements: [String: [String: String]] = [:]
+        var systems: [String: HypervisorSpec] = [:]
+        for spec in old.hypervisors {
+            let survey = try store.survey(spec.name)
+            surveys[spec.name] = survey
+            placements[spec.name] = try survey.records().placement
+        }
+        for container in old.containers {
+            systems[container.name] = try store.place(ofContainer: container.name, in: old)?.system
+        }
+        return StackChange(
+            from: old, to: stack, isUp: { surveys[$0.name]?.instances.isEmpty == false },
+            isPlaced: { placements[$1.name]?[$0.name] != nil }, systemOf: { systems[$0.name] })
+    }
+
     private func remove(
         _ orphan: StackChange.ContainerOrphan, of old: Stack, grace: Duration
     ) async throws(HyperFreshError) {
@@ -49,7 +64,7 @@ extension StackUp {
                 try await ContainerSeat(stack: old, container: container, hypervisor: hypervisor).remove(grace: grace)
             }
         } else {
-            ContainerStoreFile(container, in: old).remove()
+            try ContainerStoreFile(container, in: old).remove()
         }
         try record(container.name, on: nil, of: spec)
     }
@@ -67,7 +82,7 @@ extension StackUp {
                 try await GuestRemoval(seat: seat, grace: grace).run()
             }
         } else {
-            GuestMemoryFile(guest, in: old).remove()
+            try GuestMemoryFile(guest, in: old).remove()
         }
         try record(guest.name, on: nil, of: spec)
     }

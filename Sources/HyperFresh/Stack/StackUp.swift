@@ -1,6 +1,7 @@
 import Glibc
 import Guests
 import Hypervisors
+import Journal
 import Linux
 import QMP
 
@@ -26,37 +27,91 @@ struct StackUp {
     let tell: @Sendable (StackProgress) -> Void
 
     func run() async throws(HyperFreshError) {
+        try store.verify()
         try checkNames()
-        if store.stackNames().contains(stack.name) { try await follow(try store.stack(stack.name)) }
-        do throws(SystemError) { try store.keep(text, of: stack) } catch {
-            throw HyperFreshError(
-                "the stack \(stack.name) cannot be remembered", because: error,
-                remedy: "Make \(store.stateDirectory) this user's own, or name another folder with --state-dir.")
-        }
+        let isNew = try await followRecord()
+        try refuseStrangers()
+        try keepRecord()
         for spec in stack.hypervisors {
             let lock = try store.lock(spec.name)
             defer { lock.release() }
+            let wasThere = try !store.survey(spec.name).instances.isEmpty
             do throws(HyperFreshError) { try await bringUp(spec) } catch {
-                let isUp = stack.hypervisors.contains { !store.instances(of: $0.name).isEmpty }
-                if !isUp { store.forget(stack: stack.name) }
-                if store.instances(of: spec.name).isEmpty { store.forget(hypervisor: spec.name) }
-                throw error
+                throw undoing(spec, isNew: isNew, wasThere: wasThere, after: error)
             }
         }
     }
 
     /// A name that another stack uses would make its hypervisor ours.
     private func checkNames() throws(HyperFreshError) {
-        for name in store.stackNames() where name != stack.name {
-            let taken = Set(try store.stack(name).hypervisors.map(\.name))
-            guard let clash = stack.hypervisors.first(where: { taken.contains($0.name) }) else { continue }
+        for spec in stack.hypervisors {
+            // By the hypervisor's own copy: the record of a stack that this one has nothing to do with may be damaged.
+            guard let owner = store.stackCopy(of: spec.name).shown?.name, owner != stack.name else { continue }
             throw HyperFreshError(
-                "\(clash.kind) \(clash.name) has the name of one of stack \(name)", remedy: "Give it another name.",
+                "\(spec.kind) \(spec.name) has the name of one of stack \(owner)", remedy: "Give it another name.",
                 exitCode: HyperFreshError.usage)
         }
     }
 
+    /// Compares the file with what is on record of the stack.
+    ///
+    /// - Returns: Whether nothing is: the stack is a new one.
+    private func followRecord() async throws(HyperFreshError) -> Bool {
+        switch store.stackRecord(stack.name) {
+        case .present(let record):
+            try await follow(try record.parse(at: "the record of stack \(stack.name)"))
+            return false
+        case .damaged(let damage): throw .damaged([damage], of: "stack \(stack.name)")
+        case .absent:
+            for spec in stack.hypervisors where try !store.survey(spec.name).running.isEmpty {
+                let lost = RecordDamage(path: "\(store.stateDirectory)/stacks/\(stack.name)", reason: "it is missing")
+                throw .damaged([lost], of: "stack \(stack.name), of which \(spec.kind) \(spec.name) runs")
+            }
+            return true
+        }
+    }
+
+    private func keepRecord() throws(HyperFreshError) {
+        do throws(SystemError) { try store.keep(text, of: stack) } catch {
+            throw cannotRemember(error)
+        }
+    }
+
+    private func cannotRemember(_ error: SystemError) -> HyperFreshError {
+        HyperFreshError(
+            "the stack \(stack.name) cannot be remembered", because: error,
+            remedy: "Make room in \(store.stateDirectory); what stands in the way of a record may be moved aside.",
+            exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    /// Before anything is started: a file of a guest may be in use by a hypervisor that is not on record.
+    private func refuseStrangers() throws(HyperFreshError) {
+        try FileUse.refuseStrangers(
+            stack.hypervisors.flatMap(\.guests).flatMap { FileUse.Claim.all(of: $0, in: stack) }
+                + stack.containers.flatMap { FileUse.Claim.all(of: $0, in: stack) },
+            known: try store.processes(of: stack))
+    }
+
+    /// Removes the records that this run has made, if nothing came of it, and nothing else.
+    private func undoing(
+        _ spec: HypervisorSpec, isNew: Bool, wasThere: Bool, after failure: HyperFreshError
+    ) -> HyperFreshError {
+        do throws(HyperFreshError) {
+            let survey = try store.survey(spec.name)
+            if !wasThere && survey.instances.isEmpty { try store.forget(hypervisor: spec.name) }
+            var isUp = false
+            for spec in stack.hypervisors where try !store.survey(spec.name).instances.isEmpty { isUp = true }
+            if isNew && !isUp { store.forget(stack: stack.name) }
+            return failure
+        } catch {
+            return failure.adding(evidence: [error.message] + error.evidence)
+        }
+    }
+
     private func bringUp(_ spec: HypervisorSpec) async throws(HyperFreshError) {
+        do throws(SystemError) { try store.keepCopy(text, of: stack, with: spec.name) } catch {
+            throw cannotRemember(error)
+        }
         if let record = try running(spec) {
             try await startTenants(on: record, spec)
         } else {
@@ -67,7 +122,7 @@ struct StackUp {
     private func start(_ spec: HypervisorSpec) async throws(HyperFreshError) {
         try checkRoom(spec)
         // What an instance that died has left is nobody's.
-        for instance in store.instances(of: spec.name) { store.forget(spec.name, instance: instance.id) }
+        for instance in try store.survey(spec.name).instances { try store.forget(spec.name, instance: instance.id) }
         let image = try readImage(spec)
         let hypervisor = try await step("\(spec.kind) \(spec.name) boots") { () throws(HyperFreshError) in
             try await HypervisorBoot(stack: stack, spec: spec, image: image, store: store, boot: .seconds(600)).run()
@@ -79,13 +134,19 @@ struct StackUp {
             for guest in spec.guests { try await add(guest, to: hypervisor, spec, made: &made) }
             if spec.kind == .os { _ = try await startContainers(in: hypervisor, spec, made: &stores) }
         } catch {
-            // All or nothing: a hypervisor that came up without its guests is of no use.
-            guard await hypervisor.end() else { throw error }
-            for file in made { file.remove() }
-            for file in stores { file.remove() }
-            GuestMemoryFile.removeFolder(of: stack)
-            ContainerStoreFile.removeFolder(of: stack)
-            store.forget(hypervisor: spec.name)
+            // All or nothing: a hypervisor that came up without its guests is of no use. This run has started all that is in it.
+            guard await hypervisor.end() else {
+                throw error.adding(evidence: [InstanceEnd.survived(hypervisor.record).message])
+            }
+            do throws(HyperFreshError) {
+                for file in made { try file.remove() }
+                for file in stores { try file.remove() }
+                GuestMemoryFile.removeFolder(of: stack)
+                ContainerStoreFile.removeFolder(of: stack)
+                try store.forget(spec.name, instance: hypervisor.record.id)
+            } catch let leftover {
+                throw error.adding(evidence: [leftover.message] + leftover.evidence)
+            }
             if Task.isCancelled {
                 throw HyperFreshError(
                     "the start of \(spec.kind) \(spec.name) was cut short",
@@ -124,7 +185,9 @@ struct StackUp {
     private func startTenants(on record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
         let hypervisor = try await reach(record, spec)
         defer { hypervisor.close() }
-        let placed = store.placement(of: spec.name)
+        let placed = try store.survey(spec.name).records().placement
+        // A guest that runs, but is not on record, must not be started a second time.
+        _ = try await TenantCheck(stack: stack, spec: spec).run(hypervisor, placed)
         var made: [GuestMemoryFile] = []
         var started = 0
         for guest in spec.guests {
@@ -135,10 +198,7 @@ struct StackUp {
             let before = made.count
             started += 1
             do throws(HyperFreshError) { try await add(guest, to: hypervisor, spec, made: &made) } catch {
-                try? await InnerUnit(guest.name).end(by: hypervisor.agent)
-                // The NVDIMM cannot be unplugged: the file goes with the last who maps it.
-                for file in made.dropFirst(before) { file.remove() }
-                throw error
+                throw await undoing(guest, made: Array(made.dropFirst(before)), in: hypervisor, after: error)
             }
         }
         if spec.kind == .os {
@@ -146,6 +206,22 @@ struct StackUp {
             started = try await startContainers(in: hypervisor, spec, made: &stores)
         }
         if started == 0 { tell(.done("\(spec.kind) \(spec.name) is up", milliseconds: 0)) }
+    }
+
+    /// Takes away a guest that could not be started, if its QEMU is gone for sure.
+    private func undoing(
+        _ guest: InnerGuestSpec, made: [GuestMemoryFile], in hypervisor: Hypervisor, after failure: HyperFreshError
+    ) async -> HyperFreshError {
+        do throws(HypervisorError) { try await InnerUnit(guest.name).end(by: hypervisor.agent) } catch {
+            return failure.adding(evidence: [error.message, "its memory file stays"])
+        }
+        do throws(HyperFreshError) {
+            // The NVDIMM cannot be unplugged: the hypervisor maps the file, and does not use it.
+            for file in made { try file.remove(butFor: [hypervisor.process.identity]) }
+            return failure
+        } catch {
+            return failure.adding(evidence: [error.message] + error.evidence)
+        }
     }
 
     /// Starts a guest that has ended, as after the power button: it boots anew.
@@ -207,7 +283,7 @@ struct StackUp {
 extension StackUp {
     /// The one instance of a hypervisor that runs; `nil` where none does.
     func running(_ spec: HypervisorSpec) throws(HyperFreshError) -> InstanceRecord? {
-        let alive = store.instances(of: spec.name).filter { $0.process.isAlive }
+        let alive = try store.survey(spec.name).records().alive
         guard alive.count < 2 else {
             throw HyperFreshError(
                 "a refresh of \(spec.kind) \(spec.name) has not come to its end",
@@ -218,17 +294,18 @@ extension StackUp {
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
         try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+        if let stranger = alive.first(where: { $0.stack != stack.name }) {
+            throw HyperFreshError(
+                "\(spec.kind) \(spec.name) belongs to stack \(stranger.stack)", guestState: "It runs on.",
+                remedy: "Give yours another name.", exitCode: HyperFreshError.usage)
+        }
         return alive.first
     }
 
     func record(
         _ guest: String, on instance: String?, of spec: HypervisorSpec
     ) throws(HyperFreshError) {
-        do throws(SystemError) { try store.place(guest, on: instance, of: spec.name) } catch {
-            throw HyperFreshError(
-                "it could not be recorded where \(spec.kind.tenant) \(guest) is", because: error,
-                remedy: "Make room in \(store.stateDirectory).")
-        }
+        try store.place(guest, on: instance, of: spec.name)
     }
 
     func reach(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) -> Hypervisor {

@@ -101,5 +101,7 @@ struct PsCommand: AsyncParsableCommand {
             table.append(["  \(guest.name)", guest.state, "\(guest.memory >> 20) MiB", guest.instance ?? "-"])
         }
         table.print(on: terminal)
+        for problem in hypervisor.problems { Console.error("\(hypervisor.name): \(problem)") }
+        if !hypervisor.problems.isEmpty { Console.error("→ hyperfresh recover puts records in order.") }
     }
 }

@@ -158,6 +158,14 @@ extension Hypervisor {
         try await attachedDevices().contains(HotPlug.memoryDevice(of: guest))
     }
 
+    /// The guests and containers whose memory or image store is attached to it, whether or not they are active.
+    ///
+    /// - Returns: Their names.
+    /// - Throws: ``HypervisorError`` when the monitor does not say.
+    public func tenantsWithMemory() async throws(HypervisorError) -> Set<String> {
+        Set(try await attachedDevices().compactMap(HotPlug.tenant(ofMemoryDevice:)))
+    }
+
     func attachedDevices() async throws(HypervisorError) -> Set<String> {
         try await asking("say what is attached to it") { monitor throws(QMPError) in
             Set(try await monitor.execute(QOMList(path: "/machine/peripheral")).map(\.name))

@@ -10,6 +10,14 @@ public struct InstanceFolder: Sendable, Hashable {
     /// - Parameter path: The folder, absolute.
     public init(_ path: String) { self.path = path }
 
+    /// Whether a name can be that of an instance: four hexadecimal digits.
+    ///
+    /// - Parameter name: The name of a folder.
+    /// - Returns: Whether it can.
+    public static func isID(_ name: String) -> Bool {
+        name.utf8.count == 4 && name.allSatisfy { $0.isHexDigit && !$0.isUppercase }
+    }
+
     /// The folder of all runs of the hypervisor.
     public var parent: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
 
@@ -38,17 +46,12 @@ public struct InstanceFolder: Sendable, Hashable {
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The socket's path.
-    public func shareSocket(_ container: String) -> String { "\(path)/\(container).fs" }
+    public func shareSocket(_ container: String) -> String { "\(path)/\(container)\(Self.shareSocketSuffix)" }
+    /// What the names of those sockets end with.
+    public static let shareSocketSuffix = ".fs"
     /// What that server says.
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The file's path.
     public func shareLog(_ container: String) -> String { "\(path)/\(container).fs.log" }
-    /// Which process that server is.
-    ///
-    /// - Parameter container: The container's name.
-    /// - Returns: The file's path.
-    public func shareRecord(_ container: String) -> String { "\(path)/\(container)\(Self.shareRecordSuffix)" }
-    /// What the names of those records end with.
-    public static let shareRecordSuffix = ".fs.json"
 }

@@ -44,30 +44,27 @@ public struct InstanceRecord: Sendable, Hashable {
     }
 
     /// As it is stored.
-    public var json: JSONValue {
-        .object(
-            [
-                "version": 1, "id": .string(id), "hypervisor": .string(hypervisor), "stack": .string(stack),
-                "image": .string(image),
-                "process": ["pid": .integer(Int64(process.pid)), "start": JSONValue(process.startTime)],
-                "started": .integer(started), "kernel": kernel.map(JSONValue.string),
-                "qemu": qemu.map(JSONValue.string),
-            ].compactMapValues(\.self))
+    public var members: [String: JSONValue] {
+        [
+            "id": .string(id), "hypervisor": .string(hypervisor), "stack": .string(stack), "image": .string(image),
+            "process": ["pid": .integer(Int64(process.pid)), "start": JSONValue(process.startTime)],
+            "started": .integer(started), "kernel": kernel.map(JSONValue.string), "qemu": qemu.map(JSONValue.string),
+        ].compactMapValues(\.self)
     }
 
-    /// Reads what ``json`` made.
+    /// Reads what ``members`` made.
     ///
-    /// - Parameter json: The record; nil results when it is none, or of a newer version.
-    public init?(json: JSONValue) {
-        guard json["version"]?.int == 1, let id = json["id"]?.string, let hypervisor = json["hypervisor"]?.string,
-            let stack = json["stack"]?.string, let image = json["image"]?.string,
-            let pid = json["process"]?["pid"]?.integer.flatMap(Int32.init(exactly:)),
-            let startTime = json["process"]?["start"]?.unsigned, let started = json["started"]?.integer
+    /// - Parameter members: The record; nil results when it is none.
+    public init?(_ members: [String: JSONValue]) {
+        guard let id = members["id"]?.string, let hypervisor = members["hypervisor"]?.string,
+            let stack = members["stack"]?.string, let image = members["image"]?.string,
+            let pid = members["process"]?["pid"]?.integer.flatMap(Int32.init(exactly:)),
+            let startTime = members["process"]?["start"]?.unsigned, let started = members["started"]?.integer
         else { return nil }
         self.init(
             id: id, hypervisor: hypervisor, stack: stack, image: image,
             process: ProcessIdentity(pid: pid, startTime: startTime), started: started)
-        kernel = json["kernel"]?.string
-        qemu = json["qemu"]?.string
+        kernel = members["kernel"]?.string
+        qemu = members["qemu"]?.string
     }
 }

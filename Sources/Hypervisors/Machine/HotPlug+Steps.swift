@@ -24,7 +24,14 @@ extension HotPlug {
     }
 
     /// The id of the NVDIMM with a guest's memory.
-    static func memoryDevice(of guest: String) -> String { "mem-\(guest)" }
+    static func memoryDevice(of guest: String) -> String { memoryPrefix + guest }
+
+    /// Whose memory a device is; nil for any other device.
+    static func tenant(ofMemoryDevice device: String) -> String? {
+        device.hasPrefix(memoryPrefix) ? String(device.dropFirst(memoryPrefix.count)) : nil
+    }
+
+    private static let memoryPrefix = "mem-"
     /// The id of the port to a guest's monitor.
     static func relayDevice(of guest: String) -> String { "port-\(guest)" }
 

@@ -11,7 +11,7 @@ public enum StackFile {
     /// - Parameter path: The file.
     /// - Returns: What it describes, with absolute paths and with every default filled in.
     /// - Throws: ``StackError`` with everything that is wrong.
-    public static func read(path: String) throws(StackError) -> Stack {
+    public static func read(path: String) throws(StackError) -> (stack: Stack, text: [UInt8]) {
         let bytes: [UInt8]
         do {
             bytes = try Files.readAll(path, limit: sizeLimit)
@@ -22,7 +22,7 @@ public enum StackFile {
         } catch {
             throw StackError(path: path, wholeFile: "\(error)", remedy: "Name a file that you may read.")
         }
-        return try parse(bytes, path: path, directory: directory(of: path))
+        return (try parse(bytes, path: path, directory: directory(of: path)), bytes)
     }
 
     /// Reads the text of a stack file.

@@ -13,7 +13,7 @@ import Testing
             guest: "web", hypervisor: "alpha", stack: "rack7", oldInstance: "1f3c", newInstance: "a001",
             memoryFile: "/dev/shm/hyperfresh-rack7/web.ram", isRehearsal: true)
         let texts = [
-            JSONValue.object(inner.json).encoded(), Sample.record("1f3c").json.encoded(),
+            JSONValue.object(inner.json).encoded(), JSONValue.object(Sample.record("1f3c").members).encoded(),
             #"{"version": 1, "guests": {"web": "1f3c", "db": "a001"}}"#,
             """
             {"guest": "web", "old": {"pid": 42, "start": 7}, "old_binary": "/q", "old_qmp": "/a", "memory_file": "/m",
@@ -46,7 +46,7 @@ import Testing
         }
         guard let json = try? JSONValue(parsing: input) else { return }
         let members = json.object ?? [:]
-        if let record = InstanceRecord(json: json), InstanceRecord(json: record.json) != record {
+        if let record = InstanceRecord(members), InstanceRecord(record.members) != record {
             throw Fuzz.Violation("an instance reads otherwise when it is written again: \(record)")
         }
         if let facts = HandoffFacts(json: members), HandoffFacts(json: facts.json) != facts {
@@ -57,6 +57,7 @@ import Testing
         }
         _ = MigrationLink.Settings(json: json)
         _ = ProcessIdentity(json: json)
-        _ = StackStore.placement(in: json)
+        _ = StackStore.placement(in: members)
+        _ = StackRecord(members)
     }
 }

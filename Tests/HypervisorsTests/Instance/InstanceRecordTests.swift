@@ -18,32 +18,37 @@ extension HypervisorsTests {
 
         @Test func whatIsStoredIsRead() throws {
             for record in [Self.record(), Self.record(kernel: "6.1.0", qemu: "7.2.22"), Self.record(kernel: "6.1.0")] {
-                #expect(InstanceRecord(json: record.json) == record)
-                let text = record.json.encoded()
-                #expect(InstanceRecord(json: try JSONValue(parsing: Array(text.utf8))) == record)
+                #expect(InstanceRecord(record.members) == record)
+                let text = JSONValue.object(record.members).encoded()
+                let members = try #require(try JSONValue(parsing: Array(text.utf8)).object)
+                #expect(InstanceRecord(members) == record)
             }
             #expect(Self.record().runName == "alpha-1f3c")
         }
 
-        @Test(arguments: ["version", "id", "hypervisor", "stack", "image", "process", "started"])
+        @Test(arguments: ["id", "hypervisor", "stack", "image", "process", "started"])
         func nothingMayBeMissing(key: String) throws {
-            var members = try #require(Self.record().json.object)
+            var members = Self.record().members
             members[key] = nil
-            #expect(InstanceRecord(json: .object(members)) == nil)
+            #expect(InstanceRecord(members) == nil)
             members[key] = ["of another": "kind"]
-            #expect(InstanceRecord(json: .object(members)) == nil)
+            #expect(InstanceRecord(members) == nil)
         }
 
-        @Test func whatIsOfAnotherVersionIsNotRead() throws {
-            var members = try #require(Self.record().json.object)
-            members["version"] = 2
-            #expect(InstanceRecord(json: .object(members)) == nil)
-            #expect(InstanceRecord(json: []) == nil)
-            members["version"] = 1
+        @Test func whatIsNoProcessIsNotRead() throws {
+            var members = Self.record().members
             members["process"] = ["pid": 3_000_000_000, "start": 1]
-            #expect(InstanceRecord(json: .object(members)) == nil, "no pid is so large")
+            #expect(InstanceRecord(members) == nil, "no pid is so large")
             members["process"] = ["pid": 1, "start": -1]
-            #expect(InstanceRecord(json: .object(members)) == nil)
+            #expect(InstanceRecord(members) == nil)
+            #expect(InstanceRecord([:]) == nil)
+        }
+
+        @Test func anInstanceIsFourHexadecimalDigits() {
+            for name in ["1f3c", "0000", "ffff"] { #expect(InstanceFolder.isID(name)) }
+            for name in ["", "1f3", "1f3c0", "1F3C", "lock", "..", "1f3g", "１f3c"] {
+                #expect(!InstanceFolder.isID(name))
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ extension HypervisorsTests {
         }
 
         @Test func theDemoStackIsRead() throws {
-            let stack = try StackFile.read(path: "\(Place.repository)/qemu-configs/stack-demo.yaml")
+            let stack = try StackFile.read(path: "\(Place.repository)/qemu-configs/stack-demo.yaml").stack
             #expect(stack.name == "demo")
             #expect(stack.directory.hasSuffix("/qemu-configs"))
             #expect(stack.hypervisors.map(\.name) == ["alpha"])

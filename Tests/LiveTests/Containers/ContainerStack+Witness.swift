@@ -36,9 +36,13 @@ extension ContainerStack {
         let parent = "\(state)/hypervisors/\(name)"
         for id in (try? ProcFS.names(inFolder: parent)) ?? [] {
             let folder = InstanceFolder("\(parent)/\(id)")
-            guard let bytes = try? Files.readAll(folder.record),
-                let record = InstanceRecord(json: try JSONValue(parsing: bytes)), record.process.isAlive
+            // By its own pid file: what is on record is what is tested.
+            guard let bytes = try? Files.readAll(folder.pidFile),
+                let pid = Int32(String(decoding: bytes, as: UTF8.self).filter(\.isNumber)),
+                let process = ProcessIdentity.current(of: pid), process.isAlive
             else { continue }
+            let record = InstanceRecord(
+                id: id, hypervisor: name, stack: self.name, image: "", process: process, started: 0)
             let reached = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
             defer { reached.close() }
             try await body(reached)

@@ -51,7 +51,7 @@ final class CopyPair {
         let file = try tools.writeStack(
             "\(Self.name)-guests",
             hypervisors: [tools.hypervisor("none", memoryMiB: 2048, guests: names, shape: shape)])
-        guests = try StackFile.read(path: file).hypervisors[0].guests.map {
+        guests = try StackFile.read(path: file).stack.hypervisors[0].guests.map {
             CopyGuest($0, console: "\(tools.scratch.directory)/\($0.name).console.log")
         }
         for guest in guests {

@@ -1,0 +1,91 @@
+import Hypervisors
+import QMP
+
+/// Which instance of a hypervisor has which guest, by the word of all of them.
+struct PlacementCensus {
+    /// What one instance says.
+    struct Answer {
+        let instance: String
+        let tenants: Tenants
+        /// Of the guests in it, those whose QEMU waits for state, or has handed it over: another one may have the guest.
+        let handingOver: Set<String>
+        /// Tenants whose memory is attached to it, active or not.
+        let attached: Set<String>
+    }
+
+    let hypervisor: String
+    let answers: [Answer]
+
+    /// Asks every instance that runs.
+    ///
+    /// - Throws: ``HyperFreshError`` with status 6 when one of them does not answer: it may have any guest.
+    static func take(of survey: HypervisorSurvey, in store: StackStore) async throws(HyperFreshError) -> PlacementCensus
+    {
+        var answers: [Answer] = []
+        for instance in survey.running {
+            guard let record = instance.record(stack: "?") else { continue }
+            let folder = store.folder(survey.name, instance.id)
+            do throws(HypervisorError) {
+                let reached = try await Hypervisor.reach(record, in: folder)
+                defer { reached.close() }
+                answers.append(try await ask(reached, known: Set(survey.shownPlacement.keys)))
+            } catch {
+                throw InstanceEnd.silent(record, in: folder, because: error)
+            }
+        }
+        return PlacementCensus(hypervisor: survey.name, answers: answers)
+    }
+
+    private static func ask(_ hypervisor: Hypervisor, known: Set<String>) async throws(HypervisorError) -> Answer {
+        let tenants = try await hypervisor.agent.tenants()
+        var handingOver: Set<String> = []
+        for guest in tenants.guests {
+            let client = try await InnerUnit(guest).connect(
+                through: hypervisor.folder.relaySocket(guest), agent: hypervisor.agent)
+            defer { client.close() }
+            do throws(QMPError) {
+                let state = try await client.execute(QueryStatus()).state
+                if [.inmigrate, .postmigrate, .finishMigrate].contains(state) { handingOver.insert(guest) }
+            } catch {
+                throw HypervisorError(
+                    "the QEMU of guest \(guest) does not say what it does", remedy: "Let go of its monitor.",
+                    evidence: ["\(error)"])
+            }
+        }
+        return Answer(
+            instance: hypervisor.record.id, tenants: tenants, handingOver: handingOver,
+            attached: try await hypervisor.tenantsWithMemory())
+    }
+
+    /// The placement that is true.
+    ///
+    /// - Parameter old: The placement on record; nil where that was lost.
+    /// - Returns: Where each guest and container is; those that are stopped where they were.
+    /// - Throws: ``HyperFreshError`` with status 6 when two instances have the same guest and nothing tells which is right.
+    func placement(correcting old: [String: String]?) throws(HyperFreshError) -> [String: String] {
+        var placement: [String: String] = [:]
+        let active = answers.reduce(into: Set<String>()) {
+            $0.formUnion($1.tenants.guests.union($1.tenants.containers))
+        }
+        for name in active { placement[name] = try home(of: name) }
+        // What is not active anywhere stays where it was on record, or where alone its memory is attached.
+        for (name, instance) in old ?? [:] where placement[name] == nil { placement[name] = instance }
+        if old == nil {
+            for name in Set(answers.flatMap(\.attached)).subtracting(active) {
+                let homes = answers.filter { $0.attached.contains(name) }
+                if homes.count == 1 { placement[name] = homes[0].instance }
+            }
+        }
+        return placement
+    }
+
+    private func home(of name: String) throws(HyperFreshError) -> String {
+        let homes = answers.filter { $0.tenants.guests.contains(name) || $0.tenants.containers.contains(name) }
+        let owners = homes.count == 1 ? homes : homes.filter { !$0.handingOver.contains(name) }
+        if owners.count == 1 { return owners[0].instance }
+        throw HyperFreshError(
+            "it cannot be said which instance of \(hypervisor) has \(name)", guestState: "Nothing was touched.",
+            remedy: "Ask its QEMU in each of them what it does, and end the one that waits.",
+            evidence: homes.map { "instance \($0.instance) has one" }, exitCode: RefreshOutcome.unknown.exitCode)
+    }
+}

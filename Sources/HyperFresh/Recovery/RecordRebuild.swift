@@ -1,0 +1,187 @@
+import Hypervisors
+import Journal
+import Linux
+import QMP
+
+/// Makes damaged and lost records of hypervisors and OS VMs anew, from what runs.
+///
+/// All of it is proven by asking; what cannot be proven is left as it is, and named.
+struct RecordRebuild {
+    let store: StackStore
+    /// What was done, a sentence each.
+    private(set) var done: [String] = []
+    /// What could not be put in order.
+    private(set) var problems: [RecoveryProblem] = []
+
+    init(store: StackStore) { self.store = store }
+
+    private mutating func attempt(_ what: String, _ work: () async throws(HyperFreshError) -> String?) async {
+        do throws(HyperFreshError) {
+            if let sentence = try await work() { done.append(sentence) }
+        } catch {
+            problems.append(RecoveryProblem(what, error))
+        }
+    }
+
+    /// Every hypervisor that has a folder or a process.
+    private mutating func hypervisors() -> [String] {
+        do throws(HyperFreshError) {
+            return Set(try store.hypervisorNames()).union(try store.processes().map(\.hypervisor)).sorted()
+        } catch {
+            problems.append(RecoveryProblem("the hypervisors of this host", error))
+            return []
+        }
+    }
+
+    // MARK: - Before handoffs are settled
+
+    /// Puts records of stacks and instances in order.
+    mutating func restoreRecords() async {
+        for name in hypervisors() {
+            let before = self
+            await attempt("the record of \(name)'s stack") { () throws(HyperFreshError) in
+                try before.restoreStack(of: name)
+            }
+            let instances: [HypervisorSurvey.Instance]
+            do throws(HyperFreshError) { instances = try store.survey(name).instances } catch {
+                problems.append(RecoveryProblem("hypervisor \(name)", error))
+                continue
+            }
+            for instance in instances {
+                await attempt("instance \(instance.id) of \(name)") { () throws(HyperFreshError) in
+                    try await before.restore(instance, of: name)
+                }
+            }
+        }
+    }
+
+    /// Puts the copy that a hypervisor has in the place of its stack's record, where that is damaged or lost.
+    private func restoreStack(of hypervisor: String) throws(HyperFreshError) -> String? {
+        switch store.stackCopy(of: hypervisor) {
+        case .present(let copy):
+            guard store.stackRecord(copy.name).shown == nil else { return nil }
+            // The copy has to be one that this version understands.
+            _ = try copy.parse(at: "the copy of \(hypervisor)")
+            do throws(SystemError) { try store.restore(copy) } catch {
+                throw HyperFreshError(
+                    "the record of stack \(copy.name) cannot be written", because: error,
+                    remedy: "What has its name may be moved aside. Then run `hyperfresh recover` again.")
+            }
+            return "the record of stack \(copy.name) was made anew from the copy that \(hypervisor) has"
+        case .absent, .damaged:
+            let (found, _) = try store.search { stack in
+                stack.hypervisors.contains { $0.name == hypervisor } ? stack.name : nil
+            }
+            if let found { return try restoreCopy(of: hypervisor, from: found) }
+            // A folder in which nothing runs says nothing of a stack.
+            guard try !store.survey(hypervisor).running.isEmpty else { return nil }
+            throw HyperFreshError(
+                "which stack hypervisor \(hypervisor) belongs to is not on record any more",
+                guestState: "It runs on, with all that is in it.",
+                remedy: "`hyperfresh ps` shows what is in it. Shut its guests down from within; then end it with "
+                    + "`hyperfresh recover --force`, which names its instance.",
+                exitCode: RefreshOutcome.unknown.exitCode)
+        }
+    }
+
+    private func restoreCopy(of hypervisor: String, from stack: String) throws(HyperFreshError) -> String? {
+        guard let record = store.stackRecord(stack).shown, try !store.survey(hypervisor).running.isEmpty else {
+            return nil
+        }
+        let parsed = try record.parse(at: "the record of stack \(stack)")
+        do throws(SystemError) {
+            try store.keepCopy(Array(record.text.utf8), of: parsed, with: hypervisor)
+        } catch {
+            throw HyperFreshError(
+                "the copy of stack \(stack) cannot be written", because: error,
+                remedy: "Make room in \(store.stateDirectory), and run `hyperfresh recover` again.")
+        }
+        return "hypervisor \(hypervisor) has a copy of its stack's record again"
+    }
+
+    /// Makes the record of an instance that runs anew; removes what one that has ended left behind.
+    private func restore(
+        _ instance: HypervisorSurvey.Instance, of hypervisor: String
+    ) async throws(HyperFreshError) -> String? {
+        guard let found = instance.found else { return try clear(instance, of: hypervisor) }
+        if instance.reading.shown?.process == found.process { return nil }
+        let stack = store.stackCopy(of: hypervisor).shown?.name ?? "?"
+        var record = found.record(stack: stack)
+        let folder = store.folder(hypervisor, instance.id)
+        guard Files.exists(folder.path) else { throw Self.unreachable(record, in: folder) }
+        let lock = try store.lock(hypervisor)
+        defer { lock.release() }
+        // Its monitor has to be that very process; what it says of its versions is for showing only.
+        do throws(HypervisorError) {
+            let reached = try await Hypervisor.reach(record, in: folder)
+            defer { reached.close() }
+            if let (kernel, qemu) = await HypervisorBoot.versions(of: reached) {
+                (record.kernel, record.qemu) = (kernel, qemu)
+            }
+        } catch {
+            throw InstanceEnd.silent(record, in: folder, because: error)
+        }
+        do throws(SystemError) { try store.keep(record) } catch {
+            throw HyperFreshError(
+                "the record of instance \(instance.id) of \(hypervisor) cannot be written", because: error,
+                remedy: "What has its name may be moved aside: \(folder.record). Then run `hyperfresh recover` again.",
+                exitCode: RefreshOutcome.unknown.exitCode)
+        }
+        return "the record of instance \(instance.id) of \(hypervisor), pid \(found.process.pid), was made anew"
+    }
+
+    /// Its monitor and its agent had their sockets in a folder that is gone: nobody can speak to it any more.
+    private static func unreachable(_ record: InstanceRecord, in folder: InstanceFolder) -> HyperFreshError {
+        HyperFreshError(
+            "instance \(record.runName) runs (pid \(record.process.pid)), but its folder is not there: it cannot be asked",
+            guestState: "It runs on, with all that is in it.",
+            remedy:
+                "If the folder was moved, move it back to \(folder.path). Otherwise shut its guests down from within; then "
+                + "`hyperfresh recover --force \(record.runName)` ends it.",
+            exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
+    private func clear(
+        _ instance: HypervisorSurvey.Instance, of hypervisor: String
+    ) throws(HyperFreshError) -> String? {
+        // Alive by its record alone: nobody of ours, or not a QEMU yet.
+        guard instance.process == nil else { return nil }
+        let lock = try store.lock(hypervisor)
+        defer { lock.release() }
+        try store.forget(hypervisor, instance: instance.id)
+        return "what instance \(instance.id) of \(hypervisor) had left was removed: it has ended"
+    }
+
+    // MARK: - After handoffs were settled
+
+    /// Puts placements in order.
+    mutating func restorePlacements() async {
+        for name in hypervisors() {
+            let before = self
+            await attempt("the placement of \(name)") { () throws(HyperFreshError) in
+                try await before.restorePlacement(of: name)
+            }
+        }
+    }
+
+    private func restorePlacement(of hypervisor: String) async throws(HyperFreshError) -> String? {
+        var survey = try store.survey(hypervisor)
+        // One whose folder is gone cannot be asked, which was said already.
+        guard !survey.running.isEmpty, Files.exists(survey.folder) else { return nil }
+        let lock = try store.lock(hypervisor)
+        defer { lock.release() }
+        survey = try store.survey(hypervisor)
+        guard try !HandoffEntry.unfinished(in: store.stateDirectory).contains(where: { $0.concerns(hypervisor) }) else {
+            return nil
+        }
+        let census = try await PlacementCensus.take(of: survey, in: store)
+        let placement = try census.placement(correcting: survey.placement.shown)
+        guard placement != survey.placement.shown else { return nil }
+        try store.rebuild(placement, of: hypervisor)
+        return "the placement of \(hypervisor) was made anew: "
+            + (placement.isEmpty
+                ? "it has no guest"
+                : placement.sorted { $0.key < $1.key }
+                    .map { "\($0.key) in \($0.value)" }.joined(separator: ", "))
+    }
+}

@@ -1,0 +1,44 @@
+import Linux
+
+/// A table in docs/recovery.md that says how each verb ends where a record is damaged.
+///
+/// The first column names what is damaged, the second how (several, with commas), the others are verbs, and their cells exit
+/// statuses; `-` for a verb that is not tried.
+struct DamageTable: Sendable {
+    struct Row: Sendable {
+        let subject: String
+        let damages: [FileDamage]
+        /// Exit statuses by verb.
+        let statuses: [String: Int32]
+    }
+
+    let rows: [Row]
+
+    init(document path: String, heading: String) throws {
+        let text = String(decoding: try Files.readAll(path), as: UTF8.self)
+        guard let begin = text.firstRange(of: heading) else {
+            throw MatrixUnreadable(description: "\(path) has no \(heading)")
+        }
+        let rest = text[begin.upperBound...]
+        let section = rest.firstRange(of: "\n## ").map { rest[..<$0.lowerBound] } ?? rest
+        let lines = section.split(separator: "\n").filter { $0.hasPrefix("|") }.map { line in
+            line.split(separator: "|").map { column in
+                String(column.filter { $0 != "`" }.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+            }
+        }
+        guard let head = lines.first, head.count > 2 else { throw MatrixUnreadable(description: "\(path): \(heading)") }
+        rows = try lines.dropFirst(2).map { line in
+            guard line.count == head.count else { throw MatrixUnreadable(description: "\(path): \(line)") }
+            let damages = try line[1].split(separator: ",").map { word in
+                guard let damage = FileDamage(rawValue: word.filter { $0 != " " }) else {
+                    throw MatrixUnreadable(description: "\(path): \(word) is no damage")
+                }
+                return damage
+            }
+            let statuses = zip(head, line).dropFirst(2).compactMap { verb, status in
+                Int32(status).map { (verb, $0) }
+            }
+            return Row(subject: line[0], damages: damages, statuses: Dictionary(uniqueKeysWithValues: statuses))
+        }
+    }
+}

@@ -1,0 +1,188 @@
+import CanaryTesting
+import Glibc
+import JSON
+import Journal
+import Linux
+import Testing
+
+extension Live {
+    /// Records of a hypervisor are damaged while its guest runs.
+    ///
+    /// Nothing is ended, no success is claimed, and `recover` makes them anew from what runs. docs/recovery.md says how each
+    /// verb has to end.
+    @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
+    struct DamagedHypervisorsLiveTests {
+        private static let guest = NestedStack.Guest(name: "g1", pace: "500", hasDisk: true)
+        private static let document = "\(Live.packageRoot)/docs/recovery.md"
+        private static let heading = "## Every record damaged, of hypervisors"
+
+        /// What `scripts/test` always tries: the first two once ended all guests, or left them to nobody.
+        private static let slice: [(subject: String, damage: FileDamage)] = [
+            ("placement.json", .torn), ("instance.json", .torn), ("placement.json", .missing), ("stack", .garbage),
+            ("instance folder", .missing),
+        ]
+
+        @Test(.enabled(if: geteuid() == 0, "needs root, to give files to others"))
+        func noDamageEndsAGuestAndRecoverSettlesIt() async throws {
+            let table = try DamageTable(document: Self.document, heading: Self.heading)
+            var report = DamageReport(mark: "DamagedHypervisors")
+            try await NestedStack.run("damaged", guests: [Self.guest]) { stack in
+                try await stack.proveAlive(Self.guest.name)
+                for row in table.rows {
+                    for damage in row.damages where Live.isWhole || Self.isInSlice(row, damage) {
+                        let cell = await HypervisorDamageScene(
+                            stack: stack, guest: Self.guest.name, row: row, damage: damage
+                        ).play()
+                        #expect(cell.problem == nil, "\(row.subject) \(damage)")
+                        report.cells.append(cell)
+                        // What is wrong once may harm what follows.
+                        if cell.problem != nil { return }
+                    }
+                }
+                try await refreshesAtLast(stack)
+            }
+            if Live.isWhole { try report.write(to: "\(Live.packageRoot)/docs/matrix.md") }
+        }
+
+        private static func isInSlice(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool {
+            slice.contains { $0.subject == row.subject && $0.damage == damage }
+        }
+
+        /// After all that the same canary moves to a fresh hypervisor.
+        private func refreshesAtLast(_ stack: NestedStack) async throws {
+            let report = try await stack.refresh()
+            #expect(report["outcome"] == "refreshed", "\(report)")
+            try await stack.proveAlive(Self.guest.name)
+            #expect(stack.processes.count == 1)
+        }
+
+        /// A process that is not on record has a guest's memory file: nothing is started beside it, and nothing removed.
+        @Test func aStrangerWithAGuestsMemoryIsNamedAndKept() async throws {
+            let files = try CanaryFiles(name: "stranger")
+            let stack = NestedStack(files: files, guests: [Self.guest], bridge: nil)
+            try Files.createDirectory(stack.memoryFolder)
+            try stack.write()
+            let memory = "\(stack.memoryFolder)/g1.ram"
+            try Files.replaceAtomically(memory, bytes: [1, 2, 3])
+            let holder = try ChildProgram("/bin/sh", ["-c", "exec sleep 300 3<>\(memory)"])
+            let refused = try await stack.command("up", stack.file)
+            #expect(refused.ending == .exited(3), "\(refused)")
+            #expect("\(refused)".contains("pid \(holder.pid)"), "\(refused)")
+            #expect(!"\(refused)".contains("rm "), "\(refused)")
+            #expect(stack.processes.filter { $0 != holder.pid } == [])
+            holder.signal(SIGKILL)
+            _ = try await holder.result(within: .seconds(10))
+            // Nobody has it any more: it is still not removed by itself, but said how.
+            let again = try await stack.command("up", stack.file, within: .seconds(200))
+            #expect("\(again)".contains("rm \(memory)"), "\(again)")
+            #expect(try Files.readAll(memory) == [1, 2, 3])
+            #expect(stack.processes == [])
+            _ = try await ChildProgram.run("rm", ["-rf", stack.memoryFolder, files.directory])
+        }
+    }
+}
+
+/// One damage: every verb on it, then `recover`, until all is as it was.
+private struct HypervisorDamageScene {
+    let stack: NestedStack
+    let guest: String
+    let row: DamageTable.Row
+    let damage: FileDamage
+
+    private var aside: String { "\(stack.files.directory)/aside" }
+
+    func play() async -> DamageReport.Cell {
+        var cell = DamageReport.Cell(subject: row.subject, damage: damage)
+        let before = stack.reports(guest).last
+        do {
+            let instance = try #require(try await stack.instances().first)
+            let path = try path(of: row.subject, instance: instance.id)
+            try damage.inflict(on: path, keeping: aside) { try makeStale(path, instance) }
+            for verb in ["ps", "up", "refresh", "recover"] {
+                guard let expected = row.statuses[verb] else { continue }
+                let result = try await run(verb, path)
+                cell.statuses.append((verb, result.status ?? -1))
+                guard result.ending == .exited(expected) else {
+                    throw MatrixWrong(description: "\(verb): should be \(expected): \(result)")
+                }
+                guard stack.processes == [instance.pid] else {
+                    throw MatrixWrong(
+                        description: "after \(verb): \(stack.processes) instead of \(instance.pid): \(result)")
+                }
+            }
+            try await settle(path)
+            try await expectWhole(instance)
+        } catch {
+            cell.problem = "\(error)"
+        }
+        cell.pages = (stack.reports(guest).last?.pagesVerified ?? 0) - (before?.pagesVerified ?? 0)
+        return cell
+    }
+
+    private func path(of subject: String, instance: String) throws -> String {
+        let folder = "\(stack.state)/hypervisors/\(NestedStack.hypervisor)"
+        return switch subject {
+        case "placement.json", "lock": "\(folder)/\(subject)"
+        case "copy of the stack": "\(folder)/stack"
+        case "instance.json", "pid": "\(folder)/\(instance)/\(subject)"
+        case "stack":
+            try #require(
+                try ProcFS.names(inFolder: "\(stack.state)/stacks").first.map { "\(stack.state)/stacks/\($0)" })
+        case "memory file": "\(stack.memoryFolder)/\(guest).ram"
+        case "instance folder": "\(folder)/\(instance)"
+        case "hypervisor folder": folder
+        case "state folder": stack.state
+        default: throw MatrixUnreadable(description: "\(subject) is nothing that can be damaged")
+        }
+    }
+
+    /// Whole, and not true: an earlier placement, the record of another process, another file.
+    private func makeStale(_ path: String, _ instance: (id: String, pid: Int32)) throws {
+        switch row.subject {
+        case "placement.json":
+            try RecordFile(path, subject: "placement \(NestedStack.hypervisor)").write(["guests": [:]])
+        case "instance.json":
+            let file = RecordFile(path, subject: "instance \(NestedStack.hypervisor)-\(instance.id)")
+            var members = try #require(file.read().shown)
+            members["process"] = ["pid": 1, "start": 1]
+            try file.write(members)
+        default: try Files.replaceAtomically(path, bytes: Array("stale".utf8))
+        }
+    }
+
+    private func run(_ verb: String, _ path: String) async throws -> ChildProgram.Result {
+        switch verb {
+        case "ps":
+            let result = try await stack.command("ps", "--json")
+            // It shows the instance that runs, whatever is on record.
+            guard try result.document["items"]?.array?.first?["instances"]?.array?.count == 1 else {
+                throw MatrixWrong(description: "ps does not show what runs: \(result)")
+            }
+            return result
+        case "up": return try await stack.start(["up", stack.file]).result(within: .seconds(120))
+        case "refresh": return try await stack.startRefresh().result(within: .seconds(300))
+        default: return try await stack.command(verb, within: .seconds(120))
+        }
+    }
+
+    /// What `recover` cannot make anew is put back; then it has nothing to complain of.
+    private func settle(_ path: String) async throws {
+        if row.statuses["recover"] != 0 || ["pid", "memory file"].contains(row.subject) {
+            try FileDamage.undo(path, from: aside)
+        } else {
+            _ = try await ChildProgram.run("rm", ["-rf", aside])
+        }
+        for _ in 0..<2 {
+            let result = try await stack.command("recover", within: .seconds(120))
+            guard result.ending == .exited(0) else { throw MatrixWrong(description: "recover at last: \(result)") }
+        }
+    }
+
+    private func expectWhole(_ instance: (id: String, pid: Int32)) async throws {
+        let look = try await stack.look()
+        guard look["problems"]?.array?.isEmpty == true, look["guests"]?.array?.first?["state"] == "running",
+            look["guests"]?.array?.first?["instance"]?.string == instance.id
+        else { throw MatrixWrong(description: "not whole: \(look)") }
+        try await stack.proveAlive(guest)
+    }
+}
