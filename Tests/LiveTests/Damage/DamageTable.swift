@@ -8,8 +8,8 @@ struct DamageTable: Sendable {
     struct Row: Sendable {
         let subject: String
         let damages: [FileDamage]
-        /// Exit statuses by verb.
-        let statuses: [String: Int32]
+        /// The verbs that are tried, in order, with their exit statuses.
+        let verbs: [(name: String, status: Int32)]
     }
 
     let rows: [Row]
@@ -35,10 +35,10 @@ struct DamageTable: Sendable {
                 }
                 return damage
             }
-            let statuses = zip(head, line).dropFirst(2).compactMap { verb, status in
-                Int32(status).map { (verb, $0) }
+            let verbs = zip(head, line).dropFirst(2).compactMap { name, status in
+                Int32(status).map { (name: name, status: $0) }
             }
-            return Row(subject: line[0], damages: damages, statuses: Dictionary(uniqueKeysWithValues: statuses))
+            return Row(subject: line[0], damages: damages, verbs: verbs)
         }
     }
 }

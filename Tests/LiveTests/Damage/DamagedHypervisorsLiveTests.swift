@@ -30,9 +30,8 @@ extension Live {
                 try await stack.proveAlive(Self.guest.name)
                 for row in table.rows {
                     for damage in row.damages where Live.isWhole || Self.isInSlice(row, damage) {
-                        let cell = await HypervisorDamageScene(
-                            stack: stack, guest: Self.guest.name, row: row, damage: damage
-                        ).play()
+                        let stage = try await DamagedHypervisor(stack, guest: Self.guest.name)
+                        let cell = await DamageScene(stage: stage, row: row, damage: damage).play()
                         #expect(cell.problem == nil, "\(row.subject) \(damage)")
                         report.cells.append(cell)
                         // What is wrong once may harm what follows.
@@ -54,6 +53,34 @@ extension Live {
             #expect(report["outcome"] == "refreshed", "\(report)")
             try await stack.proveAlive(Self.guest.name)
             #expect(stack.processes.count == 1)
+        }
+
+        /// An instance that hangs once its guest has moved may have others: it is not ended until it answers, or somebody says so.
+        @Test func anInstanceThatDoesNotAnswerIsEndedOnlyByForce() async throws {
+            try await NestedStack.run("silent", guests: [Self.guest]) { stack in
+                try await stack.proveAlive(Self.guest.name)
+                for isForced in [false, true] {
+                    let old = try #require(try await stack.instances().first)
+                    let refresh = try stack.startRefresh(fault: "stop-after-action:settle")
+                    try await refresh.waitUntilStopped(within: .seconds(300))
+                    kill(old.pid, SIGSTOP)
+                    refresh.signal(SIGCONT)
+                    let report = try await refresh.result(within: .seconds(120)).report
+                    #expect(report["exit_code"] == 6, "\(report)")
+                    #expect("\(report)".contains("recover --force alpha-\(old.id)"), "\(report)")
+                    let recovery = try await stack.command("recover", within: .seconds(120))
+                    #expect(recovery.ending == .exited(6), "\(recovery)")
+                    #expect(recovery.output.contains("recover --force alpha-\(old.id)"), "\(recovery)")
+                    #expect(stack.processes.count == 2 && stack.processes.contains(old.pid))
+                    try await stack.proveAlive(Self.guest.name)
+                    if !isForced { kill(old.pid, SIGCONT) }
+                    let words = ["recover"] + (isForced ? ["--force", "alpha-\(old.id)"] : [])
+                    let end = try await stack.start(words).result(within: .seconds(120))
+                    #expect(end.ending == .exited(0), "\(end)")
+                    #expect(stack.processes.count == 1 && !stack.processes.contains(old.pid))
+                    try await stack.proveAlive(Self.guest.name)
+                }
+            }
         }
 
         /// A process that is not on record has a guest's memory file: nothing is started beside it, and nothing removed.
@@ -82,63 +109,40 @@ extension Live {
     }
 }
 
-/// One damage: every verb on it, then `recover`, until all is as it was.
-private struct HypervisorDamageScene {
+/// A hypervisor with one guest, as it was when the damage was done.
+private struct DamagedHypervisor: DamageStage {
     let stack: NestedStack
     let guest: String
-    let row: DamageTable.Row
-    let damage: FileDamage
+    let instance: (id: String, pid: Int32)
 
-    private var aside: String { "\(stack.files.directory)/aside" }
-
-    func play() async -> DamageReport.Cell {
-        var cell = DamageReport.Cell(subject: row.subject, damage: damage)
-        let before = stack.reports(guest).last
-        do {
-            let instance = try #require(try await stack.instances().first)
-            let path = try path(of: row.subject, instance: instance.id)
-            try damage.inflict(on: path, keeping: aside) { try makeStale(path, instance) }
-            for verb in ["ps", "up", "refresh", "recover"] {
-                guard let expected = row.statuses[verb] else { continue }
-                let result = try await run(verb, path)
-                cell.statuses.append((verb, result.status ?? -1))
-                guard result.ending == .exited(expected) else {
-                    throw MatrixWrong(description: "\(verb): should be \(expected): \(result)")
-                }
-                guard stack.processes == [instance.pid] else {
-                    throw MatrixWrong(
-                        description: "after \(verb): \(stack.processes) instead of \(instance.pid): \(result)")
-                }
-            }
-            try await settle(path)
-            try await expectWhole(instance)
-        } catch {
-            cell.problem = "\(error)"
-        }
-        cell.pages = (stack.reports(guest).last?.pagesVerified ?? 0) - (before?.pagesVerified ?? 0)
-        return cell
+    init(_ stack: NestedStack, guest: String) async throws {
+        self.stack = stack
+        self.guest = guest
+        instance = try #require(try await stack.instances().first)
     }
 
-    private func path(of subject: String, instance: String) throws -> String {
+    var aside: String { "\(stack.files.directory)/aside" }
+    var pagesVerified: Int { stack.reports(guest).last?.pagesVerified ?? 0 }
+
+    func path(of subject: String) throws -> String {
         let folder = "\(stack.state)/hypervisors/\(NestedStack.hypervisor)"
         return switch subject {
         case "placement.json", "lock": "\(folder)/\(subject)"
         case "copy of the stack": "\(folder)/stack"
-        case "instance.json", "pid": "\(folder)/\(instance)/\(subject)"
+        case "instance.json", "pid": "\(folder)/\(instance.id)/\(subject)"
         case "stack":
-            try #require(
-                try ProcFS.names(inFolder: "\(stack.state)/stacks").first.map { "\(stack.state)/stacks/\($0)" })
+            try #require(try ProcFS.names(inFolder: "\(stack.state)/stacks").first.map { "\(stack.state)/stacks/\($0)" })
         case "memory file": "\(stack.memoryFolder)/\(guest).ram"
-        case "instance folder": "\(folder)/\(instance)"
+        case "instance folder": "\(folder)/\(instance.id)"
         case "hypervisor folder": folder
         case "state folder": stack.state
         default: throw MatrixUnreadable(description: "\(subject) is nothing that can be damaged")
         }
     }
 
-    /// Whole, and not true: an earlier placement, the record of another process, another file.
-    private func makeStale(_ path: String, _ instance: (id: String, pid: Int32)) throws {
-        switch row.subject {
+    /// An earlier placement, the record of another process.
+    func makeStale(_ subject: String, at path: String) throws {
+        switch subject {
         case "placement.json":
             try RecordFile(path, subject: "placement \(NestedStack.hypervisor)").write(["guests": [:]])
         case "instance.json":
@@ -146,11 +150,11 @@ private struct HypervisorDamageScene {
             var members = try #require(file.read().shown)
             members["process"] = ["pid": 1, "start": 1]
             try file.write(members)
-        default: try Files.replaceAtomically(path, bytes: Array("stale".utf8))
+        default: throw MatrixUnreadable(description: "\(subject) cannot be stale")
         }
     }
 
-    private func run(_ verb: String, _ path: String) async throws -> ChildProgram.Result {
+    func run(_ verb: String) async throws -> ChildProgram.Result {
         switch verb {
         case "ps":
             let result = try await stack.command("ps", "--json")
@@ -165,20 +169,13 @@ private struct HypervisorDamageScene {
         }
     }
 
-    /// What `recover` cannot make anew is put back; then it has nothing to complain of.
-    private func settle(_ path: String) async throws {
-        if row.statuses["recover"] != 0 || ["pid", "memory file"].contains(row.subject) {
-            try FileDamage.undo(path, from: aside)
-        } else {
-            _ = try await ChildProgram.run("rm", ["-rf", aside])
-        }
-        for _ in 0..<2 {
-            let result = try await stack.command("recover", within: .seconds(120))
-            guard result.ending == .exited(0) else { throw MatrixWrong(description: "recover at last: \(result)") }
+    func expectUntouched() throws {
+        guard stack.processes == [instance.pid] else {
+            throw MatrixWrong(description: "\(stack.processes) run instead of \(instance.pid)")
         }
     }
 
-    private func expectWhole(_ instance: (id: String, pid: Int32)) async throws {
+    func expectWhole() async throws {
         let look = try await stack.look()
         guard look["problems"]?.array?.isEmpty == true, look["guests"]?.array?.first?["state"] == "running",
             look["guests"]?.array?.first?["instance"]?.string == instance.id

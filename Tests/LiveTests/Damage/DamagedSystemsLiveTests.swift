@@ -1,0 +1,101 @@
+import CanaryTesting
+import Glibc
+import JSON
+import Journal
+import Linux
+import Testing
+
+extension Live {
+    /// Records of OS VMs are damaged while a container runs in one of them.
+    ///
+    /// docs/recovery.md says how each verb has to end.
+    @Suite(.enabled(if: Live.isWhole && Live.hasBundles, "is part of scripts/test --matrix"))
+    struct DamagedSystemsLiveTests {
+        @Test func noDamageEndsAContainerAndRecoverSettlesIt() async throws {
+            let table = try DamageTable(
+                document: "\(Live.packageRoot)/docs/recovery.md", heading: "## Every record damaged, of OS VMs")
+            var report = DamageReport(mark: "DamagedSystems")
+            let canary = try ContainerStack.canary()
+            try await ContainerStack.run("damaged", containers: [canary]) { stack in
+                try await stack.proveAlive(canary)
+                for row in table.rows {
+                    for damage in row.damages {
+                        let stage = try await DamagedSystems(stack, canary)
+                        let cell = await DamageScene(stage: stage, row: row, damage: damage).play()
+                        #expect(cell.problem == nil, "\(row.subject) \(damage)")
+                        report.cells.append(cell)
+                        if cell.problem != nil { return }
+                    }
+                }
+                let moved = try await stack.relocate(canary.name, to: "delta")
+                #expect(moved["outcome"] == "refreshed", "\(moved)")
+                try await stack.proveAlive(canary)
+            }
+            try report.write(to: "\(Live.packageRoot)/docs/matrix.md")
+        }
+    }
+}
+
+/// Two OS VMs, of which the first has a container, as they were when the damage was done.
+private struct DamagedSystems: DamageStage {
+    let stack: ContainerStack
+    let canary: ContainerStack.Container
+    let instance: (id: String, pid: Int32)
+    private let processes: [Int32]
+
+    init(_ stack: ContainerStack, _ canary: ContainerStack.Container) async throws {
+        self.stack = stack
+        self.canary = canary
+        instance = try #require(try await stack.instances(of: "gamma").first)
+        processes = stack.processes
+    }
+
+    var aside: String { "\(stack.files.directory)/aside" }
+    var pagesVerified: Int { 0 }
+
+    func path(of subject: String) throws -> String {
+        let folder = "\(stack.state)/hypervisors"
+        return switch subject {
+        case "placement.json of gamma": "\(folder)/gamma/placement.json"
+        case "placement.json of delta": "\(folder)/delta/placement.json"
+        case "instance.json of gamma": "\(folder)/gamma/\(instance.id)/instance.json"
+        case "stack": "\(stack.state)/stacks/\(stack.name)"
+        case "instance folder of gamma": "\(folder)/gamma/\(instance.id)"
+        default: throw MatrixUnreadable(description: "\(subject) is nothing that can be damaged")
+        }
+    }
+
+    /// The container is nowhere, by an earlier placement.
+    func makeStale(_ subject: String, at path: String) throws {
+        guard subject == "placement.json of gamma" else {
+            throw MatrixUnreadable(description: "\(subject) cannot be stale")
+        }
+        try RecordFile(path, subject: "placement gamma").write(["guests": [:]])
+    }
+
+    func run(_ verb: String) async throws -> ChildProgram.Result {
+        switch verb {
+        case "ps": try await stack.command("ps", "--json")
+        case "up": try await stack.command("up", stack.file, within: .seconds(200))
+        case "relocate": try await stack.startRelocation(of: canary.name, to: "delta").result(within: .seconds(200))
+        case "refresh": try await stack.command("refresh", "os", "gamma", within: .seconds(300))
+        default: try await stack.command(verb, within: .seconds(120))
+        }
+    }
+
+    func expectUntouched() throws {
+        guard stack.processes == processes else {
+            throw MatrixWrong(description: "\(stack.processes) run instead of \(processes)")
+        }
+    }
+
+    func expectWhole() async throws {
+        let whereabouts = try await stack.whereabouts(canary.name)
+        guard whereabouts == .init("gamma", "running") else { throw MatrixWrong(description: "\(whereabouts)") }
+        guard try await stack.look("gamma")["problems"]?.array?.isEmpty == true else {
+            throw MatrixWrong(description: "not whole: \(try await stack.look("gamma"))")
+        }
+        try await stack.expectOnce(canary.name)
+        try await stack.proveAlive(canary)
+    }
+}
