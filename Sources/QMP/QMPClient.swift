@@ -105,7 +105,7 @@ public final class QMPClient: Sendable {
         do throws(QMPError) {
             return try C.reply(from: QMPReply(value, to: C.name))
         } catch {
-            throw connection.located(error)
+            throw connection.located(error, command: ["execute": .string(C.name)])
         }
     }
 
@@ -118,7 +118,8 @@ public final class QMPClient: Sendable {
     ///   - outOfBand: Whether it overtakes what QEMU is busy with.
     ///   - deadline: The longest wait.
     /// - Returns: What QEMU sent as `return`.
-    /// - Throws: `refused`, `timeout`, `disconnected`, `invalidCommand`, `cancelled`, `system`.
+    /// - Throws: `refused`, `timeout`, `disconnected`, `unusableReply` (both `return` and `error`), `invalidCommand`,
+    ///   `cancelled`, `system`.
     @discardableResult
     public func executeRaw(
         _ name: String,

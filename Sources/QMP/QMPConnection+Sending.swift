@@ -71,6 +71,8 @@ extension QMPConnection {
 
     /// Sends as much of an entry as the socket has room for.
     private func sendNow(_ entry: inout Outbox.Entry) throws(QMPError) {
+        // Before it is sent: the connection may end before the next line, and the peer have read it all.
+        state.withLock { $0.waiters[entry.id]?.isSent = true }
         do throws(SystemError) {
             let outcome = entry.bytes.withUnsafeBytes { bytes in
                 Result { () throws(SystemError) in try stream.sendNow(bytes, descriptors: entry.descriptors) }
@@ -83,7 +85,13 @@ extension QMPConnection {
     }
 
     /// Takes back a command that could not be written.
-    private func withdraw(_ id: UInt64, because error: SystemError) -> QMPError {
+    ///
+    /// - Parameters:
+    ///   - id: The command.
+    ///   - error: Why not.
+    ///   - isUnsent: Whether no byte of it has left. Where some may have, the peer may have read all that it needed.
+    /// - Returns: The failure, which whoever waits is told.
+    private func withdraw(_ id: UInt64, because error: SystemError, isUnsent: Bool = true) -> QMPError {
         let waiter = state.withLock { state in
             state.session.withdraw(id)
             return state.waiters.removeValue(forKey: id)
@@ -95,7 +103,7 @@ extension QMPConnection {
             code: isGone ? .disconnected : .system
         )
         failure.command = waiter?.command
-        failure.isUnsent = true
+        failure.isUnsent = isUnsent
         waiter?.slot.fill(.failure(failure))
         return failure
     }
@@ -139,7 +147,7 @@ extension QMPConnection {
                     end(QMPError(.disconnected, "the peer stopped reading in the middle of a command"))
                 }
             } else {
-                _ = withdraw(entry.id, because: error)
+                _ = withdraw(entry.id, because: error, isUnsent: false)
             }
         }
     }

@@ -175,6 +175,8 @@ final class QMPConnection: Sendable {
             waiter?.slot.fill(.success(value))
         case .answered(_, .failure(let refusal)):
             waiter?.slot.fill(.failure(refused(refusal, command: waiter?.command)))
+        case .unusable(_, let error):
+            waiter?.slot.fill(.failure(located(error, command: waiter?.command)))
         case .emitted(let event):
             for listener in listeners where listener.names.isEmpty || listener.names.contains(event.name) {
                 listener.deliver(.success(event))
@@ -190,7 +192,7 @@ final class QMPConnection: Sendable {
                 let effect = try state.session.received(value)
                 return switch effect {
                 case .greeted: .success((effect, state.waiters.removeValue(forKey: QMPSession.greetingID), []))
-                case .answered(let id, _): .success((effect, release(id, &state), []))
+                case .answered(let id, _), .unusable(let id, _): .success((effect, release(id, &state), []))
                 case .emitted: .success((effect, nil, state.listeners))
                 case .dropped: .success((effect, nil, []))
                 }

@@ -85,6 +85,17 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
     /// Whether no byte of the command has left: QEMU never saw it and never will.
     public internal(set) var isUnsent = false
 
+    /// Whether the command may have been carried out, or may be still: it was sent, and no answer says that it was not.
+    ///
+    /// False where no command was under way, as while connecting.
+    public var leavesFateUnknown: Bool {
+        guard command != nil, !isUnsent else { return false }
+        return switch code {
+        case .refused, .invalidCommand, .busy, .notQMP: false
+        case .disconnected, .timeout, .protocolViolation, .unusableReply, .overflow, .cancelled, .system: true
+        }
+    }
+
     /// Makes an error.
     ///
     /// - Parameters:

@@ -5,6 +5,8 @@ enum QMPMessage {
     case greeting(QMPGreeting)
     case success(id: JSONValue?, JSONValue)
     case failure(id: JSONValue?, QMPError.Refusal)
+    /// A reply that is success and failure at once: it answers the command, but not how it went.
+    case contradiction(id: JSONValue, QMPError)
     case event(QMPEvent)
 
     /// Tells what a value from the wire is.
@@ -12,8 +14,15 @@ enum QMPMessage {
     /// - Parameter value: The value.
     /// - Throws: `protocolViolation` when it is none of the four messages of the QMP specification (QEMU's docs/interop).
     init(_ value: JSONValue) throws(QMPError) {
-        if let id = value["return"] {
-            self = .success(id: value["id"], id)
+        guard Self.kinds.lazy.filter({ value[$0] != nil }).count <= 1 else {
+            guard let id = value["id"], value["return"] != nil, value["error"] != nil else {
+                throw Self.violation("two messages in one", value)
+            }
+            self = .contradiction(id: id, Self.contradiction(value))
+            return
+        }
+        if let reply = value["return"] {
+            self = .success(id: value["id"], reply)
         } else if let error = value["error"] {
             guard let errorClass = error["class"]?.string, let text = error["desc"]?.string else {
                 throw Self.violation("an error without class and text", value)
@@ -30,6 +39,18 @@ enum QMPMessage {
         } else {
             throw Self.violation("something that is no QMP message", value)
         }
+    }
+
+    /// The keys that tell what a message is.
+    private static let kinds = ["return", "error", "event", "QMP"]
+
+    /// Why a reply with both `return` and `error` says nothing.
+    static func contradiction(_ value: JSONValue) -> QMPError {
+        QMPError(
+            .unusableReply,
+            "the reply has both 'return' and 'error', so that nobody knows how the command went: "
+                + String(value.encoded().prefix(120))
+        )
     }
 
     private static func event(_ event: JSONValue, _ value: JSONValue) throws(QMPError) -> QMPEvent {

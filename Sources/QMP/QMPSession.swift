@@ -15,6 +15,9 @@ struct QMPSession {
         /// Somebody waits for this reply.
         case answered(UInt64, Result<JSONValue, QMPError.Refusal>)
 
+        /// Somebody waits for this reply, which does not say how the command went.
+        case unusable(UInt64, QMPError)
+
         /// To be given to whoever listens.
         case emitted(QMPEvent)
 
@@ -109,6 +112,9 @@ struct QMPSession {
             if let id { return try answered(id, .failure(refusal)) }
             guard let oldest = inBand.first else { return .dropped }
             return answered(oldest, .failure(refusal))
+        case .contradiction(let id, let error):
+            guard case .answered(let number, _) = try answered(id, .success(.null)) else { return .dropped }
+            return .unusable(number, error)
         }
     }
 

@@ -77,6 +77,18 @@ import Testing
         }
     }
 
+    @Test func aReplyThatIsSuccessAndFailureIsNeither() async throws {
+        let both = #"{"return": {}, "error": {"class": "GenericError", "desc": "no"}}"# + "\n"
+        let talk = try await Talk(
+            .expect("guest-sync-delimited", .agentSync), .expect("guest-fsfreeze-freeze", .text(both)),
+            .serve(["guest-sync-delimited": .agentSync, "guest-ping": .done])
+        )
+        let error = await #expect(throws: QMPError.self) { try await talk.client.executeRaw("guest-fsfreeze-freeze") }
+        #expect(error?.code == .unusableReply)
+        #expect(error?.leavesFateUnknown == true)
+        try await talk.client.execute(GuestPing())
+    }
+
     @Test func aCommandWithoutReplyDoesNotWaitForOne() async throws {
         let talk = try await Talk(
             .expect("guest-sync-delimited", .agentSync),

@@ -112,6 +112,34 @@ private let status: JSONValue = ["running": true, "singlestep": false, "status":
         }
     }
 
+    @Test func aReplyThatIsSuccessAndFailureIsNeither() async throws {
+        let both = #"{"return": {}, "error": {"class": "GenericError", "desc": "no"}, "id": 2}"# + "\r\n"
+        let talk = try await Talk(.expect("cont", .text(both)), .expect("x", .success(7)), .drain)
+        let error = await #expect(throws: QMPError.self) { try await talk.client.execute(Cont()) }
+        #expect(error?.code == .unusableReply)
+        #expect(error?.leavesFateUnknown == true)
+        #expect(error?.command?["execute"] == "cont")
+        #expect(try await talk.client.executeRaw("x") == 7)
+    }
+
+    @Test func whoseReplyIsLostHasAnUnknownFate() async throws {
+        let lost = try await Talk(.expect("cont", .close))
+        let gone = await #expect(throws: QMPError.self) { try await lost.client.execute(Cont()) }
+        #expect(gone?.leavesFateUnknown == true)
+        for _ in 0..<200 {
+            let other = try await Talk(.expect("cont", .close))
+            let error = await #expect(throws: QMPError.self) { try await other.client.execute(Cont()) }
+            #expect(error?.leavesFateUnknown == true)
+        }
+        let unsent = await #expect(throws: QMPError.self) { try await lost.client.execute(Cont()) }
+        #expect(unsent?.leavesFateUnknown == false)
+        let refusing = try await Talk(.expect("cont", .failure("no")), .drain)
+        let refused = await #expect(throws: QMPError.self) { try await refusing.client.execute(Cont()) }
+        #expect(refused?.leavesFateUnknown == false)
+        let nobody = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: "/nowhere") }
+        #expect(nobody?.leavesFateUnknown == false)
+    }
+
     @Test func aLateReplyIsDropped() async throws {
         let talk = try await Talk(
             .expect("slow", .later(.seconds(3), .success("late"))),

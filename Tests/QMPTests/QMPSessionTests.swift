@@ -81,7 +81,25 @@ import Testing
         #expect(answeredID(try session.received(["error": ["class": "GenericError", "desc": "x"]])) == second)
     }
 
+    @Test func aReplyThatIsSuccessAndFailureIsUnusable() throws {
+        var session = try greeted()
+        let id = try session.issue(isOutOfBand: false)
+        let abandoned = try session.issue(isOutOfBand: false)
+        session.abandon(abandoned)
+        let failure: JSONValue = ["class": "GenericError", "desc": "no"]
+        let both: JSONValue = ["return": [:], "error": failure, "id": JSONValue(id)]
+        guard case .unusable(id, let error) = try session.received(both) else {
+            Issue.record("taken for something else")
+            return
+        }
+        #expect(error.code == .unusableReply)
+        #expect(isDropped(try session.received(["return": [:], "error": failure, "id": JSONValue(abandoned)])))
+    }
+
     @Test(arguments: [
+        #"{"return": {}, "error": {"class": "a", "desc": "b"}}"#, #"{"return": {}, "event": "STOP", "id": 1}"#,
+        #"{"error": {"class": "a", "desc": "b"}, "event": "STOP", "id": 1}"#,
+        #"{"return": {}, "error": {"class": "a", "desc": "b"}, "id": 9}"#,
         #"{"return": {}, "id": 9}"#, #"{"return": {}, "id": 0}"#, #"{"return": {}, "id": "1"}"#, #"{"return": {}}"#,
         #"{"return": {}, "id": -1}"#, #"{"QMP": {"version": {}}}"#, #"{"error": {}}"#, #"{"error": 1, "id": 1}"#,
         #"{"event": "STOP"}"#, #"{"event": 1, "timestamp": {"seconds": 1, "microseconds": 1}}"#, "[]", "1", "null",

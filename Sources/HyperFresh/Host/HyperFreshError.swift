@@ -1,3 +1,4 @@
+import JSON
 public import QMP
 
 /// What went wrong, where the guest is now, and what to do.
@@ -37,11 +38,33 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
     /// What a monitor refused, or why it could not be asked.
     ///
     /// - Parameter error: The monitor's own words.
-    /// - Returns: The same as this module's error.
+    /// - Returns: The same as this module's error; its exit status is 6 where a command was sent whose fate is unknown, and
+    ///   which may have changed something.
     public static func monitor(_ error: QMPError) -> HyperFreshError {
-        HyperFreshError(
-            error.message, remedy: "Only this command was affected; the guest goes on as it was.",
-            evidence: error.refusal.map { ["\($0.errorClass): \($0.text)"] } ?? [])
+        let evidence = error.refusal.map { ["\($0.errorClass): \($0.text)"] } ?? []
+        let name = (error.command?["execute"] ?? error.command?["exec-oob"])?.string ?? ""
+        let look = "`hyperfresh qmp \(error.endpoint) query-status`"
+        if error.leavesFateUnknown, !name.hasPrefix("query-") {
+            return HyperFreshError(
+                error.message, guestState: "Whether QEMU carried '\(name)' out is unknown; it may still do so.",
+                remedy: """
+                    Look before you send it again: \(look) tells whether QEMU answers, and in which state the guest is.
+                    """,
+                evidence: evidence, exitCode: RefreshOutcome.unknown.exitCode)
+        }
+        if error.code == .refused {
+            return HyperFreshError(
+                error.message, guestState: "QEMU did not carry the command out.",
+                remedy: """
+                    Correct the command; `hyperfresh qmp \(error.endpoint) query-commands` lists those that it has.
+                    """,
+                evidence: evidence)
+        }
+        return HyperFreshError(
+            error.message, guestState: "Nothing was sent to QEMU that changes anything.",
+            remedy: name.isEmpty
+                ? "Try again when the monitor is free." : "Try again; \(look) tells whether QEMU answers.",
+            evidence: evidence)
     }
 
     /// Arguments that name nothing that could be done.

@@ -9,7 +9,8 @@ struct QMPShellCommand: AsyncParsableCommand {
         abstract: "Talk to a guest's QMP monitor: one command, or a shell with completion.",
         discussion: """
             Without a command, a shell: Tab completes commands and arguments from QEMU's own schema, events appear as \
-            they come, Ctrl-D ends it. With one, its reply is printed as JSON; exit status 1 if QEMU refuses it.
+            they come, Ctrl-D ends it. With one, its reply is printed as JSON; exit status 1 if QEMU refuses it, 6 if its \
+            reply was lost, so that it may have been carried out.
 
               hyperfresh qmp web-1 query-status
               hyperfresh qmp web-1 human-monitor-command command-line='info mtree'

@@ -57,7 +57,7 @@ final class AgentConnection: Sendable {
             )
             state.nextID += 1
             if let failure = state.failure {
-                slot.fill(.failure(Self.unsent(failure, job)))
+                slot.fill(.failure(Self.located(failure, job)))
             } else {
                 state.queue.append(job)
                 if state.active == nil { startNext(&state) }
@@ -77,6 +77,14 @@ final class AgentConnection: Sendable {
         return try outcome.get()
     }
 
+    /// The error with the socket and the command.
+    func located(_ error: QMPError, command: JSONValue) -> QMPError {
+        var error = error
+        error.endpoint = endpoint
+        error.command = command
+        return error
+    }
+
     /// Ends the connection; whoever waits is told the reason.
     func end(_ reason: QMPError) {
         var reason = reason
@@ -90,10 +98,10 @@ final class AgentConnection: Sendable {
             return (state.active.map { [$0] } ?? []) + state.queue
         }
         stream.shutdown()
-        for job in jobs { job.slot.fill(.failure(Self.unsent(reason, job))) }
+        for job in jobs { job.slot.fill(.failure(Self.located(reason, job))) }
     }
 
-    private static func unsent(_ error: QMPError, _ job: Job) -> QMPError {
+    private static func located(_ error: QMPError, _ job: Job) -> QMPError {
         var error = error
         error.command = job.command
         error.isUnsent = !job.isSent
@@ -143,8 +151,9 @@ final class AgentConnection: Sendable {
                 )
             }
         }
-        guard let failure else { return }
+        guard var failure else { return }
         state.session.lose()
+        if let job = state.active { failure = Self.located(failure, job) }
         finishActive(.failure(failure), &state)
         startNext(&state)
     }
@@ -159,11 +168,11 @@ final class AgentConnection: Sendable {
         state.withLock { state in
             if let job = state.active, job.id == id {
                 state.session.lose()
-                finishActive(.failure(Self.unsent(reason(job), job)), &state)
+                finishActive(.failure(Self.located(reason(job), job)), &state)
                 startNext(&state)
             } else if let place = state.queue.firstIndex(where: { $0.id == id }) {
                 let job = state.queue.remove(at: place)
-                job.slot.fill(.failure(Self.unsent(reason(job), job)))
+                job.slot.fill(.failure(Self.located(reason(job), job)))
             }
         }
     }
@@ -203,6 +212,7 @@ final class AgentConnection: Sendable {
                     finishActive(.failure(refused(refusal, state.active)), &state)
                 case .confused(var error):
                     error.endpoint = endpoint
+                    if let job = state.active { error = Self.located(error, job) }
                     finishActive(.failure(error), &state)
                 }
                 if state.active == nil { startNext(&state) }

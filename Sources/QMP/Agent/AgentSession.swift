@@ -102,11 +102,14 @@ struct AgentSession: ~Copyable {
         switch phase {
         case .awaitingSync(let id):
             // The reply to an earlier attempt is as old as all the rest.
-            guard value["return"]?.integer == id else { return phase = .awaitingDelimiter(id) }
+            guard value["return"]?.integer == id, value["error"] == nil else { return phase = .awaitingDelimiter(id) }
             phase = .ready
             effects.append(.synchronised)
         case .awaitingReply:
-            if let reply = value["return"] {
+            if value["return"] != nil, value["error"] != nil {
+                phase = .lost
+                effects.append(.confused(QMPMessage.contradiction(value)))
+            } else if let reply = value["return"] {
                 phase = .ready
                 effects.append(.answered(.success(reply)))
             } else if let errorClass = value["error"]?["class"]?.string, let text = value["error"]?["desc"]?.string {

@@ -72,7 +72,11 @@ public final class QGAClient: Sendable {
             arguments: command.arguments,
             deadline: deadline ?? command.deadline
         )
-        return try C.reply(from: QMPReply(value, to: C.name))
+        do throws(QMPError) {
+            return try C.reply(from: QMPReply(value, to: C.name))
+        } catch {
+            throw connection.located(error, command: ["execute": .string(C.name)])
+        }
     }
 
     /// Executes any command and waits for its reply.
