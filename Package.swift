@@ -107,8 +107,8 @@ let package = Package(
         tests(
             "HyperFreshTests",
             [
-                "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "QMP", "QMPTesting", "JSON", "Linux",
-                "TestTools",
+                "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "Journal", "QMP", "QMPTesting",
+                "CanaryTesting", "JSON", "Linux", "TestTools",
             ]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "Journal", "JSON", "Linux"]),
         tests("ArchitectureTests", []),

@@ -119,6 +119,10 @@ extension FindingID {
     public static let supervisorRestarts = FindingID(rawValue: "supervisor-restarts")
     /// A handoff whose controller died has not been brought to its end.
     public static let handoffUnfinished = FindingID(rawValue: "handoff-unfinished")
+    /// Another QEMU has the guest's memory mapped.
+    public static let memoryInUse = FindingID(rawValue: "memory-in-use")
+    /// The folder in which handoffs are recorded cannot be used.
+    public static let stateFolderUnusable = FindingID(rawValue: "state-folder-unusable")
 }
 
 // MARK: - What the host offers hypervisors

@@ -151,6 +151,16 @@ extension ProcFS {
         pid.map { "/proc/\($0)/net" } ?? "/proc/self/net"
     }
 
+    /// Which run of the kernel this is: pids and start times of another one say nothing here.
+    ///
+    /// - Throws: `SystemError` when /proc does not tell.
+    public static func bootID() throws(SystemError) -> String {
+        let path = "/proc/sys/kernel/random/boot_id"
+        let id = try text(path).filter { !$0.isWhitespace }
+        guard !id.isEmpty else { throw malformed(path) }
+        return id
+    }
+
     /// A file of /proc as text; bytes that are no UTF-8 (in names only) become the replacement character.
     private static func text(_ path: String) throws(SystemError) -> String {
         String(decoding: try read(path), as: UTF8.self)

@@ -18,10 +18,10 @@ public struct ProcessIdentity: Sendable, Hashable, CustomStringConvertible {
         return ProcessIdentity(pid: pid, startTime: status.startTime)
     }
 
-    /// Whether this very process exists and can still run: a zombie is dead.
+    /// Whether this very process exists and can still run: a zombie is dead, unless other threads of it still end.
     public var isAlive: Bool {
         guard let status = try? ProcFS.status(pid) else { return false }
-        return status.startTime == startTime && !status.isDead
+        return status.startTime == startTime && !(status.isDead && status.threads <= 1)
     }
 
     /// The pid and the start time: `1234@567890`.

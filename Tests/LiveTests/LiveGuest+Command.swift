@@ -52,6 +52,15 @@ extension ChildProgram.Result {
         get throws { try output.split(separator: "\n").map { try JSONValue(parsing: String($0)) } }
     }
 
+    /// Whether it is a recovery after which nothing is left to do, and whose status says no more than that: 0, or 6 for a loss.
+    var isSettledRecovery: Bool {
+        get throws {
+            let items = try document["items"]?.array ?? []
+            let isLoss = items.contains { $0["outcome"] == "lost" }
+            return ending == .exited(isLoss ? 6 : 0) && items.allSatisfy { $0["settled"] == true }
+        }
+    }
+
     /// The `result` line, which has to be the last of all and to agree with the exit status.
     var report: JSONValue {
         get throws {

@@ -52,7 +52,7 @@ enum MonitorConnection {
                 .monitorMissing, .fail, "nothing that speaks QMP answers at the guest's monitor",
                 evidence: ["\(error)"],
                 remedy: "Its socket was removed or replaced. chardev-add and mon cannot give it another one: "
-                    + "start the guest anew with -qmp unix:PATH,server=on,wait=off.")
+                    + "shut the guest down, and start it with -qmp unix:PATH,server=on,wait=off.")
         }
     }
 

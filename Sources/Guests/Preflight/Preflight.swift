@@ -55,7 +55,8 @@ public enum Preflight {
         return Finding(
             .commandLineUnreadable, .fail, "the recorded command line cannot be read as QEMU reads it",
             evidence: [problem],
-            remedy: "Put back what is missing (a -readconfig file, for one), or start the guest anew.")
+            remedy: "Put back what is missing (a -readconfig file, for one), or shut the guest down and start it again."
+        )
     }
 
     static func monitorMissing(_ guest: GuestProcess) -> Finding {

@@ -36,7 +36,7 @@ struct StateChecks {
         case .shutdown, .guestPanicked, .internalError, .watchdog:
             return Finding(
                 id, .fail, "the guest is \(state.rawValue): there is nothing to hand over",
-                remedy: "Reset the guest (system_reset, then cont) or start it again.")
+                remedy: "Reset the guest: system_reset, then cont.")
         }
     }
 

@@ -65,7 +65,7 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         guest = entry.guest ?? "?"
         time = WallClock.rfc3339(entry.began)
         result = entry.result
-        outcome = entry.result?["outcome"]?.string ?? entry.state?.rawValue ?? "?"
+        outcome = entry.result?["outcome"]?.string ?? entry.recovered ?? entry.state?.rawValue ?? "?"
         oldVersion = entry.facts?.oldVersion ?? entry.innerFacts?.oldVersion
         newVersion =
             entry.result?["new"]?["version"]?.string ?? entry.facts?.targetVersion

@@ -25,6 +25,8 @@ struct HandoffEntry: Sendable {
     let newSettings: MigrationLink.Settings?
     /// The `result` document of a handoff that came to its end under its own controller.
     let result: JSONValue?
+    /// What a recovery found, of a handoff whose controller died.
+    let recovered: String?
     /// Whether nothing is on record.
     let isEmpty: Bool
     /// What is wrong with the record.
@@ -50,6 +52,7 @@ struct HandoffEntry: Sendable {
         oldSettings = merged["restore_old"].flatMap(MigrationLink.Settings.init(json:))
         newSettings = merged["restore_new"].flatMap(MigrationLink.Settings.init(json:))
         result = merged["result"]
+        recovered = merged["recovered"]?.string
         isGoingOn = summary.isActive
         damage = summary.reading.damage
     }
@@ -68,6 +71,23 @@ struct HandoffEntry: Sendable {
 
     /// Whether an instance of this hypervisor or OS VM is one of its sides.
     func concerns(_ hypervisor: String) -> Bool { hypervisors.contains(hypervisor) }
+
+    /// Whether it is of the guest that a QEMU of this host has, or of one on the same memory.
+    ///
+    /// - Parameters:
+    ///   - process: The QEMU.
+    ///   - memory: The guest's memory.
+    /// - Returns: Whether it is.
+    func concerns(_ process: ProcessIdentity, memory: GuestMemory) -> Bool {
+        guard let facts else { return false }
+        let isOfThisBoot = facts.boot == nil || facts.boot == (try? ProcFS.bootID())
+        if isOfThisBoot, facts.old == process || newIdentity == process { return true }
+        guard !facts.memory.isEmpty, !memory.files.isEmpty else { return facts.memoryFile == memory.path }
+        return !facts.memory.isDisjoint(with: memory.files)
+    }
+
+    /// Where its record is.
+    var recordPath: String { "\(directory.path)/\(id).journal" }
 
     /// Whether something is left to do for it.
     var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
@@ -92,28 +112,37 @@ struct HandoffEntry: Sendable {
 }
 
 extension HandoffEntry {
-    /// Brings it to its end, unless a controller is at work on the guest or the record cannot be relied on.
+    /// Brings it to its end, unless a controller is at work on the guest.
+    ///
+    /// Where the record cannot be relied on, what runs decides.
     func recover() async -> GuestRecovery.Conclusion {
+        switch damage {
+        case nil where isEmpty: return await DamagedRecovery(entry: self, problem: "it is empty").run()
+        case nil, .tornTail: break
+        case .newerVersion: return .foreign
+        case .some(let damage): return await DamagedRecovery(entry: self, problem: "\(damage)").run()
+        }
         let journal: JournalWriter
         do throws(JournalError) {
             // Excludes the controller, if it lives, and another recovery; cuts off a record that was not wholly written.
             journal = try directory.resume(id)
         } catch {
+            if error.code == .inUse { return .atWork }
             return GuestRecovery.Conclusion(
-                outcome: .unknown, summary: "its record cannot be used: \(error)",
-                remedy:
-                    "If a controller is at work, wait for it. Otherwise look which QEMU runs the guest, and end the other."
-            )
+                outcome: .unknown, summary: "its record cannot be used, and nothing was touched: \(error)",
+                remedy: "Remove the cause, then run `hyperfresh recover` again.")
         }
         defer { journal.close() }
-        guard !isEmpty else { return .empty }
-        guard let memoryFile = lockedFile, let state else { return .foreign }
-        // The memory file of a guest that is gone may be gone too; then there is nothing to fight over.
-        let lock = try? HeldLock(memoryFile)
-        if lock == nil, Files.exists(memoryFile) {
-            return GuestRecovery.Conclusion(
-                outcome: .unknown, summary: "a controller is at work on this guest",
-                remedy: "Wait for it, then run `hyperfresh recover` again.")
+        // All of it was the beginning of a first record.
+        guard !isEmpty else {
+            journal.close()
+            return await DamagedRecovery(entry: self, problem: "its first record was cut short").run()
+        }
+        guard let state else { return .foreign }
+        let lock: HeldLock?
+        switch takeLock() {
+        case .success(let held): lock = held
+        case .failure(let obstacle): return obstacle.conclusion
         }
         defer { lock?.release() }
         do throws(HyperFreshError) {
@@ -137,6 +166,31 @@ extension HandoffEntry {
         return locks
     }
 
+    /// Why a recovery does not begin.
+    struct Obstacle: Error {
+        let conclusion: GuestRecovery.Conclusion
+    }
+
+    /// Excludes every controller from the guest.
+    ///
+    /// - Returns: The lock; `nil` where there is nothing to fight over: the memory file of a guest that is gone may be gone too.
+    func takeLock() -> Result<HeldLock?, Obstacle> {
+        guard let lockedFile else { return .failure(Obstacle(conclusion: .foreign)) }
+        do throws(SystemError) {
+            guard let lock = try HeldLock(lockedFile) else { return .failure(Obstacle(conclusion: .atWork)) }
+            return .success(lock)
+        } catch {
+            if error.isGone { return .success(nil) }
+            return .failure(
+                Obstacle(
+                    conclusion: GuestRecovery.Conclusion(
+                        outcome: .unknown,
+                        summary:
+                            "whether a controller is at work on this guest cannot be seen; nothing was touched: \(error)",
+                        remedy: "Make \(lockedFile) readable, then run `hyperfresh recover` again.")))
+        }
+    }
+
     private func recovery(
         from state: HandoffState, _ journal: JournalWriter
     ) async throws(HyperFreshError) -> GuestRecovery? {
@@ -153,7 +207,7 @@ extension HandoffEntry {
         _ final: HandoffState, in journal: JournalWriter, _ conclusion: GuestRecovery.Conclusion
     ) -> GuestRecovery.Conclusion {
         do throws(JournalError) {
-            try journal.append(state: final.rawValue)
+            try journal.append(state: final.rawValue, facts: ["recovered": .string(conclusion.outcome.rawValue)])
             return conclusion
         } catch {
             return GuestRecovery.Conclusion(

@@ -12,6 +12,10 @@ struct HandoffFacts: Sendable, Hashable {
     var oldQMP: String
     /// The first of the guest's memory files: locked while a controller is at work on the guest.
     var memoryFile: String
+    /// All of the guest's memory files, as the old QEMU has them mapped; none where an earlier version recorded the handoff.
+    var memory: Set<FileIdentity> = []
+    /// The run of the kernel in which the processes were given their numbers; `nil` where it is not known.
+    var boot: String?
     var targetBinary: String
     var targetVersion: String?
     /// Where the new QEMU's monitor answers until the endpoints are settled.
@@ -29,6 +33,8 @@ extension HandoffFacts {
         [
             "guest": .string(guest), "old": old.json, "old_version": oldVersion.map(JSONValue.string),
             "old_binary": .string(oldBinary), "old_qmp": .string(oldQMP), "memory_file": .string(memoryFile),
+            "memory": .array(memory.map(\.description).sorted().map(JSONValue.string)),
+            "boot": boot.map(JSONValue.string),
             "target": .string(targetBinary), "target_version": targetVersion.map(JSONValue.string),
             "new_qmp": .string(newQMP), "endpoints": .array(endpoints.map(\.json)),
             "follow_ups": .array(followUps.map(\.json)), "dry_run": .bool(isRehearsal),
@@ -48,13 +54,27 @@ extension HandoffFacts {
         self.oldBinary = oldBinary
         self.oldQMP = oldQMP
         self.memoryFile = memoryFile
+        let memory = json["memory"]?.array ?? []
+        self.memory = Set(memory.compactMap { $0.string.flatMap(FileIdentity.init(text:)) })
+        boot = json["boot"]?.string
         self.targetBinary = targetBinary
         targetVersion = json["target_version"]?.string
         self.newQMP = newQMP
         self.endpoints = endpoints.compactMap(Endpoint.init(json:))
         self.followUps = followUps.compactMap(FollowUp.init(json:))
         self.isRehearsal = isRehearsal
-        guard self.endpoints.count == endpoints.count, self.followUps.count == followUps.count else { return nil }
+        guard self.endpoints.count == endpoints.count, self.followUps.count == followUps.count,
+            self.memory.count == memory.count
+        else { return nil }
+    }
+}
+
+extension FileIdentity {
+    /// Reads `device:inode`.
+    fileprivate init?(text: String) {
+        let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
+        guard numbers.count == 2, let device = numbers[0], let inode = numbers[1] else { return nil }
+        self.init(device: device, inode: inode)
     }
 }
 

@@ -31,12 +31,17 @@ protocol RecoveryPlaces: Sendable {
     func bury() async throws
     /// Removes what a new side that is gone has left.
     func discard()
+    /// Whoever else has the guest, or may: processes that are neither side of this handoff.
+    ///
+    /// - Throws: If that cannot be seen; then nothing may be said of a loss.
+    func strangers() throws(HyperFreshError) -> [GuestMemory.User]
 }
 
 extension RecoveryPlaces {
     func rescue() async {}
     func bury() async throws {}
     func discard() {}
+    func strangers() throws(HyperFreshError) -> [GuestMemory.User] { [] }
 }
 
 /// Brings one unfinished handoff to its end: observes both sides, asks the recovery table, does what it says.
@@ -65,16 +70,18 @@ struct GuestRecovery {
         var remedy: String?
         /// The state to record; `nil` leaves the handoff unfinished.
         var final: HandoffState?
+        /// Whether nothing is left to do though no state was recorded: its record was set aside.
+        var isSettled = false
 
-        /// For a record that says nothing: its disk lost it.
-        static let empty = Conclusion(
-            outcome: .unknown, summary: "its record is empty",
-            remedy: "Look which QEMU runs the guest, end the other, and remove the record from the state folder.")
+        /// For a guest that a living controller has locked.
+        static let atWork = Conclusion(
+            outcome: .unknown, summary: "a controller is at work on this guest; nothing was touched",
+            remedy: "Wait for it (`hyperfresh status`), then run `hyperfresh recover` again.")
 
         /// For a record that this program does not understand.
         static let foreign = Conclusion(
-            outcome: .unknown, summary: "its record was made by another version of hyperfresh",
-            remedy: "Recover with that version, or look which QEMU runs the guest, and end the other.")
+            outcome: .unknown, summary: "its record was made by another version of hyperfresh; nothing was touched",
+            remedy: "Recover with that version.")
     }
 
     func run() async -> Conclusion {
@@ -88,25 +95,45 @@ struct GuestRecovery {
             return try await carryOut(decision)
         } catch {
             return Conclusion(
-                outcome: .unknown, summary: "recovery did not come to its end: \(error)",
-                remedy: "Mend what stands in the way and run `hyperfresh recover` again.")
+                outcome: .unknown, summary: "recovery did not come to its end: \(Self.summary(of: error))",
+                remedy: (error as? HyperFreshError)?.remedy
+                    ?? "Remove the cause, then run `hyperfresh recover` again.")
         }
+    }
+
+    private static func summary(of error: any Error) -> String {
+        guard let error = error as? HyperFreshError else { return "\(error)" }
+        return ([error.message] + error.evidence).joined(separator: "; ")
     }
 
     private func carryOut(_ decision: RecoveryDecision) async throws -> Conclusion {
         switch decision {
         case .finished: return Conclusion(outcome: .refreshed, summary: "had ended", final: nil)
-        case .keepOld(let resume): return try await keepOld(resume: resume)
-        case .keepNew(let resume): return try await keepNew(resume: resume)
+        // Whoever else has the memory may run the guest: then neither side is let run beside it.
+        case .keepOld(let resume):
+            if resume, let look = try lookAtStrangers() { return look }
+            return try await keepOld(resume: resume)
+        case .keepNew(let resume):
+            if resume, let look = try lookAtStrangers() { return look }
+            return try await keepNew(resume: resume)
         case .lost: return try await clearAway()
-        case .mustLook(let reason):
-            return Conclusion(
-                outcome: .unknown, summary: "an operator must look: \(reason)",
-                remedy: """
-                    Old \(words.side): \(old.name), \(old.endpoint). New \(words.side): \(new.name), \(new.endpoint). Decide \
-                    which one is right, end the other, and run `hyperfresh recover` again.
-                    """)
+        case .mustLook(let reason): return mustLook(reason)
         }
+    }
+
+    private func mustLook(_ reason: String) -> Conclusion {
+        Conclusion(
+            outcome: .unknown, summary: "an operator must look: \(reason); nothing was touched",
+            remedy: """
+                The old \(words.side) (\(old.name), \(old.endpoint)) \(old.observation.words). The new one (\(new.name), \
+                \(new.endpoint)) \(new.observation.words). Run `hyperfresh recover` again once that has changed.
+                """)
+    }
+
+    private func lookAtStrangers() throws(HyperFreshError) -> Conclusion? {
+        let strangers = try places.strangers()
+        guard !strangers.isEmpty else { return nil }
+        return mustLook("the \(words.tenant)'s memory is mapped by \(strangers.list), too, which is neither side")
     }
 
     private func keepOld(resume: Bool) async throws -> Conclusion {
@@ -137,11 +164,24 @@ struct GuestRecovery {
             try await places.bury()
         }
         places.discard()
+        let owner = state.isCommitted ? "the new one, \(new.name)" : "the old one, \(old.name)"
+        let strangers = try places.strangers()
+        guard strangers.isEmpty else {
+            return Conclusion(
+                outcome: .unknown,
+                summary: """
+                    the handoff is over: the \(words.tenant)'s \(words.side) (\(owner)) is gone, but \(strangers.list) maps the \
+                    \(words.tenant)'s memory
+                    """,
+                remedy: """
+                    `hyperfresh list` shows whether the \(words.tenant) runs there. Do not start it a second time.
+                    """, final: .lost)
+        }
         return Conclusion(
             outcome: .lost,
-            summary: state.isCommitted
-                ? "the \(words.tenant)'s \(words.side) (the new one, \(new.name)) is gone, and the \(words.tenant) with it"
-                : "the \(words.tenant)'s \(words.side) (the old one, \(old.name)) is gone, and the \(words.tenant) with it",
-            remedy: "Start the \(words.tenant) anew. Its disks are as it left them.", final: .lost)
+            summary: "the \(words.tenant)'s \(words.side) (\(owner)) is gone, and the \(words.tenant) with it",
+            remedy: """
+                No process has the \(words.tenant)'s memory any more. Start the \(words.tenant) anew; its disks are as it left them.
+                """, final: .lost)
     }
 }

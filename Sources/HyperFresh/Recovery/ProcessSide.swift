@@ -7,38 +7,100 @@ import QMP
 
 /// A QEMU of this host as recovery finds it.
 struct ProcessSide: RecoverableQEMU {
+    /// What proves that a process is the side that the record means, beside its number and start time.
+    enum Proof: Sendable {
+        /// It maps the guest's memory: the old QEMU.
+        case maps(GuestMemory)
+        /// It was started by this handoff, whose id is in the temporary names on its command line: the new QEMU.
+        case startedBy(String)
+
+        /// Whether the process is the one that is meant.
+        func holds(for process: ProcessIdentity) -> Bool {
+            let isMeant =
+                switch self {
+                case .maps(let memory): (try? memory.isMapped(by: process.pid)) == true
+                case .startedBy(let id): ProcessSide.isStarted(process.pid, by: id)
+                }
+            // Looked at last: what was read before is of this very process.
+            return isMeant && process.isAlive
+        }
+    }
+
     let identity: ProcessIdentity?
     let endpoint: String
     let client: QMPClient?
     let observation: SideObservation
+    let proof: Proof
+
     /// Whether we started it, in a session that is its own: what a wrapper has started is in there too.
-    var isOurs = false
+    private var isOurs: Bool { if case .startedBy = proof { true } else { false } }
+
+    /// How long a process that is not what the record says may take to end by itself: one that was started, but told to
+    /// become a QEMU by nobody any more, does so at once.
+    private static let startDeadline = Duration.seconds(2)
 
     var name: String { identity.map { "pid \($0.pid)" } ?? "none" }
 
-    static func observe(_ identity: ProcessIdentity?, at path: String) async -> ProcessSide {
+    static func observe(_ identity: ProcessIdentity?, at path: String, proof: Proof) async -> ProcessSide {
         func seen(_ observation: SideObservation, _ client: QMPClient? = nil) -> ProcessSide {
-            ProcessSide(identity: identity, endpoint: path, client: client, observation: observation)
+            ProcessSide(identity: identity, endpoint: path, client: client, observation: observation, proof: proof)
         }
         guard let identity, identity.isAlive else { return seen(.gone) }
         guard let client = try? await QMPClient.connect(path: path, greetingDeadline: .seconds(3)) else {
-            return seen(.silent)
+            return seen(identity.isAlive ? .silent : .gone)
         }
         // A path may lead to the other side by now.
         guard client.peer?.pid == identity.pid, let status = try? await client.execute(QueryStatus()) else {
             client.close()
-            return seen(.silent)
+            return seen(identity.isAlive ? .silent : .gone)
         }
         return seen(SideObservation(status), client)
     }
 
     func end() async throws(HyperFreshError) {
-        guard let identity, identity.isAlive, let handle = try? ProcessHandle(identity) else { return }
+        guard let identity, identity.isAlive else { return }
+        let handle: ProcessHandle
+        do throws(SystemError) {
+            handle = try ProcessHandle(identity)
+        } catch {
+            if error.isGone { return }
+            throw unended(identity, because: "\(error)")
+        }
+        if !proof.holds(for: identity) {
+            if await handle.waitForExit(within: Self.startDeadline) { return }
+            guard proof.holds(for: identity) else { throw unproven(identity) }
+        }
         if isOurs { handle.endSession() } else { try? handle.signal(SIGKILL) }
         guard await handle.waitForExit(within: .seconds(10)) else {
-            throw HyperFreshError(
-                "pid \(identity.pid) cannot be ended", remedy: "End it and run `hyperfresh recover` again.")
+            throw unended(identity, because: "it does not end by SIGKILL; it may wait for a disk")
         }
+    }
+
+    private func unended(_ identity: ProcessIdentity, because reason: String) -> HyperFreshError {
+        HyperFreshError(
+            "pid \(identity.pid) cannot be ended", remedy: "See what holds it, then run `hyperfresh recover` again.",
+            evidence: [reason], exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
+    /// A number on record is no reason to end a process.
+    private func unproven(_ identity: ProcessIdentity) -> HyperFreshError {
+        let lack =
+            switch proof {
+            case .maps(let memory): "it does not map the guest's memory, \(memory.path)"
+            case .startedBy(let id): "its command line does not name handoff \(id)"
+            }
+        return HyperFreshError(
+            "pid \(identity.pid) was not ended: it is not proven to be the QEMU on record (\(lack))",
+            remedy: """
+                See what pid \(identity.pid) is (`ps -fp \(identity.pid)`). Once it has ended, run `hyperfresh recover` again.
+                """,
+            exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
+    fileprivate static func isStarted(_ pid: Int32, by id: String) -> Bool {
+        guard let arguments = try? ProcFS.commandLine(pid) else { return false }
+        // Others may name its files, too; only it waits for a state.
+        return arguments.contains { $0.contains(".hf-\(id)") } && arguments.contains("-incoming")
     }
 
     func close() { client?.close() }
@@ -77,25 +139,34 @@ extension RecoverableQEMU {
 /// The sockets, the pid file and the listeners of a guest that moves between two QEMUs of this host.
 struct EndpointPlaces: RecoveryPlaces {
     let facts: HandoffFacts
+    /// The two sides, as far as there are processes of this boot.
+    let old: ProcessIdentity?
+    let new: ProcessIdentity?
     /// The new side's monitor; `nil` when it is gone or silent.
-    let new: QMPClient?
+    let newClient: QMPClient?
 
     func rescue() async {
-        guard let new else { return }
+        guard let newClient, let old else { return }
         for followUp in facts.followUps where followUp.needsOldProcess {
-            guard let handle = try? ProcessHandle(facts.old) else { return }
-            try? await followUp.perform(on: new, old: handle)
+            guard let handle = try? ProcessHandle(old) else { return }
+            try? await followUp.perform(on: newClient, old: handle)
         }
     }
 
     func settle() async throws {
-        if let new {
-            for followUp in facts.followUps where !followUp.needsOldProcess { try? await followUp.perform(on: new) }
+        if let newClient {
+            for followUp in facts.followUps where !followUp.needsOldProcess {
+                try? await followUp.perform(on: newClient)
+            }
         }
         try EndpointFiles.settle(facts.endpoints)
     }
 
     func discard() { EndpointFiles.discard(facts.endpoints) }
+
+    func strangers() throws(HyperFreshError) -> [GuestMemory.User] {
+        try GuestMemory(facts).users().filter { $0.identity != old && $0.identity != new }
+    }
 }
 
 extension GuestRecovery {
@@ -105,19 +176,23 @@ extension GuestRecovery {
     ) async -> GuestRecovery {
         // Once settled, the lasting name is the new side's.
         let newQMP = Files.exists(facts.newQMP) ? facts.newQMP : facts.lastingQMP
-        var new = await ProcessSide.observe(entry.newIdentity ?? process(startedBy: entry.id), at: newQMP)
-        new.isOurs = true
+        // Numbers of another boot belong to others by now; all that ran then has ended.
+        let isOfThisBoot = facts.boot == nil || facts.boot == (try? ProcFS.bootID())
+        let old = isOfThisBoot ? facts.old : nil
+        let recorded = isOfThisBoot ? entry.newIdentity.flatMap { $0.isAlive ? $0 : nil } : nil
+        let new = recorded ?? process(startedBy: entry.id) ?? (isOfThisBoot ? entry.newIdentity : nil)
+        let newSide = await ProcessSide.observe(new, at: newQMP, proof: .startedBy(entry.id))
         return GuestRecovery(
             entry: entry, state: state, journal: journal,
-            old: await ProcessSide.observe(facts.old, at: facts.oldQMP), new: new,
-            places: EndpointPlaces(facts: facts, new: new.client))
+            old: await ProcessSide.observe(old, at: facts.oldQMP, proof: .maps(GuestMemory(facts))), new: newSide,
+            places: EndpointPlaces(facts: facts, old: old, new: new, newClient: newSide.client))
     }
 
     /// A QEMU that was started but not recorded: the handoff's id is in the temporary names on its command line.
-    private static func process(startedBy id: String) -> ProcessIdentity? {
+    static func process(startedBy id: String) -> ProcessIdentity? {
         let pids = (try? ProcFS.processes()) ?? []
-        let pid = pids.first { (try? ProcFS.commandLine($0))?.contains { $0.contains(".hf-\(id)") } == true }
-        return pid.flatMap(ProcessIdentity.current(of:))
+        return pids.lazy.filter { ProcessSide.isStarted($0, by: id) }.compactMap(ProcessIdentity.current)
+            .first(where: \.isAlive)
     }
 }
 
@@ -132,5 +207,19 @@ extension SideObservation {
             case .shutdown, .internalError, .guestPanicked: .ended
             default: .paused
             }
+    }
+
+    /// For a sentence: `pid 42, which WORDS`.
+    var words: String {
+        switch self {
+        case .gone: "is gone"
+        case .silent: "does not answer"
+        case .running: "says that the guest runs"
+        case .paused: "says that the guest is paused"
+        case .waiting: "waits for the guest's state"
+        case .handingOver: "is handing the guest over"
+        case .handedOver: "has handed the guest over"
+        case .ended: "says that the guest has come to its end"
+        }
     }
 }

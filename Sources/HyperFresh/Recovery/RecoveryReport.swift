@@ -11,7 +11,7 @@ public struct RecoverySummary: Sendable, JSONRepresentable {
     /// What could not be put in order, and was left as it is.
     public let problems: [RecoveryProblem]
 
-    /// The worst of all: 0 settled; 6 an operator must look.
+    /// The worst of all: 0 settled; 6 a guest is lost, or an operator must look.
     public var exitCode: Int32 {
         problems.isEmpty ? handoffs.map(\.exitCode).max() ?? 0 : RefreshOutcome.unknown.exitCode
     }
@@ -60,15 +60,16 @@ public struct RecoveryReport: Sendable, JSONRepresentable {
     /// Whether nothing remains to be done for this handoff.
     public let isSettled: Bool
 
-    /// 0 settled; 6 an operator must look.
-    public var exitCode: Int32 { isSettled ? 0 : 6 }
+    /// 0 settled; 6 the guest is lost, or an operator must look.
+    public var exitCode: Int32 { isSettled && outcome.exitCode != 6 ? 0 : 6 }
 
     static func recover(_ entry: HandoffEntry) async -> RecoveryReport {
         let conclusion = await entry.recover()
         return RecoveryReport(
             id: entry.id, guest: entry.guest ?? "?", recorded: entry.state?.rawValue ?? "?",
             outcome: conclusion.outcome,
-            summary: conclusion.summary, remedy: conclusion.remedy, isSettled: conclusion.final != nil)
+            summary: conclusion.summary, remedy: conclusion.remedy,
+            isSettled: conclusion.final != nil || conclusion.isSettled)
     }
 
     /// `id`, `guest`, `recorded`, `outcome`, `summary`, `remedy`, `settled`.

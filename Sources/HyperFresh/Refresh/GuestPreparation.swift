@@ -71,6 +71,15 @@ extension GuestPreparation {
             case .failure(let obstacle): findings.insert(obstacle.finding, at: 0)
             }
         }
+        // What nobody is at work on any more; while it is at work, its leftovers are its own.
+        if ready != nil || lockedMemory(of: process) == nil {
+            let leftovers = await Leftovers(process: process, stateDirectory: host.stateDirectory).findings()
+            findings = leftovers + findings
+            if leftovers.contains(where: { $0.severity == .fail }) {
+                ready?.lock.release()
+                ready = nil
+            }
+        }
         if ready == nil { result.client?.close() }
         return GuestPreparation(
             process: process, target: result.targetPath, findings: findings,

@@ -117,9 +117,24 @@ extension RefreshReport {
         if outcome == .lost {
             failure.evidence.insert(failure.message, at: 0)
             failure.message = ended == nil ? Self.reason(outcome) : sides.endedGuest?.message ?? Self.reason(outcome)
-            failure.remedy = "Start the guest anew. Its disks are as it left them."
+            failure.remedy = "No process has its memory any more. Start the guest anew; its disks are as it left them."
+            doubtLoss(&failure, facts: sides.facts)
         }
         self.failure = failure
+    }
+
+    /// A guest is not lost as long as anybody has its memory, whoever that is.
+    private mutating func doubtLoss(_ failure: inout HyperFreshError, facts: HandoffFacts) {
+        do throws(HyperFreshError) {
+            let users = try GuestMemory(facts).users()
+            guard !users.isEmpty else { return }
+            failure.guestState = "The guest's memory is mapped by \(users.list)."
+            failure.remedy = "`hyperfresh list` shows whether the guest runs there. Do not start it a second time."
+        } catch {
+            failure.guestState = "\(error.message)."
+            failure.remedy = error.remedy
+        }
+        outcome = .unknown
     }
 
     static func reason(_ outcome: HandoffOutcome) -> String {

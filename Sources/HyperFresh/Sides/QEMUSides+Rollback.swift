@@ -17,7 +17,7 @@ extension QEMUSides {
                 scene.fail(
                     HyperFreshError(
                         "the new QEMU (pid \(handle.identity.pid)) cannot be ended",
-                        remedy: "End it, then run `hyperfresh recover`."))
+                        remedy: "See what holds it (a disk that does not answer?), then run `hyperfresh recover`."))
                 return .newSurvived
             }
         }

@@ -83,7 +83,7 @@ private struct ContainerScene {
         var told = ""
         for round in 1...2 {
             let recovery = try await stack.command("recover", "--json", within: .seconds(240))
-            guard recovery.ending == .exited(0) else {
+            guard try recovery.isSettledRecovery else {
                 throw MatrixWrong(description: "recover \(round): \(recovery)")
             }
             let items = try recovery.document["items"]?.array ?? []

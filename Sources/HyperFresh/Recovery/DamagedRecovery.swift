@@ -1,0 +1,158 @@
+import Glibc
+import Guests
+import Handoff
+import Linux
+import QMP
+
+/// The recovery of a handoff whose record cannot be relied on: what runs tells what is left of it.
+///
+/// Nothing is ended on the word of such a record. Where one process alone has the guest and says so, the record is set aside;
+/// else it stays, and the report names who has the guest's memory and in which state each is.
+struct DamagedRecovery {
+    let entry: HandoffEntry
+    /// What is wrong with the record.
+    let problem: String
+
+    private typealias Conclusion = GuestRecovery.Conclusion
+
+    /// A process that may have the guest.
+    private struct Candidate {
+        let user: GuestMemory.User
+        let observation: SideObservation
+        let client: QMPClient?
+        /// Whether this handoff started it.
+        let isNew: Bool
+
+        /// Whether it has the guest and needs nobody to go on.
+        var hasGuest: Bool { [.running, .paused, .ended].contains(observation) }
+        var words: String { "\(user) \(observation.words)" }
+    }
+
+    func run() async -> GuestRecovery.Conclusion {
+        guard !entry.isGoingOn else { return .atWork }
+        guard entry.innerFacts == nil, entry.containerFacts == nil else {
+            return look(
+                "`hyperfresh ps` shows where \(entry.guest ?? "it") runs. Keep the record until it runs in one place only."
+            )
+        }
+        var lock: HeldLock?
+        if entry.facts != nil {
+            switch entry.takeLock() {
+            case .success(let held): lock = held
+            case .failure(let obstacle): return obstacle.conclusion
+            }
+        }
+        defer { lock?.release() }
+        let candidates: [Candidate]
+        do throws(HyperFreshError) {
+            candidates = try await findCandidates()
+        } catch {
+            return look(error.remedy, "\(error.message)")
+        }
+        defer { for candidate in candidates { candidate.client?.close() } }
+        return await conclude(candidates)
+    }
+
+    private func conclude(_ candidates: [Candidate]) async -> Conclusion {
+        let all = candidates.map(\.words).joined(separator: "; ")
+        if candidates.isEmpty {
+            guard entry.facts != nil else {
+                return setAside(
+                    Conclusion(
+                        outcome: .unknown, summary: "no process that it started is left",
+                        remedy: "`hyperfresh list` shows whether every guest runs."))
+            }
+            return setAside(
+                Conclusion(
+                    outcome: .lost, summary: "no process has the guest's memory any more: the guest is gone",
+                    remedy: "Start the guest anew; its disks are as it left them."))
+        }
+        if candidates.count == 1, candidates[0].hasGuest {
+            do {
+                try await finish(candidates[0])
+            } catch {
+                return look("Remove the cause, then run `hyperfresh recover` again.", "\(all); \(error)")
+            }
+            return setAside(
+                Conclusion(
+                    outcome: candidates[0].isNew ? .refreshed : .rolledBack,
+                    summary: "\(all), and is the only process that has the guest's memory"))
+        }
+        let waiting = candidates.filter { $0.isNew && $0.observation == .waiting }
+        if let new = waiting.first, candidates.contains(where: { $0.observation == .running }) {
+            return look(
+                """
+                Pid \(new.user.identity.pid) was started by this handoff and has no guest. End it \
+                (`kill -9 \(new.user.identity.pid)`), then run `hyperfresh recover` again.
+                """, all)
+        }
+        return look("Run `hyperfresh recover` again once one process alone has the guest.", all)
+    }
+
+    /// Puts back what is known of the settings, and the sockets at their lasting names.
+    private func finish(_ candidate: Candidate) async throws {
+        let settings = candidate.isNew ? entry.newSettings : entry.oldSettings
+        if let client = candidate.client, let settings { try await MigrationLink.restore(settings, on: client) }
+        guard let facts = entry.facts else { return }
+        if candidate.isNew { try EndpointFiles.settle(facts.endpoints) } else { EndpointFiles.discard(facts.endpoints) }
+    }
+
+    private func findCandidates() async throws(HyperFreshError) -> [Candidate] {
+        let new = GuestRecovery.process(startedBy: entry.id)
+        var users = try entry.facts.map { (facts) throws(HyperFreshError) in try GuestMemory(facts).users() } ?? []
+        if let new, !users.contains(where: { $0.identity == new }) {
+            users.append(GuestMemory.User(identity: new, program: (try? ProcFS.status(new.pid))?.command ?? "?"))
+            // What it maps tells who else has the guest.
+            if entry.facts == nil { users += try await others(mapping: new) }
+        }
+        var candidates: [Candidate] = []
+        for user in users {
+            let (observation, client) = await observe(user.identity)
+            guard observation != .gone else { continue }
+            candidates.append(
+                Candidate(user: user, observation: observation, client: client, isNew: user.identity == new))
+        }
+        return candidates
+    }
+
+    private func others(mapping new: ProcessIdentity) async throws(HyperFreshError) -> [GuestMemory.User] {
+        guard let guest = await GuestDiscovery.process(new), let memory = GuestMemory(of: guest) else { return [] }
+        return try memory.users().filter { $0.identity != new }
+    }
+
+    private func observe(_ process: ProcessIdentity) async -> (SideObservation, QMPClient?) {
+        guard process.isAlive else { return (.gone, nil) }
+        for monitor in await GuestDiscovery.process(process)?.monitors ?? [] {
+            guard let client = try? await QMPClient.connect(path: monitor.path, greetingDeadline: .seconds(3))
+            else { continue }
+            if client.peer?.pid == process.pid, let status = try? await client.execute(QueryStatus()) {
+                return (SideObservation(status), client)
+            }
+            client.close()
+        }
+        return (process.isAlive ? .silent : .gone, nil)
+    }
+
+    private func look(_ remedy: String, _ found: String? = nil) -> Conclusion {
+        let found = found.map { "; \($0)" } ?? ""
+        return Conclusion(
+            outcome: .unknown,
+            summary: "its record cannot be used (\(entry.recordPath): \(problem)), and nothing was touched\(found)",
+            remedy: remedy)
+    }
+
+    /// Gives the record another name, by which it is kept but not taken for one any more.
+    private func setAside(_ conclusion: Conclusion) -> Conclusion {
+        var conclusion = conclusion
+        var count = 1
+        while Files.exists("\(entry.recordPath).damaged-\(count)") { count += 1 }
+        let kept = "\(entry.recordPath).damaged-\(count)"
+        guard rename(entry.recordPath, kept) == 0 else {
+            let error = SystemError(operation: "rename", subject: kept, code: errno)
+            return look("Remove the cause, then run `hyperfresh recover` again.", "\(error)")
+        }
+        conclusion.summary = "its record was damaged (\(problem)) and is kept as \(kept); \(conclusion.summary)"
+        conclusion.isSettled = true
+        return conclusion
+    }
+}
