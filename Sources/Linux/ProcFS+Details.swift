@@ -161,6 +161,30 @@ extension ProcFS {
         return id
     }
 
+    /// Who has a file locked by flock(2), as /proc/locks shows it.
+    ///
+    /// - Parameter file: The file.
+    /// - Returns: The process; `nil` when nobody has, or when it is in another PID namespace.
+    /// - Throws: `SystemError` when /proc does not tell.
+    public static func lockHolder(of file: FileIdentity) throws(SystemError) -> Int32? {
+        lockHolder(of: file, in: try text("/proc/locks"))
+    }
+
+    /// `1: FLOCK  ADVISORY  WRITE 4711 00:1a:42 0 EOF`; who waits has `->` behind the number.
+    static func lockHolder(of file: FileIdentity, in text: String) -> Int32? {
+        for line in text.split(separator: "\n") {
+            let columns = line.split(separator: " ")
+            guard columns.count >= 6, columns[1] == "FLOCK", let pid = Int32(columns[4]), pid > 0 else { continue }
+            let numbers = columns[5].split(separator: ":")
+            guard numbers.count == 3, let major = UInt32(numbers[0], radix: 16),
+                let minor = UInt32(numbers[1], radix: 16), let inode = UInt64(numbers[2]),
+                FileIdentity(major: major, minor: minor, inode: inode) == file
+            else { continue }
+            return pid
+        }
+        return nil
+    }
+
     /// A file of /proc as text; bytes that are no UTF-8 (in names only) become the replacement character.
     private static func text(_ path: String) throws(SystemError) -> String {
         String(decoding: try read(path), as: UTF8.self)

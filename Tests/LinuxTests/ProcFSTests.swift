@@ -39,6 +39,33 @@ import Testing
         #expect(try ProcFS.mappings(getpid()).contains { $0.path == path && $0.isDeleted })
     }
 
+    @Test func whoHoldsALockIsTold() throws {
+        let text = """
+            1: POSIX  ADVISORY  WRITE 11 00:1a:42 0 EOF
+            2: FLOCK  ADVISORY  WRITE 12 00:1a:43 0 EOF
+            3: FLOCK  ADVISORY  WRITE 13 00:1a:42 0 EOF
+            3: -> FLOCK  ADVISORY  WRITE 14 00:1a:42 0 EOF
+            4: FLOCK  ADVISORY  WRITE 0 00:1a:44 0 EOF
+            """
+        func holder(_ inode: UInt64) -> Int32? {
+            ProcFS.lockHolder(of: FileIdentity(major: 0, minor: 0x1A, inode: inode), in: text)
+        }
+        #expect(holder(42) == 13 && holder(43) == 12 && holder(44) == nil && holder(45) == nil)
+        let folder = ScratchFolder()
+        let path = folder.write("locked", "")
+        guard let lock = try FileLock.tryAcquire(path) else {
+            Issue.record("locked by another")
+            return
+        }
+        let file = lock.identity
+        #expect(try ProcFS.lockHolder(of: file) == getpid())
+    }
+
+    @Test func theBootHasAnID() throws {
+        #expect(try ProcFS.bootID().utf8.count == 36)
+        #expect(try ProcFS.bootID() == ProcFS.bootID())
+    }
+
     @Test func unixSockets() {
         let text = """
             Num       RefCount Protocol Flags    Type St Inode Path

@@ -116,7 +116,18 @@ extension GuestProcess {
         // A refresh renames the sockets of its new side at commit: until then the temporary names exist.
         isNewSideOfRefresh =
             survey.waitsForState
-            && monitors.contains { $0.boundPath != $0.lastingPath && $0.path == view.reachable($0.boundPath) }
+            && monitors.contains { monitor in
+                guard monitor.boundPath != monitor.lastingPath else { return false }
+                return monitor.path == view.reachable(monitor.boundPath) || !isBound(monitor.boundPath)
+            }
+    }
+
+    /// Whether a socket was bound under this name and listens, wherever it was renamed to; a QEMU that was started a moment
+    /// ago has none yet.
+    private func isBound(_ path: String) -> Bool {
+        guard let sockets = try? ProcFS.unixSockets(of: identity.pid) else { return true }
+        let name = path.split(separator: "/").last ?? ""
+        return sockets.contains { $0.isListening && $0.path?.hasSuffix(name) == true }
     }
 
     /// Asks the binaries that run and that are installed.

@@ -34,6 +34,18 @@ struct GuestMemory: Sendable {
         self.init(path: first.path, files: Set(named.map(\.identity)))
     }
 
+    /// The names by which the files of a QEMU's memory can be locked from here.
+    static func lockPaths(of guest: GuestProcess) -> [String] {
+        guard let memory = GuestMemory(of: guest) else { return [] }
+        let pid = guest.identity.pid
+        let mappings = ((try? ProcFS.mappings(pid)) ?? []).filter { memory.files.contains($0.identity) }
+        return Set(mappings.filter { !$0.isDeleted }.map(\.path)).map { path in
+            let isHere = (try? Files.identity(path)).map(memory.files.contains) ?? false
+            // In another mount namespace the name leads elsewhere.
+            return isHere ? path : "/proc/\(pid)/root\(path)"
+        }
+    }
+
     /// Whether a path of a command line is that of a mapping: as it is, within a folder, or through links.
     private static func leads(_ path: String, to mapping: MemoryMapping) -> Bool {
         if mapping.path == path || (try? Files.identity(path)) == mapping.identity { return true }

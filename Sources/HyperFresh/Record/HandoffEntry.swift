@@ -27,6 +27,8 @@ struct HandoffEntry: Sendable {
     let result: JSONValue?
     /// What a recovery found, of a handoff whose controller died.
     let recovered: String?
+    /// How many records were read.
+    let recordCount: Int
     /// Whether nothing is on record.
     let isEmpty: Bool
     /// What is wrong with the record.
@@ -39,6 +41,7 @@ struct HandoffEntry: Sendable {
         let records = summary.reading.records
         let merged = records.reduce(into: [String: JSONValue]()) { $0.merge($1.facts) { $1 } }
         id = summary.id
+        recordCount = records.count
         isEmpty = records.isEmpty
         self.directory = directory
         self.stateDirectory = stateDirectory
@@ -127,7 +130,7 @@ extension HandoffEntry {
             // Excludes the controller, if it lives, and another recovery; cuts off a record that was not wholly written.
             journal = try directory.resume(id)
         } catch {
-            if error.code == .inUse { return .atWork }
+            if error.code == .inUse { return .atWork(lockedFile.flatMap(HeldLock.holder)) }
             return GuestRecovery.Conclusion(
                 outcome: .unknown, summary: "its record cannot be used, and nothing was touched: \(error)",
                 remedy: "Remove the cause, then run `hyperfresh recover` again.")
@@ -145,6 +148,8 @@ extension HandoffEntry {
         case .failure(let obstacle): return obstacle.conclusion
         }
         defer { lock?.release() }
+        // Another recovery, or the controller itself, may have brought it to its end since it was read.
+        guard journal.reading.records.count == recordCount else { return .settledMeanwhile(journal.reading.state) }
         do throws(HyperFreshError) {
             // Which instance has the guest is written to the records of its hypervisors.
             let locks = try lockHypervisors()
@@ -177,7 +182,9 @@ extension HandoffEntry {
     func takeLock() -> Result<HeldLock?, Obstacle> {
         guard let lockedFile else { return .failure(Obstacle(conclusion: .foreign)) }
         do throws(SystemError) {
-            guard let lock = try HeldLock(lockedFile) else { return .failure(Obstacle(conclusion: .atWork)) }
+            guard let lock = try HeldLock(lockedFile) else {
+                return .failure(Obstacle(conclusion: .atWork(HeldLock.holder(of: lockedFile))))
+            }
             return .success(lock)
         } catch {
             if error.isGone { return .success(nil) }

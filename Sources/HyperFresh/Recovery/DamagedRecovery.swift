@@ -29,7 +29,7 @@ struct DamagedRecovery {
     }
 
     func run() async -> GuestRecovery.Conclusion {
-        guard !entry.isGoingOn else { return .atWork }
+        guard !entry.isGoingOn else { return .atWork() }
         guard entry.innerFacts == nil, entry.containerFacts == nil else {
             return look(
                 "`hyperfresh ps` shows where \(entry.guest ?? "it") runs. Keep the record until it runs in one place only."

@@ -73,10 +73,30 @@ struct GuestRecovery {
         /// Whether nothing is left to do though no state was recorded: its record was set aside.
         var isSettled = false
 
-        /// For a guest that a living controller has locked.
-        static let atWork = Conclusion(
-            outcome: .unknown, summary: "a controller is at work on this guest; nothing was touched",
-            remedy: "Wait for it (`hyperfresh status`), then run `hyperfresh recover` again.")
+        /// For a guest that a living controller has locked; `holder` says who that is.
+        static func atWork(_ holder: String? = nil) -> Conclusion {
+            let who = holder.map { ": \($0)" } ?? ""
+            return Conclusion(
+                outcome: .unknown, summary: "another hyperfresh is at work on this guest\(who); nothing was touched",
+                remedy: "Wait until it has ended (`hyperfresh status`), then run `hyperfresh recover` again.")
+        }
+
+        /// For a record that went on after it was read.
+        static func settledMeanwhile(_ state: String?) -> Conclusion {
+            let outcome: RefreshOutcome? =
+                switch state.flatMap(HandoffState.init(rawValue:)) {
+                case .retired: .refreshed
+                case .rolledBack: .rolledBack
+                case .lost: .lost
+                default: nil
+                }
+            guard let outcome else { return .atWork() }
+            var conclusion = Conclusion(
+                outcome: outcome, summary: "another hyperfresh has settled it meanwhile",
+                remedy: outcome == .lost ? "`hyperfresh history` tells what it found." : nil)
+            conclusion.isSettled = true
+            return conclusion
+        }
 
         /// For a record that this program does not understand.
         static let foreign = Conclusion(

@@ -52,27 +52,28 @@ extension GuestPreparation {
     ///
     /// Changes nothing.
     static func prepare(_ request: RefreshRequest, host: Host) async throws(HyperFreshError) -> GuestPreparation {
-        let process = try await find(request.guest)
+        let (process, hold) = try await findAndHold(request.guest)
+        let lock: HeldLock?
+        switch hold {
+        case .held(let held): lock = held
+        case .unheld: lock = nil
+        case .busy(let finding): return untouched(process, request, finding)
+        }
         let handoffID = makeID()
         let result = await Preflight.run(
             PreflightRequest(
-                process: process, target: request.target, stateDirectory: host.stateDirectory, handoffID: handoffID))
+                process: process, target: request.target, stateDirectory: host.stateDirectory, handoffID: handoffID,
+                holdsLock: lock != nil))
         var findings = result.report.findings + (await supervisorFindings(process))
-        // A controller at work holds the monitor, too, and is the reason that helps.
-        if findings.contains(where: { $0.id == .monitorBusy && $0.severity == .fail }),
-            let file = lockedMemory(of: process)
-        {
-            findings.insert(busy(file), at: 0)
-        }
         var ready: Ready?
         if !findings.contains(where: { $0.severity == .fail }) {
-            switch makeReady(process, result, handoffID: handoffID) {
+            switch makeReady(process, result, handoffID: handoffID, lock: lock) {
             case .success(let all): ready = all
             case .failure(let obstacle): findings.insert(obstacle.finding, at: 0)
             }
         }
-        // What nobody is at work on any more; while it is at work, its leftovers are its own.
-        if ready != nil || lockedMemory(of: process) == nil {
+        // What a controller at work has made is no leftover: the lock says that there is none.
+        if ready != nil || lock != nil {
             let leftovers = await Leftovers(process: process, stateDirectory: host.stateDirectory).findings()
             findings = leftovers + findings
             if leftovers.contains(where: { $0.severity == .fail }) {
@@ -80,7 +81,10 @@ extension GuestPreparation {
                 ready = nil
             }
         }
-        if ready == nil { result.client?.close() }
+        if ready == nil {
+            result.client?.close()
+            lock?.release()
+        }
         return GuestPreparation(
             process: process, target: result.targetPath, findings: findings,
             oldSide: SideReport(
@@ -93,9 +97,97 @@ extension GuestPreparation {
         let finding: Finding
     }
 
+    /// Whether another controller is kept from the guest.
+    private enum Hold {
+        case held(HeldLock)
+        /// Its memory cannot be locked, for a reason that preflight tells.
+        case unheld
+        case busy(Finding)
+    }
+
+    /// How long another controller may take to end: a `plan` does, a refresh may.
+    private static let patience = Duration.seconds(2)
+
+    /// Finds the guest and excludes every other controller, before its only monitor is taken.
+    private static func findAndHold(_ selector: String) async throws(HyperFreshError) -> (GuestProcess, Hold) {
+        let end = ContinuousClock.now + patience
+        var process = try await find(selector)
+        while true {
+            let paths = GuestMemory.lockPaths(of: process)
+            guard !paths.isEmpty else {
+                guard isEnding(process.identity), ContinuousClock.now < end else { return (process, .unheld) }
+                try? await Task.sleep(for: .milliseconds(50))
+                process = try await findAgain(selector, insteadOf: process)
+                continue
+            }
+            let lock: HeldLock?
+            do throws(SystemError) {
+                lock = try HeldLock.all(paths)
+            } catch {
+                return (process, .unheld)
+            }
+            guard let lock else {
+                guard ContinuousClock.now < end else { return (process, .busy(busy(paths[0]))) }
+                try? await Task.sleep(for: .milliseconds(50))
+                if !process.identity.isAlive { process = try await findAgain(selector, insteadOf: process) }
+                continue
+            }
+            // What was seen before may be another controller's half-done work: its sockets, its QEMU, the guest's old one.
+            let found: GuestProcess
+            do throws(HyperFreshError) {
+                found = try await findAgain(selector, insteadOf: process)
+            } catch {
+                lock.release()
+                throw error
+            }
+            if found.identity == process.identity { return (found, .held(lock)) }
+            lock.release()
+            process = found
+        }
+    }
+
+    /// Whether a process has lost its memory already, or is gone, though it may still have its number: a retired QEMU.
+    private static func isEnding(_ process: ProcessIdentity) -> Bool {
+        guard process.isAlive else { return true }
+        do throws(SystemError) {
+            return try ProcFS.mappings(process.pid).isEmpty
+        } catch {
+            return error.isGone
+        }
+    }
+
+    /// The guest once its QEMU has ended while we waited for another controller.
+    private static func findAgain(
+        _ selector: String, insteadOf old: GuestProcess
+    ) async throws(HyperFreshError) -> GuestProcess {
+        do throws(HyperFreshError) {
+            return try await find(selector)
+        } catch {
+            guard !old.identity.isAlive else { throw error }
+            throw HyperFreshError(
+                "another hyperfresh was at work on \(old.name), and its QEMU (pid \(old.identity.pid)) has ended meanwhile",
+                guestState: "Nothing was touched by this command.",
+                remedy: "`hyperfresh list` shows where it is, `hyperfresh history` what became of the other refresh.",
+                evidence: [error.message], exitCode: RefreshOutcome.blocked.exitCode)
+        }
+    }
+
+    /// What is known of a guest that somebody else is at work on: it is not even asked.
+    private static func untouched(
+        _ process: GuestProcess, _ request: RefreshRequest, _ finding: Finding
+    ) -> GuestPreparation {
+        let binary = process.executable?.path ?? process.arguments.first ?? "?"
+        return GuestPreparation(
+            process: process, target: request.target ?? binary, findings: [finding],
+            oldSide: SideReport(
+                pid: process.identity.pid, version: process.runningVersion?.description, binary: binary,
+                qmp: process.monitors.first?.lastingPath),
+            ready: nil, plan: nil)
+    }
+
     /// The last looks, which are also the first holds: on the process, and on the guest's memory.
     private static func makeReady(
-        _ process: GuestProcess, _ result: PreflightResult, handoffID: String
+        _ process: GuestProcess, _ result: PreflightResult, handoffID: String, lock held: HeldLock?
     ) -> Result<Ready, Obstacle> {
         guard let client = result.client, let description = result.description, let plan = result.plan,
             let memoryFile = result.memoryFile
@@ -105,7 +197,7 @@ extension GuestPreparation {
         }
         do throws(SystemError) {
             let handle = try ProcessHandle(process.identity)
-            guard let lock = try HeldLock(memoryFile) else {
+            guard let lock = try hold(memoryFile, beside: held, of: process) else {
                 return .failure(Obstacle(finding: busy(memoryFile)))
             }
             let old = OldQEMU(process: process, handle: handle, client: client, description: description)
@@ -121,25 +213,22 @@ extension GuestPreparation {
         }
     }
 
-    private static func busy(_ memoryFile: String) -> Finding {
-        Finding(
-            .refreshInProgress, .fail, "another refresh of this guest is under way", evidence: [memoryFile],
-            remedy: "Wait for it; `hyperfresh status` shows it.")
+    /// The lock that stands for the guest, which is the one that is held unless QEMU names another file first.
+    private static func hold(
+        _ memoryFile: String, beside held: HeldLock?, of process: GuestProcess
+    ) throws(SystemError) -> HeldLock? {
+        guard let held else { return try HeldLock(memoryFile) }
+        let file = try Files.identity(memoryFile)
+        let isHeld = GuestMemory.lockPaths(of: process).contains { (try? Files.identity($0)) == file }
+        return isHeld ? held : try HeldLock(memoryFile, with: [held])
     }
 
-    /// The file among those that the process shares that a controller has locked.
-    private static func lockedMemory(of process: GuestProcess) -> String? {
-        let mappings = (try? ProcFS.mappings(process.identity.pid)) ?? []
-        let shared = Set(mappings.filter { $0.isShared && !$0.isDeleted }.map(\.path))
-        return shared.first { path in
-            do throws(SystemError) {
-                let lock = try HeldLock(path)
-                lock?.release()
-                return lock == nil
-            } catch {
-                return false
-            }
-        }
+    private static func busy(_ memoryFile: String) -> Finding {
+        let holder = HeldLock.holder(of: memoryFile)
+        return Finding(
+            .refreshInProgress, .fail, "another hyperfresh is at work on this guest\(holder.map { ": \($0)" } ?? "")",
+            evidence: ["\(memoryFile) is locked"],
+            remedy: "Wait until it has ended, then try again. `hyperfresh status` shows a refresh and how far it is.")
     }
 
     private static func supervisorFindings(_ process: GuestProcess) async -> [Finding] {

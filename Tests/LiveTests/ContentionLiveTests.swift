@@ -1,0 +1,89 @@
+import CanaryTesting
+import Glibc
+import HyperFresh
+import JSON
+import Linux
+import Testing
+
+extension Live {
+    /// Several controllers at once on one guest: whoever loses hears who is at work, and nothing else.
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct ContentionLiveTests {
+        /// The guest's name, by which its new QEMU is found as well.
+        private static let name = "contention-\(getpid())"
+
+        private static let places = [
+            "record:planned", "record:planned:2", "action:launchNew", "record:linked", "action:beginSwitch",
+            "record:committed", "record:running", "action:retireOld", "action:settle",
+        ]
+
+        @Test func whoeverComesSecondHearsWhoIsAtWork() async throws {
+            try await LiveGuest.run(Self.name, options: .withDisk) { guest in
+                for place in Self.places {
+                    let first = try guest.startRefresh(fault: "stop-after-\(place)")
+                    try await first.waitUntilStopped()
+                    let losers = try Self.verbs(Self.name) + Self.verbs(guest.canary.files.qmp)
+                    for arguments in losers {
+                        let result = try await guest.start(arguments).result()
+                        let what = "\(place), \(arguments.joined(separator: " ")): \(result)"
+                        let isRecovery = arguments[0] == "recover"
+                        #expect(result.status == (isRecovery ? 6 : 3), "\(what)")
+                        try Self.expectClear(result, arguments, "\(what)")
+                        // Where both QEMUs are there, or none at its lasting socket, the refresh itself is the reason.
+                        let isNamed = result.output.contains("pid \(first.pid) (hyperfresh refresh guest")
+                        let isUnfinished = result.output.contains("a refresh that has not ended")
+                        #expect(isNamed || (!isRecovery && isUnfinished), "\(what)")
+                    }
+                    first.signal(SIGCONT)
+                    let outcome = try await first.result().report["outcome"]
+                    #expect(outcome == "refreshed" || outcome == "timed-out", "\(place): \(outcome ?? .null)")
+                    try await guest.expectRunsOnOneSide("\(place)")
+                }
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func ofManyAtOnceEachHearsTheTruth() async throws {
+            try await LiveGuest.run("\(Self.name)-many", options: .withDisk) { guest in
+                for round in 0..<6 {
+                    let selector = round.isMultiple(of: 2) ? "\(Self.name)-many" : guest.canary.files.qmp
+                    let verbs = try Self.verbs(selector) + Self.verbs(selector).prefix(1)
+                    let order = (0..<verbs.count).map { verbs[($0 + round) % verbs.count] }
+                    let all = try order.map { ($0, try guest.start($0)) }
+                    for (arguments, controller) in all {
+                        let result = try await controller.result(within: .seconds(120))
+                        let what = "round \(round), \(arguments.joined(separator: " ")): \(result)"
+                        if result.status == 0 { continue }
+                        #expect(result.status == (arguments[0] == "recover" ? 6 : 3), "\(what)")
+                        try Self.expectClear(result, arguments, "\(what)")
+                        let isTold = ["is at work", "was at work", "a refresh that has not ended"].contains {
+                            result.output.contains($0)
+                        }
+                        #expect(isTold, "\(what)")
+                    }
+                    try await guest.expectRunsOnOneSide("round \(round)")
+                }
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        private static func verbs(_ selector: String) throws -> [[String]] {
+            [
+                ["refresh", "guest", selector, "--json"], ["refresh", "guest", selector, "--dry-run", "--json"],
+                ["plan", "guest", selector, "--json"], ["recover", "--json"],
+            ]
+        }
+
+        /// No remedy for something else: nobody else's monitor, no second guest of the same name, nothing to recover or to end.
+        private static func expectClear(
+            _ result: ChildProgram.Result, _ arguments: [String], _ what: String
+        ) throws {
+            for word in ["ss -xp", "is the name of", "chardev", "kill", "anew", "ends it"] {
+                #expect(!result.output.contains(word), "\(word): \(what)")
+            }
+            for finding in try result.lines.last?["findings"]?.array ?? [] where finding["severity"] == "fail" {
+                #expect(finding["id"] == "refresh-in-progress", "\(what)")
+            }
+        }
+    }
+}
