@@ -161,6 +161,22 @@ extension ProcFS {
         return id
     }
 
+    /// How long a thread has run on a CPU, in nanoseconds.
+    ///
+    /// - Parameters:
+    ///   - thread: Its number, as we see it.
+    ///   - pid: The process that it belongs to.
+    /// - Returns: The time.
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such thread, or the kernel does not count
+    ///   (CONFIG_SCHED_INFO).
+    public static func runTime(ofThread thread: Int, in pid: Int32) throws(SystemError) -> UInt64 {
+        let path = "/proc/\(pid)/task/\(thread)/schedstat"
+        guard let time = try text(path).split(separator: " ").first.flatMap({ UInt64($0) }) else {
+            throw malformed(path)
+        }
+        return time
+    }
+
     /// Who has a file locked by flock(2), as /proc/locks shows it.
     ///
     /// - Parameter file: The file.

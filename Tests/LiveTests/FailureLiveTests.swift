@@ -120,6 +120,59 @@ extension Live {
             }
         }
 
+        // MARK: - A success is claimed after a look
+
+        @Test(arguments: ["action:retireOld", "action:settle", "record:retired"])
+        func aNewQEMUThatDiesAtTheEndIsNoSuccess(place: String) async throws {
+            try await LiveGuest.run("dies-at-the-end", options: .withDisk) { guest in
+                let report = try await guest.refresh(stoppedAt: place) { try await LiveGuest.kill($0.new) }
+                #expect(report["outcome"] == "lost", "\(report)")
+                #expect(report["exit_code"] == 6)
+                expectClear(report, "gone")
+                #expect(guest.processes == [])
+                let history = try await guest.command("history", "--json").document["items"]
+                #expect(history?[0]?["outcome"] == "lost", "\(history ?? .null)")
+                // What the refresh itself could not record any more, recovery finds.
+                let recovery = try await guest.command("recover", "--json")
+                #expect(try recovery.isSettledRecovery, "\(recovery)")
+                #expect(try await guest.status() == [])
+            }
+        }
+
+        @Test func aNewQEMUThatHangsAtTheEndIsNoSuccess() async throws {
+            try await LiveGuest.run("hangs-at-the-end", options: .withDisk) { guest in
+                let sides = try await guest.standingRefresh(at: "action:settle")
+                kill(sides.new, SIGSTOP)
+                sides.controller.signal(SIGCONT)
+                let report = try await sides.controller.result().report
+                #expect(report["outcome"] == "unknown", "\(report)")
+                #expect(report["exit_code"] == 6)
+                expectClear(report, "pid \(sides.new)")
+                #expect(report["error"]?["message"]?.string?.contains("does not answer") == true, "\(report)")
+                kill(sides.new, SIGCONT)
+                try await guest.expectSoundOnOneSide(pid: sides.new)
+            }
+        }
+
+        @Test func aGuestThatSomebodyPausesAtTheEndIsRefreshedAndThatIsSaid() async throws {
+            let guest = try await LiveGuest.boot("paused-at-the-end") { files in
+                var options = CanaryGuest.Options.withDisk
+                options.arguments = LiveGuest.secondMonitor(in: files)
+                return options
+            }
+            defer { guest.canary.end() }
+            let sides = try await guest.standingRefresh(at: "record:running")
+            let client = try await guest.secondMonitor(of: sides.new)
+            try await client.execute(Stop())
+            sides.controller.signal(SIGCONT)
+            let report = try await sides.controller.result().report
+            #expect(report["outcome"] == "refreshed", "\(report)")
+            #expect("\(report["warnings"] ?? .null)".contains("paused"), "\(report)")
+            try await client.execute(Cont())
+            client.close()
+            try await guest.expectSoundOnOneSide(pid: sides.new)
+        }
+
         // MARK: - Somebody interrupts
 
         @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
@@ -226,6 +279,24 @@ struct StandingRefresh {
 }
 
 extension LiveGuest {
+    /// A refresh by the command that stands still after something, wherever both QEMUs are by then.
+    fileprivate func standingRefresh(at place: String) async throws -> StandingRefresh {
+        let old = try #require(canary.pid)
+        let controller = try startRefresh(fault: "stop-after-\(place)")
+        try await controller.waitUntilStopped()
+        let new = try #require(processes.first { $0 != old })
+        return StandingRefresh(controller: controller, old: old, new: new)
+    }
+
+    fileprivate func refresh(
+        stoppedAt place: String, meanwhile: (StandingRefresh) async throws -> Void
+    ) async throws -> JSONValue {
+        let sides = try await standingRefresh(at: place)
+        try await meanwhile(sides)
+        sides.controller.signal(SIGCONT)
+        return try await sides.controller.result().report
+    }
+
     /// Refreshes by the command, which stands still at a place; does something there; lets it go on.
     ///
     /// - Returns: the `result` line.

@@ -54,8 +54,10 @@ struct GuestRefresh: Sendable {
         scene.giveUp(after: request.timeout)
         let outcome = await driver.run(on: sides)
         clock.end()
-        report.conclude(outcome, sides: sides, timings: clock)
-        journal.close(with: report.json, state: driver.state)
+        // What is claimed was seen a moment ago.
+        let look = outcome == .refreshed || outcome == .incomplete ? await sides.lookAgain(after: outcome) : .sound(nil)
+        report.conclude(outcome, look, sides: sides, timings: clock)
+        journal.close(with: report.json, state: report.outcome == .lost ? .lost : driver.state)
     }
 }
 
@@ -81,8 +83,15 @@ extension RefreshReport {
             remedy: reason.remedy ?? "See docs/preflight.md.", exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    fileprivate mutating func conclude(_ outcome: HandoffOutcome, sides: QEMUSides, timings: PhaseClock) {
+    fileprivate mutating func conclude(
+        _ handoff: HandoffOutcome, _ look: LastLook, sides: QEMUSides, timings: PhaseClock
+    ) {
         let state = sides.state.withLock { $0 }
+        let outcome = look.outcome(of: handoff)
+        switch look {
+        case .sound(let remark): if let remark { sides.scene.warn(remark) }
+        case .dead(let failure), .doubtful(let failure): sides.scene.fail(failure)
+        }
         self.outcome = RefreshOutcome(outcome)
         phases = timings.timings
         totalMilliseconds = timings.totalMilliseconds
@@ -111,7 +120,11 @@ extension RefreshReport {
         if ended == nil, let end = sides.endedGuest { failure.evidence.append(end.message) }
         failure.guestState = ended ?? Self.whereabouts(outcome, old: sides.old, new: state.newIdentity)
         failure.exitCode = self.outcome.exitCode
-        if outcome == .incomplete || outcome == .unknown {
+        if case .doubtful(let doubt) = look {
+            failure = doubt
+            failure.guestState = "The guest is on the new QEMU, if anywhere: pid \(new?.pid ?? 0)."
+        }
+        if outcome == .incomplete || outcome == .unknown, handoff != .refreshed {
             failure.remedy = "`hyperfresh recover` finishes what can be finished and says what cannot."
         }
         if outcome == .lost {
@@ -156,6 +169,17 @@ extension RefreshReport {
         case .incomplete: "The guest is on the new QEMU (pid \(newPID))."
         case .lost: "The guest is gone. Its memory file and disks are as they were left."
         default: "The guest may be stopped. Old QEMU: pid \(oldPID); new QEMU: pid \(newPID)."
+        }
+    }
+}
+
+extension LastLook {
+    /// What a handoff came to, in the light of it.
+    fileprivate func outcome(of handoff: HandoffOutcome) -> HandoffOutcome {
+        switch self {
+        case .sound: handoff
+        case .dead: .lost
+        case .doubtful: .unknown
         }
     }
 }

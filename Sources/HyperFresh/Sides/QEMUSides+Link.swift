@@ -17,7 +17,11 @@ extension QEMUSides {
             try await MigrationLink.connect(old: old.client, new: new.client)
             prepareSwitch(to: new)
             let guestRuns = try await old.client.execute(QueryStatus()).isRunning
-            state.withLock { $0.guestRuns = guestRuns }
+            let vcpus = (try? await new.client.execute(QueryCPUsFast())) ?? []
+            state.withLock { state in
+                state.guestRuns = guestRuns
+                state.vcpuThreads = vcpus.map(\.threadID)
+            }
             return .linked(guestRuns: guestRuns)
         } catch let failure as HyperFreshError {
             scene.fail(failure.adding(evidence: errorLines()))

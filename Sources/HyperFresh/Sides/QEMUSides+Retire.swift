@@ -14,6 +14,7 @@ extension QEMUSides {
     func retire() async -> HandoffEvent {
         scene.clock.begin(.retire)
         defer { scene.clock.end() }
+        beginWatchingVCPUs()
         await takeListeners()
         // Refused only when it is gone already, which the wait finds.
         try? old.handle.signal(SIGKILL)

@@ -41,6 +41,10 @@ final class QEMUSides: HandoffSides {
         var oldSettings: MigrationLink.Settings?
         var newSettings: MigrationLink.Settings?
         var guestRuns = false
+        /// The new QEMU's vCPUs, as the numbers of their threads; none where it does not tell.
+        var vcpuThreads: [Int] = []
+        /// The CPU time that they had used when the guest was told to run, in nanoseconds.
+        var vcpuTime: UInt64?
         var transfer: GuestSwitch?
     }
 
@@ -64,6 +68,11 @@ final class QEMUSides: HandoffSides {
         case .committed where state.withLock({ $0.newHandle })?.hasExited == true:
             return HyperFreshError(
                 "the new QEMU died when it had everything", remedy: "Try again; its last words may tell why.",
+                evidence: errorLines())
+        // What is dead is not what the guest was refreshed to.
+        case .retired where state.withLock({ $0.newHandle })?.hasExited == true:
+            return HyperFreshError(
+                "the new QEMU died when the guest had been committed to it", remedy: "Its last words may tell why.",
                 evidence: errorLines())
         default: return nil
         }
