@@ -184,6 +184,7 @@ public struct JournalDirectory: Sendable {
         }
         let forgotten = all.filter(isOver).prefix(max(0, all.count - keep)).map(\.id)
         for id in forgotten { unlink(try file(id)) }
+        // Best effort: what stays is looked for at the next time.
         for name in (try? ProcFS.names(inFolder: path)) ?? [] {
             // Ends that were once cut off go with their journal.
             guard let dot = name.firstIndex(of: "."), forgotten.contains(String(name[..<dot])) else { continue }

@@ -61,6 +61,7 @@ struct JournalLine {
             throw damaged("its checksum does not fit, or it belongs to another place or journal")
         }
         guard
+            // What is no JSON is damage, thrown below.
             let value = try? JSONValue(parsing: Array(fields[3])), let state = value["state"]?.string,
             let time = value["time"]?.string.flatMap(WallClock.microseconds(rfc3339:)),
             let facts = value["facts"]?.object

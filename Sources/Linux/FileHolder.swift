@@ -7,6 +7,18 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
     /// Whether it has the file open for writing, or maps it so that its writes go to the file.
     public let writes: Bool
 
+    /// Names a holder.
+    ///
+    /// - Parameters:
+    ///   - process: The process.
+    ///   - command: The name of its program.
+    ///   - writes: Whether it may write to the file.
+    public init(process: ProcessIdentity, command: String, writes: Bool) {
+        self.process = process
+        self.command = command
+        self.writes = writes
+    }
+
     /// `pid 4711 (qemu-system-x86)`.
     public var description: String { "pid \(process.pid) (\(command))" }
 
@@ -34,8 +46,8 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
                 let uses = try uses(of: identities, by: pid)
                 guard !uses.isEmpty else { continue }
                 let status = try ProcFS.status(pid)
-                // What a zombie had is no longer held.
-                guard !status.isDead else { continue }
+                // What a zombie had is no longer held; a process of which only the first thread has ended is none.
+                guard !status.isDead || status.threads > 1 else { continue }
                 let process = ProcessIdentity(pid: pid, startTime: status.startTime)
                 for (identity, writes) in uses {
                     holders[identity, default: []].append(
@@ -54,7 +66,7 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
         of identities: Set<FileIdentity>, by pid: Int32
     ) throws(SystemError) -> [FileIdentity: Bool] {
         var uses: [FileIdentity: Bool] = [:]
-        for mapping in try ProcFS.mappings(pid) where identities.contains(mapping.identity) {
+        for mapping in try ProcFS.mappingsOfThreads(pid) where identities.contains(mapping.identity) {
             uses[mapping.identity] =
                 uses[mapping.identity] == true || (mapping.isShared && mapping.permissions.contains("w"))
         }

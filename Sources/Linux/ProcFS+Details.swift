@@ -18,6 +18,23 @@ extension ProcFS {
         MemoryMapping.parse(try text("/proc/\(pid)/maps"))
     }
 
+    /// What is mapped into the process, though its first thread may have ended before the others.
+    ///
+    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    public static func mappingsOfThreads(_ pid: Int32) throws(SystemError) -> [MemoryMapping] {
+        let mappings = try mappings(pid)
+        guard mappings.isEmpty, try status(pid).isDead else { return mappings }
+        var all: [MemoryMapping] = []
+        for name in try names(inFolder: "/proc/\(pid)/task") {
+            guard let thread = Int32(name) else { continue }
+            do throws(SystemError) { all += try self.mappings(thread) } catch {
+                // It has ended meanwhile, and maps nothing.
+                if !error.isGone { throw error }
+            }
+        }
+        return all
+    }
+
     /// The open descriptors and what they lead to: a path, `socket:[INODE]`, `anon_inode:kvm-vm`.
     ///
     /// One that was closed while we looked is left out.

@@ -37,7 +37,7 @@ import Testing
         let side = try Self.side(reader, .startedBy(Self.id))
         await #expect(throws: HyperFreshError.self) { try await side.end() }
         #expect(!reader.hasEnded)
-        #expect(GuestRecovery.process(startedBy: Self.id) == nil)
+        #expect(try GuestRecovery.process(startedBy: Self.id) == nil)
     }
 
     @Test func whatTheHandoffStartedIsEnded() async throws {

@@ -151,6 +151,7 @@ extension MemoryBackend {
         var backend = self
         backend.mapping = nil
         guard let path else { return backend }
+        // Without a working folder relative names lead nowhere, and the proof fails.
         let view = ProcessView(pid: pid, workingDirectory: try? ProcFS.workingDirectory(pid))
         let absolute = view.absolute(path)
         let resolved = Paths.resolved(view.reachable(absolute))

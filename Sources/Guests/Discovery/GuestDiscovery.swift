@@ -60,6 +60,7 @@ public enum GuestDiscovery {
     }
 
     private static func inspect(_ pid: Int32) -> GuestProcess? {
+        // A process that may not be looked at is not listed: who may not see it cannot refresh it either.
         guard let arguments = try? ProcFS.commandLine(pid), !arguments.isEmpty else { return nil }
         let executable = try? ProcFS.executable(pid)
         guard QEMURecognition.isGuest(executable: executable?.path, arguments: arguments),
@@ -71,6 +72,7 @@ public enum GuestDiscovery {
     }
 
     private static func programName(_ pid: Int32) -> String? {
+        // For a message only.
         (try? ProcFS.status(pid))?.command
     }
 }
@@ -140,6 +142,7 @@ extension GuestProcess {
         {
             return guest
         }
+        // Without an owner the binary is asked as this user; versions are for showing, preflight asks again.
         let owner = (try? ProcFS.credentials(pid)).map {
             HelperProgram.User(uid: $0.user.effective, gid: $0.group.effective)
         }

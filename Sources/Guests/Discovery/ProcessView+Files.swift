@@ -27,6 +27,7 @@ extension ProcessView {
     func boundPath(of descriptor: Int32) -> String? {
         guard let target = try? Files.linkTarget("/proc/\(pid)/fd/\(descriptor)"), target.hasPrefix("socket:["),
             let inode = UInt64(target.dropFirst("socket:[".count).dropLast()),
+            // Where they cannot be seen the names on the command line have to do.
             let sockets = try? ProcFS.unixSockets(of: pid)
         else { return nil }
         return sockets.first { $0.inode == inode && $0.isListening }?.path

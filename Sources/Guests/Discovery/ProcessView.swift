@@ -55,6 +55,7 @@ struct ProcessView {
     }
 
     private var startFolder: String? {
+        // An environment that may not be read names no folder.
         guard let environment = try? ProcFS.environment(pid) else { return nil }
         return environment.first { $0.hasPrefix("PWD=/") }.map { String($0.dropFirst("PWD=".count)) }
     }

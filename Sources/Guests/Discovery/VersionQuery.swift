@@ -32,6 +32,7 @@ actor VersionQuery {
             guard let owner, ourUserID == 0, owner.uid != 0 else { return nil }
             program.user = owner
         }
+        // A program that does not say its version has none to show; preflight asks again, and says why.
         guard let output = try? await program.run(deadline: deadline), output.succeeded else { return nil }
         return QEMUVersion(versionOutput: output.standardOutput)
     }

@@ -23,6 +23,7 @@ extension HypervisorChecks {
     public static func iommu() -> Finding {
         iommu(
             groups: ((try? ProcFS.names(inFolder: "/sys/kernel/iommu_groups")) ?? []).count,
+            // No driver, no devices.
             bound: ((try? ProcFS.names(inFolder: "/sys/bus/pci/drivers/vfio-pci")) ?? []).filter { $0.contains(":") },
             hasDriver: Files.exists("/sys/bus/pci/drivers/vfio-pci"))
     }

@@ -11,6 +11,7 @@ enum MonitorConnection {
         _ guest: GuestProcess
     ) async -> (client: QMPClient, monitor: MonitorSocket)? {
         for monitor in guest.monitors {
+            // The next monitor is tried; where none answers, a finding says so.
             if let client = try? await QMPClient.connect(path: monitor.path, greetingDeadline: greetingDeadline) {
                 if answersFor(guest, client, monitor) { return (client, monitor) }
                 client.close()

@@ -18,6 +18,7 @@ extension PreflightRun {
             MemoryChecks(
                 name: guest.name, stack: ManagementStack(arguments: guest.arguments), backends: description.memory,
                 files: files,
+                // That they cannot be read is a finding.
                 knowsMappings: (try? ProcFS.mappings(guest.identity.pid)) != nil
             ).findings
         result.memoryFile = paths.first

@@ -7,6 +7,7 @@ enum TrustChecks {
     static func label(of guest: GuestProcess) -> Finding {
         label(
             old: (try? ProcFS.securityLabel(guest.identity.pid)) ?? nil,
+            // Without a label of ours the guest's is compared with none, and differs.
             ours: (try? ProcFS.securityLabel(getpid())) ?? nil)
     }
 

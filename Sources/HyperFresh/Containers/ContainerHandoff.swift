@@ -33,12 +33,14 @@ struct ContainerHandoff: TenantHandoff {
             defer { sides.close() }
             register(driver)
             scene.giveUp(after: timeout)
-            let outcome = await driver.run(on: sides)
+            let handoff = await driver.run(on: sides)
             clock.end()
-            conclude(outcome, sides, &report)
+            // What is claimed was seen a moment ago.
+            let look = handoff == .refreshed || handoff == .incomplete ? await sides.lookAgain() : .sound(nil)
+            conclude(sides.scene.outcome(of: handoff, seen: look), sides, &report)
             report.phases = clock.timings
             report.totalMilliseconds = clock.totalMilliseconds
-            scene.journal.close(with: report.json, state: driver.state)
+            scene.journal.close(with: report.json, state: report.outcome == .lost ? .lost : driver.state)
         } catch {
             report.failure = error
         }

@@ -197,6 +197,32 @@ extension ContainerSides {
     }
 }
 
+extension ContainerSides {
+    /// Looks whether the container is in its new OS VM as it should be.
+    func lookAgain() async -> LastLook {
+        let system = new.hypervisor.record.hypervisor
+        func failure(_ message: String, _ outcome: RefreshOutcome, _ evidence: [String] = []) -> HyperFreshError {
+            HyperFreshError(
+                message, remedy: "`hyperfresh ps` shows what its OS VM says of it; its console may tell why.",
+                evidence: evidence, exitCode: outcome.exitCode)
+        }
+        do throws(HypervisorError) {
+            switch try await new.place.observe() {
+            case .running: return .sound(nil)
+            case .gone: return .sound("Container \(name) has ended since.")
+            case let seen where !state.withLock({ $0.ran }):
+                return .sound("Container \(name) is \(seen.rawValue), as before.")
+            case let seen:
+                return .doubtful(failure("container \(name) does not run in \(system): \(seen.rawValue)", .unknown))
+            }
+        } catch {
+            if new.hypervisor.process.hasExited { return .dead(failure("the new OS VM has ended", .lost)) }
+            return .doubtful(
+                failure("\(system) does not say whether container \(name) runs", .unknown, [error.message]))
+        }
+    }
+}
+
 // MARK: - Before commit, and only then: the way back
 
 extension ContainerSides {

@@ -28,6 +28,7 @@ struct ShareServer: Sendable {
             try await keepApart(process)
             try await waitUntilItListens(process)
         } catch {
+            // Evidence for a failure, where there is any.
             let words = (try? Files.readAll(folder.shareLog(container.name), limit: 1 << 20)) ?? []
             await end()
             throw HyperFreshError(
@@ -71,6 +72,7 @@ struct ShareServer: Sendable {
     private static func servers(where isMeant: (String) -> Bool) -> [ProcessIdentity] {
         // Without /proc nothing can be found, and nothing is ended.
         ((try? ProcFS.processes()) ?? []).compactMap { pid in
+            // One that cannot be looked at is not this user's.
             guard let arguments = try? ProcFS.commandLine(pid),
                 let socket = arguments.first(where: { $0.hasPrefix(socketOption) })?.dropFirst(socketOption.count),
                 isMeant(String(socket)), (try? ProcFS.credentials(pid))?.user.effective == geteuid()
@@ -83,6 +85,7 @@ struct ShareServer: Sendable {
 
     private func checkBundle() throws(HyperFreshError) {
         let file = "\(container.bundle)/config.json"
+        // What cannot be looked at is no bundle.
         guard (try? Files.status(file).kind) != .regular else { return }
         throw HyperFreshError(
             "\(container.bundle) is no OCI bundle: it has no config.json",
@@ -119,6 +122,7 @@ struct ShareServer: Sendable {
         let handle = try ProcessHandle(process)
         for _ in 0..<500 {
             let path = folder.shareSocket(container.name)
+            // Looked at again in a moment.
             if (try? ProcFS.unixSockets())?.contains(where: { $0.path == path && $0.isListening }) == true { return }
             guard !(await handle.waitForExit(within: .milliseconds(10))), !Task.isCancelled else { break }
         }

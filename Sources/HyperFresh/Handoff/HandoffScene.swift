@@ -76,6 +76,15 @@ final class HandoffScene: Sendable {
         clock.note(text)
     }
 
+    /// What a handoff came to, in the light of a last look; what was seen is among its warnings, or is its failure.
+    func outcome(of handoff: HandoffOutcome, seen look: LastLook) -> HandoffOutcome {
+        switch look {
+        case .sound(let remark): if let remark { warn(remark) }
+        case .dead(let failure), .doubtful(let failure): fail(failure)
+        }
+        return look.outcome(of: handoff)
+    }
+
     /// Rolls back what is not committed in time.
     func giveUp(after timeout: Duration) {
         watch { [self] in

@@ -36,9 +36,9 @@ extension Host {
 
     /// Every hypervisor of this host with its guests.
     ///
-    /// - Returns: By stack, in their files' order.
+    /// - Returns: What runs, by its own word, and what is wrong with the records of it.
     /// - Throws: If the state folder cannot be read.
-    public func hypervisors() async throws(HyperFreshError) -> [HypervisorStatus] {
+    public func hypervisors() async throws(HyperFreshError) -> StackListing {
         try await HypervisorListing(store: store).all()
     }
 

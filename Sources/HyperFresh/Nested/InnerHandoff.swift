@@ -51,11 +51,13 @@ struct InnerHandoff: TenantHandoff {
             scene.giveUp(after: timeout)
             let outcome = await driver.run(on: sides)
             clock.end()
-            conclude(outcome, sides, &report)
+            // What is claimed was seen a moment ago.
+            let look = outcome == .refreshed || outcome == .incomplete ? await sides.lookAgain() : .sound(nil)
+            conclude(outcome, look, sides, &report)
             await guest.channel.close()
             report.phases = clock.timings
             report.totalMilliseconds = clock.totalMilliseconds
-            scene.journal.close(with: report.json, state: driver.state)
+            scene.journal.close(with: report.json, state: report.outcome == .lost ? .lost : driver.state)
         } catch {
             guest.old.client.close()
             await guest.channel.close()
@@ -84,7 +86,10 @@ struct InnerHandoff: TenantHandoff {
         return try HandoffJournal.begin(id: GuestPreparation.makeID(), facts: facts.json, lock: lock, host: host)
     }
 
-    private func conclude(_ outcome: HandoffOutcome, _ sides: InnerSides, _ report: inout TenantHandover) {
+    private func conclude(
+        _ handoff: HandoffOutcome, _ look: LastLook, _ sides: InnerSides, _ report: inout TenantHandover
+    ) {
+        let outcome = sides.scene.outcome(of: handoff, seen: look)
         report.outcome = RefreshOutcome(outcome)
         let transfer = sides.state.withLock { $0.transfer }
         if outcome == .refreshed || outcome == .incomplete { report.timing = transfer?.marks.arrivalTiming }

@@ -35,6 +35,7 @@ struct InnerSide: RecoverableQEMU {
             let isActive = try? await unit.isActive(by: reached.agent)
         else { return seen(.silent, reached) }
         guard isActive else { return seen(.gone, reached) }
+        // Silent, too: nothing is ended for it.
         guard let client = try? await unit.connect(through: folder.relaySocket(guest), agent: reached.agent),
             let status = try? await client.execute(QueryStatus())
         else { return seen(.silent, reached) }

@@ -45,6 +45,7 @@ extension InnerSides {
     }
 
     private func lookAfter(_ seat: GuestSeat, _ event: HandoffEvent) async {
+        // An agent that does not answer says nothing of the unit: the monitors and deadlines tell then.
         guard let isActive = try? await seat.unit.isActive(by: seat.hypervisor.agent), !isActive else { return }
         if event == .newExited {
             let words = await seat.unit.lastWords(by: seat.hypervisor.agent)

@@ -8,15 +8,6 @@ struct GuestMemory: Sendable {
     /// Its files as mappings show them; none where only the name is known.
     let files: Set<FileIdentity>
 
-    /// A process that maps the memory, or may.
-    struct User: Sendable, Hashable, CustomStringConvertible {
-        let identity: ProcessIdentity
-        /// Its name in the kernel's words, such as `qemu-system-x86`.
-        let program: String
-
-        var description: String { "pid \(identity.pid) (\(program))" }
-    }
-
     init(path: String, files: Set<FileIdentity>) {
         self.path = path
         self.files = files
@@ -38,6 +29,7 @@ struct GuestMemory: Sendable {
     static func lockPaths(of guest: GuestProcess) -> [String] {
         guard let memory = GuestMemory(of: guest) else { return [] }
         let pid = guest.identity.pid
+        // Where nothing can be seen there is no name to lock by, and preflight says so.
         let mappings = ((try? ProcFS.mappings(pid)) ?? []).filter { memory.files.contains($0.identity) }
         return Set(mappings.filter { !$0.isDeleted }.map(\.path)).map { path in
             let isHere = (try? Files.identity(path)).map(memory.files.contains) ?? false
@@ -57,7 +49,7 @@ struct GuestMemory: Sendable {
     ///
     /// - Throws: `SystemError` when its mappings cannot be read.
     func isMapped(by pid: Int32) throws(SystemError) -> Bool {
-        try Self.mappings(of: pid).contains { mapping in
+        try ProcFS.mappingsOfThreads(pid).contains { mapping in
             guard mapping.inode != 0 else { return false }
             return files.isEmpty ? mapping.isShared && mapping.path == path : files.contains(mapping.identity)
         }
@@ -68,7 +60,7 @@ struct GuestMemory: Sendable {
     /// A process that may not be looked at counts if its command line names the memory.
     ///
     /// - Throws: `HyperFreshError` when the processes of this host cannot be read.
-    func users() throws(HyperFreshError) -> [User] {
+    func users() throws(HyperFreshError) -> [FileHolder] {
         let pids: [Int32]
         do throws(SystemError) {
             pids = try ProcFS.processes()
@@ -77,15 +69,16 @@ struct GuestMemory: Sendable {
                 "who has the guest's memory cannot be seen", because: error, remedy: "Mount /proc, then try again.")
         }
         return pids.compactMap { pid in
+            // One that has ended meanwhile uses nothing.
             guard mayUse(pid), let status = try? ProcFS.status(pid) else { return nil }
-            return User(
-                identity: ProcessIdentity(pid: pid, startTime: status.startTime), program: status.command)
+            return FileHolder(
+                process: ProcessIdentity(pid: pid, startTime: status.startTime), command: status.command, writes: true)
         }
     }
 
     private func mayUse(_ pid: Int32) -> Bool {
         do throws(SystemError) {
-            return try Self.mappings(of: pid).contains { mapping in
+            return try ProcFS.mappingsOfThreads(pid).contains { mapping in
                 files.contains(mapping.identity) || mapping.isShared && mapping.path == path
             }
         } catch {
@@ -93,22 +86,9 @@ struct GuestMemory: Sendable {
             return !error.isGone && (try? ProcFS.commandLine(pid))?.contains { $0.contains(path) } == true
         }
     }
-
-    /// What a process has mapped, though its first thread may have ended before the others.
-    private static func mappings(of pid: Int32) throws(SystemError) -> [MemoryMapping] {
-        let mappings = try ProcFS.mappings(pid)
-        guard mappings.isEmpty, let status = try? ProcFS.status(pid), status.isDead, status.threads > 1 else {
-            return mappings
-        }
-        var all: [MemoryMapping] = []
-        for name in try ProcFS.names(inFolder: "/proc/\(pid)/task") {
-            if let thread = Int32(name) { all += (try? ProcFS.mappings(thread)) ?? [] }
-        }
-        return all
-    }
 }
 
-extension [GuestMemory.User] {
+extension [FileHolder] {
     /// `pid 42 (qemu-system-x86), pid 43 (gdb)`.
     var list: String { map(\.description).joined(separator: ", ") }
 }

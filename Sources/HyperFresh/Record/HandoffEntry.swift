@@ -83,8 +83,9 @@ struct HandoffEntry: Sendable {
     /// - Returns: Whether it is.
     func concerns(_ process: ProcessIdentity, memory: GuestMemory) -> Bool {
         guard let facts else { return false }
-        let isOfThisBoot = facts.boot == nil || facts.boot == (try? ProcFS.bootID())
-        if isOfThisBoot, facts.old == process || newIdentity == process { return true }
+        // Where that cannot be said, its numbers count: a refresh that is refused in vain does no harm.
+        let isOfAnotherBoot = (try? facts.isOfThisBoot()) == false
+        if !isOfAnotherBoot, facts.old == process || newIdentity == process { return true }
         guard !facts.memory.isEmpty, !memory.files.isEmpty else { return facts.memoryFile == memory.path }
         return !facts.memory.isDisjoint(with: memory.files)
     }
@@ -164,7 +165,8 @@ extension HandoffEntry {
         }
     }
 
-    private func lockHypervisors() throws(HyperFreshError) -> [HeldLock] {
+    /// Excludes every controller from the hypervisors whose instances are its sides.
+    func lockHypervisors() throws(HyperFreshError) -> [HeldLock] {
         let store = StackStore(stateDirectory: stateDirectory)
         var locks: [HeldLock] = []
         for name in hypervisors.sorted() { locks.append(try store.lock(name)) }
@@ -201,7 +203,7 @@ extension HandoffEntry {
     private func recovery(
         from state: HandoffState, _ journal: JournalWriter
     ) async throws(HyperFreshError) -> GuestRecovery? {
-        if let facts { return await .ofProcesses(self, state: state, facts: facts, journal: journal) }
+        if let facts { return try await .ofProcesses(self, state: state, facts: facts, journal: journal) }
         let store = StackStore(stateDirectory: stateDirectory)
         if let containerFacts {
             return try await .ofContainers(self, state: state, facts: containerFacts, journal: journal, store: store)

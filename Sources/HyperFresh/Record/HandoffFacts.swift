@@ -78,6 +78,18 @@ extension FileIdentity {
     }
 }
 
+extension HandoffFacts {
+    /// Whether its process numbers are those of this boot; of another one they belong to others by now.
+    func isOfThisBoot() throws(HyperFreshError) -> Bool {
+        guard let boot else { return true }
+        do throws(SystemError) { return try ProcFS.bootID() == boot } catch {
+            throw HyperFreshError(
+                "it cannot be said which boot this is", because: error, remedy: "Mount /proc, then try again.",
+                exitCode: RefreshOutcome.unknown.exitCode)
+        }
+    }
+}
+
 extension ProcessIdentity {
     var json: JSONValue { ["pid": .integer(Int64(pid)), "start": JSONValue(startTime)] }
 

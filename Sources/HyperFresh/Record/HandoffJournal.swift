@@ -64,7 +64,9 @@ extension HandoffFacts {
         self.init(
             guest: old.process.name, old: old.process.identity, oldVersion: old.client.greeting.version.description,
             oldBinary: old.process.executable?.path ?? "?", oldQMP: old.client.endpoint, memoryFile: ready.memoryFile,
-            memory: Set(old.description.memory.compactMap { $0.mapping?.identity }), boot: try? ProcFS.bootID(),
+            memory: Set(old.description.memory.compactMap { $0.mapping?.identity }),
+            // Without it the journal is taken for one of this boot.
+            boot: try? ProcFS.bootID(),
             targetBinary: ready.plan.executable, targetVersion: ready.targetVersion?.description,
             newQMP: ready.plan.qmpSocket, endpoints: ready.plan.endpoints, followUps: ready.plan.followUps,
             isRehearsal: isRehearsal)

@@ -39,8 +39,10 @@ final class HeldLock: Sendable {
 
     /// Who has the lock on a file, for a sentence: `pid 4711 (hyperfresh refresh guest web-1)`.
     static func holder(of path: String) -> String? {
+        // For messages only.
         guard let file = try? Files.identity(path), let pid = (try? ProcFS.lockHolder(of: file)) ?? nil
         else { return nil }
+        // For messages only.
         var words = (try? ProcFS.commandLine(pid)) ?? []
         guard !words.isEmpty else { return "pid \(pid)" }
         words[0] = words[0].split(separator: "/").last.map(String.init) ?? words[0]

@@ -17,7 +17,7 @@ struct DamagedRecovery {
 
     /// A process that may have the guest.
     private struct Candidate {
-        let user: GuestMemory.User
+        let user: FileHolder
         let observation: SideObservation
         let client: QMPClient?
         /// Whether this handoff started it.
@@ -30,11 +30,7 @@ struct DamagedRecovery {
 
     func run() async -> GuestRecovery.Conclusion {
         guard !entry.isGoingOn else { return .atWork() }
-        guard entry.innerFacts == nil, entry.containerFacts == nil else {
-            return look(
-                "`hyperfresh ps` shows where \(entry.guest ?? "it") runs. Keep the record until it runs in one place only."
-            )
-        }
+        if !entry.hypervisors.isEmpty { return await lookIntoHypervisors() }
         var lock: HeldLock?
         if entry.facts != nil {
             switch entry.takeLock() {
@@ -82,8 +78,8 @@ struct DamagedRecovery {
         if let new = waiting.first, candidates.contains(where: { $0.observation == .running }) {
             return look(
                 """
-                Pid \(new.user.identity.pid) was started by this handoff and has no guest. End it \
-                (`kill -9 \(new.user.identity.pid)`), then run `hyperfresh recover` again.
+                Pid \(new.user.process.pid) was started by this handoff and has no guest. End it \
+                (`kill -9 \(new.user.process.pid)`), then run `hyperfresh recover` again.
                 """, all)
         }
         return look("Run `hyperfresh recover` again once one process alone has the guest.", all)
@@ -98,31 +94,33 @@ struct DamagedRecovery {
     }
 
     private func findCandidates() async throws(HyperFreshError) -> [Candidate] {
-        let new = GuestRecovery.process(startedBy: entry.id)
+        let new = try GuestRecovery.process(startedBy: entry.id)
         var users = try entry.facts.map { (facts) throws(HyperFreshError) in try GuestMemory(facts).users() } ?? []
-        if let new, !users.contains(where: { $0.identity == new }) {
-            users.append(GuestMemory.User(identity: new, program: (try? ProcFS.status(new.pid))?.command ?? "?"))
+        if let new, !users.contains(where: { $0.process == new }) {
+            // Its name is for messages only.
+            users.append(FileHolder(process: new, command: (try? ProcFS.status(new.pid))?.command ?? "?", writes: true))
             // What it maps tells who else has the guest.
             if entry.facts == nil { users += try await others(mapping: new) }
         }
         var candidates: [Candidate] = []
         for user in users {
-            let (observation, client) = await observe(user.identity)
+            let (observation, client) = await observe(user.process)
             guard observation != .gone else { continue }
             candidates.append(
-                Candidate(user: user, observation: observation, client: client, isNew: user.identity == new))
+                Candidate(user: user, observation: observation, client: client, isNew: user.process == new))
         }
         return candidates
     }
 
-    private func others(mapping new: ProcessIdentity) async throws(HyperFreshError) -> [GuestMemory.User] {
+    private func others(mapping new: ProcessIdentity) async throws(HyperFreshError) -> [FileHolder] {
         guard let guest = await GuestDiscovery.process(new), let memory = GuestMemory(of: guest) else { return [] }
-        return try memory.users().filter { $0.identity != new }
+        return try memory.users().filter { $0.process != new }
     }
 
     private func observe(_ process: ProcessIdentity) async -> (SideObservation, QMPClient?) {
         guard process.isAlive else { return (.gone, nil) }
         for monitor in await GuestDiscovery.process(process)?.monitors ?? [] {
+            // One that cannot be asked is silent: nothing is concluded from that.
             guard let client = try? await QMPClient.connect(path: monitor.path, greetingDeadline: .seconds(3))
             else { continue }
             if client.peer?.pid == process.pid, let status = try? await client.execute(QueryStatus()) {
@@ -133,7 +131,7 @@ struct DamagedRecovery {
         return (process.isAlive ? .silent : .gone, nil)
     }
 
-    private func look(_ remedy: String, _ found: String? = nil) -> Conclusion {
+    func look(_ remedy: String, _ found: String? = nil) -> GuestRecovery.Conclusion {
         let found = found.map { "; \($0)" } ?? ""
         return Conclusion(
             outcome: .unknown,
@@ -142,7 +140,7 @@ struct DamagedRecovery {
     }
 
     /// Gives the record another name, by which it is kept but not taken for one any more.
-    private func setAside(_ conclusion: Conclusion) -> Conclusion {
+    func setAside(_ conclusion: GuestRecovery.Conclusion) -> GuestRecovery.Conclusion {
         var conclusion = conclusion
         var count = 1
         while Files.exists("\(entry.recordPath).damaged-\(count)") { count += 1 }

@@ -1,5 +1,6 @@
 import Handoff
 import Journal
+import Linux
 
 /// One side as recovery finds it, and how it is ended.
 protocol RecoverableSide: Sendable {
@@ -34,14 +35,14 @@ protocol RecoveryPlaces: Sendable {
     /// Whoever else has the guest, or may: processes that are neither side of this handoff.
     ///
     /// - Throws: If that cannot be seen; then nothing may be said of a loss.
-    func strangers() throws(HyperFreshError) -> [GuestMemory.User]
+    func strangers() throws(HyperFreshError) -> [FileHolder]
 }
 
 extension RecoveryPlaces {
     func rescue() async {}
     func bury() async throws {}
     func discard() {}
-    func strangers() throws(HyperFreshError) -> [GuestMemory.User] { [] }
+    func strangers() throws(HyperFreshError) -> [FileHolder] { [] }
 }
 
 /// Brings one unfinished handoff to its end: observes both sides, asks the recovery table, does what it says.

@@ -79,8 +79,13 @@ struct PlacementCensus {
         return placement
     }
 
+    /// The instances in which a guest or container is active.
+    func homes(of name: String) -> [Answer] {
+        answers.filter { $0.tenants.guests.contains(name) || $0.tenants.containers.contains(name) }
+    }
+
     private func home(of name: String) throws(HyperFreshError) -> String {
-        let homes = answers.filter { $0.tenants.guests.contains(name) || $0.tenants.containers.contains(name) }
+        let homes = homes(of: name)
         let owners = homes.count == 1 ? homes : homes.filter { !$0.handingOver.contains(name) }
         if owners.count == 1 { return owners[0].instance }
         throw HyperFreshError(

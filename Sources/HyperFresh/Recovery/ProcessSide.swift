@@ -18,6 +18,7 @@ struct ProcessSide: RecoverableQEMU {
         func holds(for process: ProcessIdentity) -> Bool {
             let isMeant =
                 switch self {
+                // What cannot be read proves nothing.
                 case .maps(let memory): (try? memory.isMapped(by: process.pid)) == true
                 case .startedBy(let id): ProcessSide.isStarted(process.pid, by: id)
                 }
@@ -46,6 +47,7 @@ struct ProcessSide: RecoverableQEMU {
             ProcessSide(identity: identity, endpoint: path, client: client, observation: observation, proof: proof)
         }
         guard let identity, identity.isAlive else { return seen(.gone) }
+        // What cannot be asked is silent, whatever the reason: nothing is concluded from that.
         guard let client = try? await QMPClient.connect(path: path, greetingDeadline: .seconds(3)) else {
             return seen(identity.isAlive ? .silent : .gone)
         }
@@ -70,6 +72,7 @@ struct ProcessSide: RecoverableQEMU {
             if await handle.waitForExit(within: Self.startDeadline) { return }
             guard proof.holds(for: identity) else { throw unproven(identity) }
         }
+        // Refused only when it is gone already, which the wait finds.
         if isOurs { handle.endSession() } else { try? handle.signal(SIGKILL) }
         guard await handle.waitForExit(within: .seconds(10)) else {
             throw unended(identity, because: "it does not end by SIGKILL; it may wait for a disk")
@@ -98,6 +101,7 @@ struct ProcessSide: RecoverableQEMU {
     }
 
     fileprivate static func isStarted(_ pid: Int32, by id: String) -> Bool {
+        // What cannot be read proves nothing.
         guard let arguments = try? ProcFS.commandLine(pid) else { return false }
         // Others may name its files, too; only it waits for a state.
         return arguments.contains { $0.contains(".hf-\(id)") } && arguments.contains("-incoming")
@@ -132,6 +136,7 @@ extension RecoverableQEMU {
         guard let client else { return }
         if resume { _ = try await client.execute(Cont()) }
         if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
+        // Switches learn the way anew with the guest's next frame, too.
         _ = try? await client.execute(AnnounceSelf())
     }
 }
@@ -148,6 +153,7 @@ struct EndpointPlaces: RecoveryPlaces {
     func rescue() async {
         guard let newClient, let old else { return }
         for followUp in facts.followUps where followUp.needsOldProcess {
+            // Best effort: a listener that ended with the old QEMU can be made anew at the monitor.
             guard let handle = try? ProcessHandle(old) else { return }
             try? await followUp.perform(on: newClient, old: handle)
         }
@@ -156,6 +162,7 @@ struct EndpointPlaces: RecoveryPlaces {
     func settle() async throws {
         if let newClient {
             for followUp in facts.followUps where !followUp.needsOldProcess {
+                // Refused where it was done already: recovery may be repeated.
                 try? await followUp.perform(on: newClient)
             }
         }
@@ -164,8 +171,8 @@ struct EndpointPlaces: RecoveryPlaces {
 
     func discard() { EndpointFiles.discard(facts.endpoints) }
 
-    func strangers() throws(HyperFreshError) -> [GuestMemory.User] {
-        try GuestMemory(facts).users().filter { $0.identity != old && $0.identity != new }
+    func strangers() throws(HyperFreshError) -> [FileHolder] {
+        try GuestMemory(facts).users().filter { $0.process != old && $0.process != new }
     }
 }
 
@@ -173,14 +180,15 @@ extension GuestRecovery {
     /// The recovery of a handoff between two QEMUs of this host.
     static func ofProcesses(
         _ entry: HandoffEntry, state: HandoffState, facts: HandoffFacts, journal: JournalWriter
-    ) async -> GuestRecovery {
+    ) async throws(HyperFreshError) -> GuestRecovery {
         // Once settled, the lasting name is the new side's.
         let newQMP = Files.exists(facts.newQMP) ? facts.newQMP : facts.lastingQMP
         // Numbers of another boot belong to others by now; all that ran then has ended.
-        let isOfThisBoot = facts.boot == nil || facts.boot == (try? ProcFS.bootID())
+        let isOfThisBoot = try facts.isOfThisBoot()
         let old = isOfThisBoot ? facts.old : nil
         let recorded = isOfThisBoot ? entry.newIdentity.flatMap { $0.isAlive ? $0 : nil } : nil
-        let new = recorded ?? process(startedBy: entry.id) ?? (isOfThisBoot ? entry.newIdentity : nil)
+        let started = try recorded == nil ? process(startedBy: entry.id) : nil
+        let new = recorded ?? started ?? (isOfThisBoot ? entry.newIdentity : nil)
         let newSide = await ProcessSide.observe(new, at: newQMP, proof: .startedBy(entry.id))
         return GuestRecovery(
             entry: entry, state: state, journal: journal,
@@ -189,8 +197,14 @@ extension GuestRecovery {
     }
 
     /// A QEMU that was started but not recorded: the handoff's id is in the temporary names on its command line.
-    static func process(startedBy id: String) -> ProcessIdentity? {
-        let pids = (try? ProcFS.processes()) ?? []
+    static func process(startedBy id: String) throws(HyperFreshError) -> ProcessIdentity? {
+        let pids: [Int32]
+        do throws(SystemError) { pids = try ProcFS.processes() } catch {
+            throw HyperFreshError(
+                "it cannot be said whether a new QEMU was started", because: error,
+                remedy: "Mount /proc, then try again.",
+                exitCode: RefreshOutcome.unknown.exitCode)
+        }
         return pids.lazy.filter { ProcessSide.isStarted($0, by: id) }.compactMap(ProcessIdentity.current)
             .first(where: \.isAlive)
     }

@@ -53,6 +53,19 @@ struct RecordRebuild {
                 }
             }
         }
+        await clearStacks()
+    }
+
+    /// Sets records aside that cannot be relied on and that no hypervisor needs.
+    private mutating func clearStacks() async {
+        let before = self
+        await attempt("the stacks on record") { () throws(HyperFreshError) in
+            var kept: [String] = []
+            for name in try before.store.stackNames() where before.store.stackRecord(name).damage != nil {
+                kept.append(try before.store.setAside(stack: name))
+            }
+            return kept.isEmpty ? nil : "damaged records of stacks of which nothing runs are kept as " + kept.joined(separator: ", ")
+        }
     }
 
     /// Puts the copy that a hypervisor has in the place of its stack's record, where that is damaged or lost.

@@ -219,6 +219,7 @@ extension GuestPreparation {
     ) throws(SystemError) -> HeldLock? {
         guard let held else { return try HeldLock(memoryFile) }
         let file = try Files.identity(memoryFile)
+        // A name that leads nowhere is not the file.
         let isHeld = GuestMemory.lockPaths(of: process).contains { (try? Files.identity($0)) == file }
         return isHeld ? held : try HeldLock(memoryFile, with: [held])
     }

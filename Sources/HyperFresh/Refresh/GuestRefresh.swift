@@ -87,11 +87,7 @@ extension RefreshReport {
         _ handoff: HandoffOutcome, _ look: LastLook, sides: QEMUSides, timings: PhaseClock
     ) {
         let state = sides.state.withLock { $0 }
-        let outcome = look.outcome(of: handoff)
-        switch look {
-        case .sound(let remark): if let remark { sides.scene.warn(remark) }
-        case .dead(let failure), .doubtful(let failure): sides.scene.fail(failure)
-        }
+        let outcome = sides.scene.outcome(of: handoff, seen: look)
         self.outcome = RefreshOutcome(outcome)
         phases = timings.timings
         totalMilliseconds = timings.totalMilliseconds
@@ -169,17 +165,6 @@ extension RefreshReport {
         case .incomplete: "The guest is on the new QEMU (pid \(newPID))."
         case .lost: "The guest is gone. Its memory file and disks are as they were left."
         default: "The guest may be stopped. Old QEMU: pid \(oldPID); new QEMU: pid \(newPID)."
-        }
-    }
-}
-
-extension LastLook {
-    /// What a handoff came to, in the light of it.
-    fileprivate func outcome(of handoff: HandoffOutcome) -> HandoffOutcome {
-        switch self {
-        case .sound: handoff
-        case .dead: .lost
-        case .doubtful: .unknown
         }
     }
 }

@@ -46,15 +46,15 @@ struct Leftovers {
 
     /// Other QEMUs on the guest's memory, which no record explains.
     private func others(_ memory: GuestMemory) async -> [Finding] {
-        let users: [GuestMemory.User]
+        let users: [FileHolder]
         do throws(HyperFreshError) {
-            users = try memory.users().filter { $0.identity != process.identity }
+            users = try memory.users().filter { $0.process != process.identity }
         } catch {
             return [Finding(.memoryInUse, .fail, error.message, evidence: error.evidence, remedy: error.remedy)]
         }
         var findings: [Finding] = []
         for user in users {
-            guard let other = await GuestDiscovery.process(user.identity) else { continue }
+            guard let other = await GuestDiscovery.process(user.process) else { continue }
             findings.append(
                 Finding(
                     .memoryInUse, .fail, "another QEMU has the guest's memory: \(user)", evidence: [memory.path],

@@ -11,6 +11,7 @@ enum ControlGroup {
     static func folder(of old: ProcessIdentity) -> String? {
         guard SystemdManager.own() == nil, let group = try? ProcFS.cgroup(old.pid) else { return nil }
         let folder = "/sys/fs/cgroup\(group)"
+        // A group of ours that cannot be read is taken for another one: joining the old one is never wrong.
         return group != (try? ProcFS.cgroup(getpid())) && Files.exists("\(folder)/cgroup.procs") ? folder : nil
     }
 

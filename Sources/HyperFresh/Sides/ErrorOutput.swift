@@ -15,6 +15,7 @@ final class ErrorOutput: Sendable {
 
     init(plan: LaunchPlan, old: OldQEMU, handoff: String, stateDirectory: String) throws(SystemError) {
         let process = old.process.identity.pid
+        // A log that may not be opened in the guest's name is not used: there is a file of our own.
         if let path = Self.path(plan.standardError, in: plan.workingDirectory, process),
             let log = try? GuestLog.open(path, of: process)
         {
@@ -35,6 +36,7 @@ final class ErrorOutput: Sendable {
         switch stream {
         case .append(let path): return absolute(path, in: folder)
         case .oldProcess(let number):
+            // What cannot be seen is no log of the guest's.
             let link = (try? ProcFS.descriptors(process)[number]) ?? ""
             return (try? Files.status(link).kind) == .regular ? link : nil
         }

@@ -33,8 +33,10 @@ enum GuestLog {
 
     /// Whether the process has the file open for writing: then it needs nobody's leave.
     private static func writes(_ process: Int32, to file: FileIdentity) -> Bool {
+        // What cannot be seen gives no right.
         let numbers = (try? ProcFS.descriptors(process))?.keys.sorted() ?? []
         return numbers.contains { number in
+            // Nor does a descriptor that cannot be looked at.
             guard (try? Files.identity("/proc/\(process)/fd/\(number)")) == file,
                 let text = try? ProcFS.descriptorInfo(process, number)["flags"], let flags = Int32(text, radix: 8)
             else { return false }

@@ -40,6 +40,7 @@ extension QEMUSides {
         state.withLock { $0.tapKeeper = keeper }
         let identity = try spawn(process.request()) { identity in
             state.withLock { $0.newIdentity = identity }
+            // Without a record the process does not become a QEMU: `spawn` says so.
             return (try? scene.journal.append(.planned, facts: ["new": identity.json])) != nil
         }
         let handle = try ProcessHandle(identity)

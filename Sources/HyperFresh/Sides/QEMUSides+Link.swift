@@ -17,6 +17,7 @@ extension QEMUSides {
             try await MigrationLink.connect(old: old.client, new: new.client)
             prepareSwitch(to: new)
             let guestRuns = try await old.client.execute(QueryStatus()).isRunning
+            // Without them the last look goes by QEMU's word alone.
             let vcpus = (try? await new.client.execute(QueryCPUsFast())) ?? []
             state.withLock { state in
                 state.guestRuns = guestRuns

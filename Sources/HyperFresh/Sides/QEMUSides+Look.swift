@@ -4,16 +4,6 @@ import Linux
 import QMP
 import Synchronization
 
-/// What was seen of a guest after its handoff, before anybody says that it was refreshed.
-enum LastLook: Sendable {
-    /// The new QEMU is alive and has the guest as it should be; with what is worth knowing, if anything.
-    case sound(String?)
-    /// The new QEMU has ended.
-    case dead(HyperFreshError)
-    /// It cannot be said that the guest runs.
-    case doubtful(HyperFreshError)
-}
-
 extension QEMUSides {
     /// How long vCPUs may take until they have used CPU time: a guest that is idle wakes up seldom.
     private static let vcpuPatience = Duration.milliseconds(300)
@@ -82,6 +72,7 @@ extension QEMUSides {
     private static func cpuTime(of threads: [Int], in pid: Int32) -> UInt64? {
         var sum: UInt64 = 0
         for thread in threads {
+            // A time that cannot be read is none: then QEMU's word has to do.
             guard let time = try? ProcFS.runTime(ofThread: thread, in: pid) else { return nil }
             sum += time
         }

@@ -51,13 +51,26 @@ struct GuestSeat: Sendable {
         return [("kernel", path)] + (initramfs.map { [("initramfs", $0)] } ?? [])
     }
 
+    /// The boot files with their sizes: what the hypervisor copies is cut off there.
+    private func measuredBootFiles() throws(HyperFreshError) -> [InnerPreparation.BootFile] {
+        var files: [InnerPreparation.BootFile] = []
+        for file in bootFiles {
+            do throws(SystemError) {
+                files.append(InnerPreparation.BootFile(name: file.name, size: try Files.status(file.path).size))
+            } catch {
+                throw HyperFreshError(
+                    "the \(file.name) of guest \(guest.name) cannot be read", because: error,
+                    remedy: "The stack file names it: \(file.path).")
+            }
+        }
+        return files
+    }
+
     /// Makes everything ready inside: boot files copied, networks bridged, memory found.
     func prepare() async throws(HyperFreshError) -> MemoryDevice {
-        try await refining { () throws(HypervisorError) in
+        let files = try measuredBootFiles()
+        return try await refining { () throws(HypervisorError) in
             let address = try await hypervisor.memoryAddress(of: guest.name)
-            let files = bootFiles.map { file in
-                InnerPreparation.BootFile(name: file.name, size: (try? Files.status(file.path).size) ?? 0)
-            }
             let device = try await InnerPreparation.run(
                 for: guest, bootFiles: files, memoryAt: address, in: hypervisor)
             let needed = MemoryFileShape(memory: guest.memory).proofOffsetInDevice + MemoryProof.length

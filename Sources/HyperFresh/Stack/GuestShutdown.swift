@@ -17,6 +17,7 @@ struct GuestShutdown {
         _ = try? await client.executeRaw("system_powerdown")
         client.close()
         let end = ContinuousClock.now + grace
+        // Best effort: whoever calls this asks again, and acts on that.
         while ContinuousClock.now < end, (try? await seat.unit.isActive(by: seat.hypervisor.agent)) == true {
             try? await Task.sleep(for: .milliseconds(200))
         }

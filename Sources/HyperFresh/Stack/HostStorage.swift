@@ -7,6 +7,7 @@ struct HostStorage: Sendable, Hashable {
     let bypassesCache: Bool
 
     static func examine(_ path: String) -> HostStorage {
+        // One that cannot be looked at is attached as a file: QEMU refuses it with words of its own.
         HostStorage(
             isBlockDevice: (try? Files.status(path).kind) == .blockDevice, bypassesCache: Files.bypassesCache(path))
     }

@@ -53,16 +53,35 @@ public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
     }
 }
 
+/// The hypervisors and OS VMs of this host, as `ps` shows them.
+public struct StackListing: Sendable, JSONRepresentable {
+    /// By stack, in their files' order; last those whose stack is not on record any more.
+    public let hypervisors: [HypervisorStatus]
+    /// Records of stacks that cannot be relied on, and of which no hypervisor is known; a sentence each.
+    public let problems: [String]
+
+    /// A `hypervisors` document: `items`, `problems`.
+    public var json: JSONValue {
+        JSONSchema.document(
+            type: "hypervisors",
+            ["items": .array(hypervisors.map(\.json)), "problems": .array(problems.map(JSONValue.string))])
+    }
+}
+
 /// Looks at every hypervisor of this host: by its process, and by what it says; records only tell what should be there.
 struct HypervisorListing {
     let store: StackStore
 
-    func all() async throws(HyperFreshError) -> [HypervisorStatus] {
+    func all() async throws(HyperFreshError) -> StackListing {
         try store.verify()
-        var all: [HypervisorStatus] = []
+        var (all, problems): ([HypervisorStatus], [String]) = ([], [])
         var names = Set(try store.hypervisorNames()).union(try store.processes().map(\.hypervisor))
         for name in try store.stackNames() {
-            guard let record = store.stackRecord(name).shown else { continue }
+            let reading = store.stackRecord(name)
+            guard let record = reading.shown else {
+                problems += [reading.damage?.description].compactMap(\.self)
+                continue
+            }
             let stack = try record.parse(at: "the record of stack \(name)")
             for spec in stack.hypervisors {
                 names.remove(spec.name)
@@ -70,7 +89,7 @@ struct HypervisorListing {
             }
         }
         for name in names.sorted() { all.append(try await lookAtOrphan(name)) }
-        return all
+        return StackListing(hypervisors: all, problems: problems)
     }
 
     /// A hypervisor whose stack is not on record any more: it is described by the copy that it has, if that is whole.
@@ -79,8 +98,7 @@ struct HypervisorListing {
         if let copy = store.stackCopy(of: name).shown {
             let stack = try copy.parse(at: "the copy of \(name)")
             if let spec = stack.hypervisors.first(where: { $0.name == name }) {
-                let damage = store.stackRecord(stack.name).damage?.description
-                return try await look(at: spec, of: stack, problems: [damage ?? problem])
+                return try await look(at: spec, of: stack, problems: [problem])
             }
         }
         let survey = try store.survey(name)
@@ -165,6 +183,7 @@ struct HypervisorListing {
             guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else {
                 continue
             }
+            // What is not answered is shown as unknown.
             seen.append(
                 Seen(hypervisor: hypervisor, tenants: try? await hypervisor.agent.tenants(within: .seconds(10))))
         }
@@ -202,6 +221,7 @@ struct HypervisorListing {
 
     private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor, _ stack: Stack) async -> String {
         let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        // For showing only.
         guard let client = try? await seat.connect() else { return "unknown" }
         defer { client.close() }
         return (try? await client.execute(QueryStatus()).state.rawValue) ?? "unknown"

@@ -120,6 +120,30 @@ struct StackStore: Sendable {
         try stackFile(record.name).write(record.members)
     }
 
+    /// Gives the damaged record of a stack another name, if each hypervisor that runs is known to belong to another stack.
+    ///
+    /// - Parameter stack: Its name.
+    /// - Returns: Where it is kept.
+    /// - Throws: ``HyperFreshError`` with status 6 when a hypervisor that runs may belong to it: the record stays then.
+    func setAside(stack: String) throws(HyperFreshError) -> String {
+        let path = stackFile(stack).path
+        for process in try processes() {
+            if let owner = stackCopy(of: process.hypervisor).shown?.name, owner != stack { continue }
+            throw HyperFreshError(
+                "\(path) cannot be read, and hypervisor \(process.hypervisor) may belong to it", guestState: "It runs on.",
+                remedy: "`hyperfresh ps` shows what is in it.", exitCode: RefreshOutcome.unknown.exitCode)
+        }
+        var count = 1
+        while Files.exists("\(path).damaged-\(count)") { count += 1 }
+        let kept = "\(path).damaged-\(count)"
+        guard rename(path, kept) == 0 else {
+            throw HyperFreshError(
+                "\(path) cannot be renamed", because: SystemError(operation: "rename", subject: path, code: errno),
+                remedy: "Move it aside.", exitCode: RefreshOutcome.unknown.exitCode)
+        }
+        return kept
+    }
+
     /// A stack as it was at `up`.
     func stack(_ name: String) throws(HyperFreshError) -> Stack {
         switch stackRecord(name) {

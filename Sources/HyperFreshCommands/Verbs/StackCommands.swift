@@ -73,18 +73,25 @@ struct PsCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let hypervisors = try await reportingFailure(as: common.style) {
+        let listing = try await reportingFailure(as: common.style) {
             try await common.host().hypervisors()
         }
         switch common.style {
-        case .json: Console.out(json: hypervisors.json(type: "hypervisors"), pretty: true)
+        case .json: Console.out(json: listing.json, pretty: true)
         case .text(let terminal):
-            guard !hypervisors.isEmpty else { return Console.error("No stack is up.") }
-            for (index, hypervisor) in hypervisors.enumerated() {
+            if listing.hypervisors.isEmpty { Console.error("No stack is up.") }
+            for (index, hypervisor) in listing.hypervisors.enumerated() {
                 if index > 0 { Console.out("") }
                 show(hypervisor, on: terminal)
             }
+            show(listing)
         }
+    }
+
+    private func show(_ listing: StackListing) {
+        let problems = listing.hypervisors.flatMap { one in one.problems.map { "\(one.name): \($0)" } } + listing.problems
+        for problem in problems { Console.error("\(problem)") }
+        if !problems.isEmpty { Console.error("→ hyperfresh recover puts records in order.") }
     }
 
     private func show(_ hypervisor: HypervisorStatus, on terminal: Terminal) {
@@ -101,7 +108,5 @@ struct PsCommand: AsyncParsableCommand {
             table.append(["  \(guest.name)", guest.state, "\(guest.memory >> 20) MiB", guest.instance ?? "-"])
         }
         table.print(on: terminal)
-        for problem in hypervisor.problems { Console.error("\(hypervisor.name): \(problem)") }
-        if !hypervisor.problems.isEmpty { Console.error("→ hyperfresh recover puts records in order.") }
     }
 }

@@ -47,6 +47,7 @@ public struct HypervisorImage: Sendable, Hashable {
         }
         func file(_ key: String) throws(HypervisorError) -> String {
             let file = "\(directory)/\(try text(manifest["files"]?[key], "files.\(key)"))"
+            // What cannot be looked at cannot be booted.
             guard (try? Files.status(file).kind) == .regular else {
                 throw HypervisorError("\(file), which \(path) names, is not there", remedy: remedy)
             }

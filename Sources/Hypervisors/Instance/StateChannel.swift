@@ -58,10 +58,12 @@ public struct StateChannel: Sendable {
     /// Takes the channel away again; what is gone already is no error.
     public func close() async {
         for hypervisor in [old, new] {
+            // Best effort: its names are its own, and in nobody's way.
             _ = try? await hypervisor.agent.run(
                 "systemctl stop \"$1\" 2>/dev/null || true; rm -f \"$2.out\" \"$2.in\"",
                 [unit, "\(InnerGuestFiles.directory)/\(guest)"], to: "close the channel of guest \(guest)",
                 within: .seconds(5))
+            // Refused where it is gone already.
             _ = try? await hypervisor.monitor.execute(DeviceDel(id: device))
             _ = try? await hypervisor.monitor.execute(ChardevRemove(id: device))
         }

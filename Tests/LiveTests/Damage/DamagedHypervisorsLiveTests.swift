@@ -83,6 +83,40 @@ extension Live {
             }
         }
 
+        /// The journal of a handoff whose controller was killed is damaged: nothing is ended on its word.
+        @Test func aDamagedJournalEndsNobody() async throws {
+            try await NestedStack.run("journal", guests: [Self.guest]) { stack in
+                try await stack.proveAlive(Self.guest.name)
+                let old = try #require(try await stack.instances().first)
+                let refresh = try stack.startRefresh(fault: "kill-after-record:linked")
+                #expect(try await refresh.result(within: .seconds(300)).ending == .killed(by: SIGKILL))
+                let new = try #require(try await stack.instances().last)
+                let name = try #require(
+                    try ProcFS.names(inFolder: "\(stack.state)/handoffs").first { $0.hasSuffix(".journal") })
+                let path = "\(stack.state)/handoffs/\(name)"
+                var bytes = try Files.readAll(path)
+                // In the second record: what the first one says can still be read.
+                let second = try #require(bytes.firstIndex(of: UInt8(ascii: "\n"))) + 40
+                bytes[second] ^= 1
+                try Files.replaceAtomically(path, bytes: bytes)
+                for verb in [["refresh", "hypervisor", NestedStack.hypervisor], ["up", stack.file]] {
+                    let refused = try await stack.start(verb).result(within: .seconds(60))
+                    #expect(refused.ending == .exited(3), "\(refused)")
+                }
+                let recovery = try await stack.command("recover", within: .seconds(120))
+                #expect(recovery.ending == .exited(6), "\(recovery)")
+                #expect(recovery.output.contains("recover --force alpha-\(new.id)"), "\(recovery)")
+                #expect(Set(stack.processes) == [old.pid, new.pid])
+                try await stack.proveAlive(Self.guest.name)
+                let forced = try await stack.command("recover", "--force", "alpha-\(new.id)", within: .seconds(120))
+                #expect(forced.ending == .exited(0), "\(forced)")
+                #expect(stack.processes == [old.pid])
+                let report = try await stack.refresh()
+                #expect(report["outcome"] == "refreshed", "\(report)")
+                try await stack.proveAlive(Self.guest.name)
+            }
+        }
+
         /// A process that is not on record has a guest's memory file: nothing is started beside it, and nothing removed.
         @Test func aStrangerWithAGuestsMemoryIsNamedAndKept() async throws {
             let files = try CanaryFiles(name: "stranger")
@@ -131,7 +165,8 @@ private struct DamagedHypervisor: DamageStage {
         case "copy of the stack": "\(folder)/stack"
         case "instance.json", "pid": "\(folder)/\(instance.id)/\(subject)"
         case "stack":
-            try #require(try ProcFS.names(inFolder: "\(stack.state)/stacks").first.map { "\(stack.state)/stacks/\($0)" })
+            try #require(
+                try ProcFS.names(inFolder: "\(stack.state)/stacks").first.map { "\(stack.state)/stacks/\($0)" })
         case "memory file": "\(stack.memoryFolder)/\(guest).ram"
         case "instance folder": "\(folder)/\(instance.id)"
         case "hypervisor folder": folder

@@ -164,7 +164,7 @@ final class ContainerField {
 
     /// Takes down what a failure has left.
     static func sweep(_ tools: ContainerTools) async throws {
-        guard Files.exists("\(tools.state)/stacks/\(name).yaml") else { return }
+        guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         let host = Host(stateDirectory: tools.state)
         _ = try? await host.recover()
         try await host.down(stack: name, grace: .zero)

@@ -111,7 +111,7 @@ final class CopyPair {
 
     /// Takes down what a failure has left.
     static func sweep(_ tools: NestedTools) async throws {
-        guard Files.exists("\(tools.state)/stacks/\(name).yaml") else { return }
+        guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         try await Host(stateDirectory: tools.state).down(stack: name, grace: .zero)
     }
 }

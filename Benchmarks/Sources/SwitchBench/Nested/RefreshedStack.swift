@@ -108,7 +108,7 @@ struct RefreshedStack {
 
     /// Takes down what a failure has left.
     static func sweep(_ tools: NestedTools) async throws {
-        guard Files.exists("\(tools.state)/stacks/\(name).yaml") else { return }
+        guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         let host = Host(stateDirectory: tools.state)
         // What was left unfinished stands in the way of all that follows.
         _ = try? await host.recover()

@@ -51,6 +51,7 @@ extension RunningMachine {
         let known = try await client.execute(QOMList(path: path))
         func value(_ name: String) async -> JSONValue? {
             guard known.contains(where: { $0.name == name }) else { return nil }
+            // A property that cannot be read is absent, and compared as such.
             return try? await client.execute(QOMGet(path: path, property: name))
         }
         let isHotplugged = await value("hotplugged")?.bool ?? false
@@ -94,6 +95,7 @@ extension RunningMachine {
             let path = "/objects/\(child.name)"
             var properties: [String: JSONValue] = [:]
             for property in try await client.execute(QOMList(path: path)) where property.childType == nil {
+                // A property that cannot be read is left out on both sides alike.
                 properties[property.name] = try? await client.execute(QOMGet(path: path, property: property.name))
             }
             objects.append(Object(id: child.name, type: type, properties: properties))

@@ -1,0 +1,50 @@
+import Handoff
+import Hypervisors
+
+extension DamagedRecovery {
+    /// The same for a guest in a hypervisor or a container in an OS VM: every instance that may have it is asked.
+    ///
+    /// Where one alone has it, and it does not wait there, the record is set aside.
+    func lookIntoHypervisors() async -> GuestRecovery.Conclusion {
+        let name = entry.guest ?? "?"
+        do throws(HyperFreshError) {
+            let store = StackStore(stateDirectory: entry.stateDirectory)
+            let locks = try entry.lockHypervisors()
+            defer { for lock in locks { lock.release() } }
+            var homes: [(run: String, isWaiting: Bool)] = []
+            for hypervisor in entry.hypervisors.sorted() {
+                let census = try await PlacementCensus.take(of: try store.survey(hypervisor), in: store)
+                homes += census.homes(of: name).map {
+                    ("\(hypervisor)-\($0.instance)", $0.handingOver.contains(name))
+                }
+            }
+            return conclude(name, homes)
+        } catch {
+            return look(error.remedy, ([error.message] + error.evidence).joined(separator: "; "))
+        }
+    }
+
+    private func conclude(_ name: String, _ homes: [(run: String, isWaiting: Bool)]) -> GuestRecovery.Conclusion {
+        let words = homes.map { "\($0.run) has it\($0.isWaiting ? ", where it waits or was handed over" : "")" }
+            .joined(separator: "; ")
+        if homes.isEmpty {
+            return setAside(
+                GuestRecovery.Conclusion(
+                    outcome: .lost, summary: "\(name) is active in none of its hypervisors any more",
+                    remedy: "`hyperfresh up` with its stack file starts it anew. Its disks are as it left them."))
+        }
+        if homes.count == 1, !homes[0].isWaiting {
+            let new = entry.innerFacts?.newInstance ?? entry.containerFacts?.newInstance
+            let isNew = new.map { homes[0].run.hasSuffix("-\($0)") } ?? false
+            return setAside(
+                GuestRecovery.Conclusion(outcome: isNew ? .refreshed : .rolledBack, summary: "\(words), and no other"))
+        }
+        let waiting = homes.filter(\.isWaiting)
+        guard waiting.count == 1, homes.count == 2 else {
+            return look("Run `hyperfresh recover` again once one of them alone has it.", words)
+        }
+        return look(
+            "If nothing else is in \(waiting[0].run) (`hyperfresh ps`): `hyperfresh recover --force \(waiting[0].run)` ends it.",
+            words)
+    }
+}
