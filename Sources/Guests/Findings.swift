@@ -117,6 +117,10 @@ extension FindingID {
 extension FindingID {
     /// A service manager would start the guest a second time once its old QEMU is retired.
     public static let supervisorRestarts = FindingID(rawValue: "supervisor-restarts")
+    /// The kernel ends the guest's pid namespace, with the new QEMU in it, once the old one has ended.
+    public static let pidNamespaceEnds = FindingID(rawValue: "pid-namespace-ends")
+    /// A process waits for the old QEMU, or a program looks after it, and may clean up after it.
+    public static let parentActs = FindingID(rawValue: "parent-acts")
     /// A handoff whose controller died has not been brought to its end.
     public static let handoffUnfinished = FindingID(rawValue: "handoff-unfinished")
     /// Another QEMU has the guest's memory mapped.

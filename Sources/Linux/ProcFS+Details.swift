@@ -103,6 +103,17 @@ extension ProcFS {
         return result
     }
 
+    /// The process's numbers in its pid namespaces: in that of /proc first, in its own last.
+    ///
+    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process; EBADMSG from kernels before 4.1.
+    public static func namespacePIDs(_ pid: Int32) throws(SystemError) -> [Int32] {
+        let path = "/proc/\(pid)/status"
+        guard let line = try text(path).split(separator: "\n").first(where: { $0.hasPrefix("NSpid:") }) else {
+            throw malformed(path)
+        }
+        return line.dropFirst("NSpid:".count).split { $0 == "\t" || $0 == " " }.compactMap { Int32($0) }
+    }
+
     /// The folder that the process takes for `/`.
     ///
     /// - Throws: `SystemError`; EACCES without the right to trace the process.

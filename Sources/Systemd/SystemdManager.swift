@@ -46,6 +46,17 @@ public struct SystemdManager: Sendable {
         return routes.isEmpty ? nil : SystemdManager(routes: routes)
     }
 
+    /// The system's manager, whoever asks; it tells everybody about its units.
+    ///
+    /// - Returns: nil where there is none.
+    public static func system() -> SystemdManager? {
+        if geteuid() == 0 { return own() }
+        guard access("/run/systemd/system", F_OK) == 0, let address = address(of: "/run/dbus/system_bus_socket") else {
+            return nil
+        }
+        return SystemdManager(routes: [.bus(address)])
+    }
+
     private static func environment(_ name: String) -> String? {
         guard let value = getenv(name).map({ String(cString: $0) }), !value.isEmpty else { return nil }
         return value
@@ -171,10 +182,15 @@ public struct SystemdManager: Sendable {
 
     private static func unit(_ properties: [String: Variant]) -> SystemdUnit {
         let main = properties["MainPID"]?.number.flatMap { Int32(exactly: $0) }
+        // Each command is a structure that begins with the program's path.
+        let programs = properties["ExecStopPost"]?.children.compactMap { $0.children.first?.text } ?? []
+        let keepsFolders = properties["RuntimeDirectoryPreserve"]?.text == "yes"
+        let folders = properties["RuntimeDirectory"]?.children.compactMap(\.text) ?? []
         return SystemdUnit(
             name: properties["Id"]?.text ?? "", slice: properties["Slice"]?.text ?? "",
             controlGroup: properties["ControlGroup"]?.text ?? "", mainPID: main == 0 ? nil : main,
-            restart: properties["Restart"]?.text
+            restart: properties["Restart"]?.text, stopPrograms: programs,
+            passingFolders: keepsFolders ? [] : folders.map { "/run/\($0)" }
         )
     }
 

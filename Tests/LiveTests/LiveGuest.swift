@@ -60,9 +60,9 @@ struct LiveGuest {
     }
 
     /// Boots one; whoever does has to end it.
-    static func boot(_ name: String, _ options: (CanaryFiles) -> CanaryGuest.Options) async throws -> LiveGuest {
+    static func boot(_ name: String, _ options: (CanaryFiles) throws -> CanaryGuest.Options) async throws -> LiveGuest {
         let files = try CanaryFiles(name: name)
-        var options = options(files)
+        var options = try options(files)
         options.name = name
         return try LiveGuest(
             await CanaryGuest.boot(options, artifacts: CanaryArtifacts(cache: Live.cache), files: files))

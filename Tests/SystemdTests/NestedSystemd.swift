@@ -48,6 +48,8 @@ final class NestedSystemd {
         DefaultDependencies=no
         [Service]
         ExecStart=/bin/sleep 1000
+        ExecStopPost=/bin/true
+        RuntimeDirectory=vm
         Restart=on-failure
         Slice=machine.slice
         TasksMax=77

@@ -27,6 +27,7 @@ struct NestedSystemdTests {
             let unit = try #require(try await manager.unit(of: model))
             #expect(unit.name == "vm.service" && unit.slice == "machine.slice" && unit.mainPID == model)
             #expect(unit.restarts(whenKilled: model))
+            #expect(unit.stopPrograms == ["/bin/true"] && unit.passingFolders == ["/run/vm"])
 
             let process = try systemd.start("/bin/sleep", ["1000"])
             let pid = try systemd.innerPID(process.identity.pid)

@@ -27,6 +27,14 @@ import Testing
         #expect(!unit.restarts(whenKilled: 8))
     }
 
+    @Test(arguments: ["no", "on-success", "on-failure", "always"])
+    func aMainProcessThatWaitsEndsTheService(policy: String) {
+        let unit = SystemdUnit(name: "a.service", slice: "", controlGroup: "", mainPID: 7, restart: policy)
+        #expect(unit.ends(whenKilled: 8, ancestors: [7, 1]) && !unit.ends(whenKilled: 8, ancestors: [6, 1]))
+        // How it exits then is not known.
+        #expect(unit.restarts(whenKilled: 8, ancestors: [7, 1]) == (policy != "no"))
+    }
+
     @Test func onlyWhatWasSetIsCopied() {
         let names = ResourceControl.worthCopying([
             "CPUWeight": Variant.uint64(.max), "MemoryMax": Variant.uint64(1 << 30), "MemoryLow": Variant.uint64(0),

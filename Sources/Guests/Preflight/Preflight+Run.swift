@@ -31,6 +31,7 @@ struct PreflightRun {
     mutating func perform() async {
         findings.append(Preflight.commandLineFinding(guest))
         findings.append(PermissionChecks(guest).finding)
+        findings += SupervisionChecks.findings(of: guest)
         findings.append(TrustChecks.label(of: guest))
         findings.append(HostChecks.disk(stateDirectory: request.stateDirectory))
         findings.append(HostChecks.memory(overhead: overhead))

@@ -64,7 +64,8 @@ extension GuestPreparation {
             PreflightRequest(
                 process: process, target: request.target, stateDirectory: host.stateDirectory, handoffID: handoffID,
                 holdsLock: lock != nil))
-        var findings = result.report.findings + (await supervisorFindings(process))
+        var findings = result.report.findings
+        findings += await ServiceChecks.findings(of: process, memoryFile: result.memoryFile)
         var ready: Ready?
         if !findings.contains(where: { $0.severity == .fail }) {
             switch makeReady(process, result, handoffID: handoffID, lock: lock) {
@@ -230,16 +231,6 @@ extension GuestPreparation {
             .refreshInProgress, .fail, "another hyperfresh is at work on this guest\(holder.map { ": \($0)" } ?? "")",
             evidence: ["\(memoryFile) is locked"],
             remedy: "Wait until it has ended, then try again. `hyperfresh status` shows a refresh and how far it is.")
-    }
-
-    private static func supervisorFindings(_ process: GuestProcess) async -> [Finding] {
-        guard let service = await ControlGroup.restartingService(of: process.identity) else { return [] }
-        return [
-            Finding(
-                .supervisorRestarts, .fail, "systemd would start a second QEMU as soon as the old one is retired",
-                evidence: ["\(service) has Restart= other than no and on-success"],
-                remedy: "Set Restart=no for \(service) (systemctl edit --runtime), then systemctl daemon-reload.")
-        ]
     }
 
     /// Eight hexadecimal digits.

@@ -22,10 +22,4 @@ enum ControlGroup {
             new.pid, as: SystemdManager.scopeName("hyperfresh-\(guest)-\(new.pid)"), like: old.pid,
             description: "QEMU of \(guest)")
     }
-
-    /// A service that is started again when its main process ends would start a second QEMU on the guest's disks.
-    static func restartingService(of old: ProcessIdentity) async -> String? {
-        guard let manager = SystemdManager.own(), let unit = try? await manager.unit(of: old.pid) else { return nil }
-        return unit.restarts(whenKilled: old.pid) ? unit.name : nil
-    }
 }

@@ -1,0 +1,108 @@
+import Glibc
+import Guests
+import Linux
+import Systemd
+
+/// Whether systemd acts when the old QEMU ends: starts its service again, or cleans up after it.
+enum ServiceChecks {
+    /// Who manages the units that a process can be in.
+    private enum Manager {
+        case none
+        case asked(SystemdManager)
+        /// One of another user, which answers to that user only; with the unit.
+        case outOfReach(user: UInt32, unit: String)
+    }
+
+    /// Asks systemd about the unit that the guest's QEMU is in.
+    ///
+    /// - Parameters:
+    ///   - process: the guest's QEMU.
+    ///   - memoryFile: the guest's memory, which must not go away.
+    /// - Returns: what stands in the way.
+    static func findings(of process: GuestProcess, memoryFile: String?) async -> [Finding] {
+        switch manager(of: process) {
+        case .none: return []
+        case .outOfReach(let user, let unit):
+            return [
+                Finding(
+                    .supervisorRestarts, .fail,
+                    "it cannot be asked whether the systemd of user \(user) starts a second QEMU when the old one ends",
+                    evidence: ["the guest's QEMU is in \(unit)"],
+                    remedy: "runuser -u \\#\(user) -- hyperfresh refresh guest \(process.name)")
+            ]
+        case .asked(let manager):
+            do throws(SystemdError) {
+                guard let unit = try await manager.unit(of: process.identity.pid) else { return [] }
+                return findings(on: unit, process, memoryFile: memoryFile)
+            } catch {
+                return [
+                    Finding(
+                        .supervisorRestarts, .fail,
+                        "systemd does not say whether it starts a second QEMU when the old one ends",
+                        evidence: ["\(error)"], remedy: "See `systemctl status \(process.identity.pid)`, and try again."
+                    )
+                ]
+            }
+        }
+    }
+
+    /// What follows from a unit.
+    static func findings(on unit: SystemdUnit, _ process: GuestProcess, memoryFile: String?) -> [Finding] {
+        let pid = process.identity.pid
+        let ancestors = ancestors(of: pid)
+        guard unit.ends(whenKilled: pid, ancestors: ancestors) else { return [] }
+        func edit(_ setting: String) -> String {
+            "systemctl edit --runtime \(unit.name)  ([Service], \(setting)), then systemctl daemon-reload"
+        }
+        var findings: [Finding] = []
+        if unit.restarts(whenKilled: pid, ancestors: ancestors) {
+            let main = unit.mainPID == pid ? "" : ", and its main process (pid \(unit.mainPID ?? 0)) waits for QEMU"
+            findings.append(
+                Finding(
+                    .supervisorRestarts, .fail, "systemd would start a second QEMU as soon as the old one is retired",
+                    evidence: ["\(unit.name) has Restart=\(unit.restart ?? "?")\(main)"], remedy: edit("Restart=no")))
+        }
+        if !unit.stopPrograms.isEmpty {
+            findings.append(
+                Finding(
+                    .parentActs, .fail, "systemd cleans up after \(unit.name) when the old QEMU ends",
+                    evidence: unit.stopPrograms.map { "ExecStopPost=\($0) …" }, remedy: edit("ExecStopPost=")))
+        }
+        let files = [memoryFile].compactMap(\.self) + process.monitors.map(\.lastingPath)
+        let lost = unit.passingFolders.filter { folder in
+            files.contains { $0.hasPrefix(folder + "/") || $0.hasPrefix("/var\(folder)/") }
+        }
+        if !lost.isEmpty {
+            findings.append(
+                Finding(
+                    .parentActs, .fail, "systemd removes files of the guest when the old QEMU ends",
+                    evidence: lost.map { "\(unit.name) has RuntimeDirectory=\($0.dropFirst("/run/".count))" },
+                    remedy: edit("RuntimeDirectoryPreserve=yes")))
+        }
+        return findings
+    }
+
+    private static func manager(of process: GuestProcess) -> Manager {
+        // Without a control group there is no unit.
+        let group: String
+        do throws(SystemError) { group = try ProcFS.cgroup(process.identity.pid) } catch {
+            return SystemdManager.own().map { .asked($0) } ?? .none
+        }
+        let parts = group.split(separator: "/").map(String.init)
+        guard let index = parts.lastIndex(where: { $0.hasPrefix("user@") && $0.hasSuffix(".service") }),
+            let user = UInt32(parts[index].dropFirst("user@".count).dropLast(".service".count)),
+            index + 1 < parts.count
+        else { return SystemdManager.system().map { .asked($0) } ?? .none }
+        if user == geteuid() { return SystemdManager.own().map { .asked($0) } ?? .none }
+        // Scopes are not started again.
+        guard let unit = parts[index...].dropFirst().last(where: { $0.hasSuffix(".service") }) else { return .none }
+        return .outOfReach(user: user, unit: unit)
+    }
+
+    private static func ancestors(of pid: Int32) -> [Int32] {
+        var ancestors: [Int32] = []
+        // One that ends meanwhile waits for nobody any more.
+        while let parent = (try? ProcFS.status(ancestors.last ?? pid))?.parent, parent > 1 { ancestors.append(parent) }
+        return ancestors
+    }
+}
