@@ -41,6 +41,8 @@ extension FindingID {
     public static let monitorBusy = FindingID(rawValue: "monitor-busy")
     /// There is no QMP monitor on a unix socket.
     public static let monitorMissing = FindingID(rawValue: "monitor-missing")
+    /// QEMU does not save the state of a device that the guest has.
+    public static let deviceStateNotSaved = FindingID(rawValue: "device-state-not-saved")
     /// What runs was added or changed after the start and cannot be put on a command line.
     public static let devicesNotOnCommandLine = FindingID(rawValue: "devices-not-on-command-line")
     /// The guest is in a state that cannot be handed over, such as it has crashed or is being saved.

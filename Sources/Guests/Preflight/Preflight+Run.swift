@@ -69,7 +69,9 @@ struct PreflightRun {
         let vhosts = (try? ProcFS.descriptors(guest.identity.pid))?.values.filter { $0 == "/dev/vhost-net" }.count ?? 0
         let machine = try await RunningMachine.read(client, vhostNetCount: vhosts)
         let probe = await probeTarget(running: description.version, machine)
-        await checkTarget(description, client, probe)
+        let saved = await savedStates(description)
+        await checkTarget(description, client, probe, saved)
+        try await checkDeviceStates(client, saved)
         guard let line = guest.commandLine else { return }
         let configuration = RunningConfiguration.read(
             machine, against: line, knownProperties: probe?.properties ?? [:])

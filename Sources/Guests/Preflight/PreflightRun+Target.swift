@@ -61,7 +61,7 @@ extension PreflightRun {
 
     /// The rights to ask a binary with: ours for what an administrator named or installed, else those of the guest's
     /// user, who has chosen it.
-    private func credentials(for name: String) throws(QEMUProbeError) -> ProcessCredentials? {
+    func credentials(for name: String) throws(QEMUProbeError) -> ProcessCredentials? {
         let path = try QEMUProbe.find(name)
         if request.target != nil || ProgramTrust.isOurs(path) { return nil }
         guard ourUserID == 0 else { return nil }
@@ -74,7 +74,10 @@ extension PreflightRun {
     }
 
     /// Whether the new binary can take this guest.
-    mutating func checkTarget(_ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe?) async {
+    mutating func checkTarget(
+        _ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe?,
+        _ saved: Result<VMState, VMStateDumpFailure>
+    ) async {
         guard let target = result.target, let version = result.targetVersion else { return }
         let runningTarget = probe == nil ? nil : (try? await client.executeRaw("query-target"))?["arch"]?.string
         findings +=
@@ -95,20 +98,18 @@ extension PreflightRun {
             findings.append(TargetChecks.lacking(lacking, version: probe.version))
             return
         }
-        findings.append(await vmstate(description, client, probe))
+        findings.append(await vmstate(description, client, probe, saved))
     }
 
     /// Compares the device states of both binaries, as far as this guest has them.
-    private func vmstate(_ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe) async -> Finding {
-        let exe = "/proc/\(guest.identity.pid)/exe"
-        guard FileFacts.at(exe)?.isWritableByOthers == false else {
-            return TargetChecks.vmstateUnknown("the running binary is in other hands and is not executed by us")
-        }
+    private func vmstate(
+        _ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe,
+        _ saved: Result<VMState, VMStateDumpFailure>
+    ) async -> Finding {
         let type = description.machineType
-        async let old = VMStateDump.read(exe, machineType: type, environment: oldModules)
-        async let new = VMStateDump.read(probe.binary.path, machineType: type, environment: modules(of: probe))
+        let new = await VMStateDump.read(probe.binary.path, machineType: type, environment: modules(of: probe))
         let types = (try? await client.execute(HumanMonitorCommand("info qom-tree"))).map(QOMTree.types) ?? []
-        switch (await old, await new) {
+        switch (saved, new) {
         case (.success(let old), .success(let new)):
             let comparison = VMStateComparison(old: old, new: new, types: types)
             return TargetChecks.vmstate(comparison, old: description.version, new: probe.version)
@@ -120,7 +121,7 @@ extension PreflightRun {
     }
 
     /// The running QEMU's own modules, if nobody but root and us can have put them there.
-    private var oldModules: [String: String] {
+    var oldModules: [String: String] {
         let environment = (try? ProcFS.environment(guest.identity.pid)) ?? []
         let name = "QEMU_MODULE_DIR="
         guard let folder = environment.first(where: { $0.hasPrefix(name) })?.dropFirst(name.count),
@@ -143,18 +144,5 @@ extension PreflightRun {
         var environment = probe.environment
         if let folder = probe.binary.moduleDirectory { environment["QEMU_MODULE_DIR"] = folder }
         return environment
-    }
-}
-
-/// QEMU's object tree as the human monitor prints it (`info qom-tree`): `    /ioapic[0] (memory-region)`.
-enum QOMTree {
-    /// The types of all objects in it.
-    static func types(_ text: String) -> Set<String> {
-        var types: Set<String> = []
-        for line in text.split(whereSeparator: \.isNewline) {
-            guard line.hasSuffix(")"), let open = line.lastIndex(of: "(") else { continue }
-            types.insert(String(line[line.index(after: open)...].dropLast()))
-        }
-        return types
     }
 }

@@ -9,13 +9,14 @@ enum VMStateDump {
     ///   - path: the binary; may be /proc/PID/exe.
     ///   - machineType: a versioned type.
     ///   - environment: variables in addition to our own.
+    ///   - user: as whom it is run; nil for ourselves.
     /// - Returns: the states; or why there are none, for people.
     static func read(
-        _ path: String, machineType: String, environment: [String: String]
+        _ path: String, machineType: String, environment: [String: String], user: HelperProgram.User? = nil
     ) async -> Result<VMState, VMStateDumpFailure> {
         let program = HelperProgram(
             path: path, arguments: ["-machine", machineType, "-display", "none", "-dump-vmstate", "/dev/stdout"],
-            environment: environment)
+            environment: environment, user: user)
         do throws(HelperProgram.Failure) {
             let output = try await program.run(deadline: deadline)
             if let state = VMState(parsing: output.standardOutput) { return .success(state) }

@@ -1,0 +1,126 @@
+/// Whether QEMU saves what the guest's devices hold, by what its binary says of device states (`-dump-vmstate`).
+///
+/// A device without a saved state begins anew on the new QEMU under a driver that does not expect it, and QEMU reports
+/// success.
+struct DeviceStateChecks {
+    /// The parent of each of QEMU's types (`qom-list-types`).
+    let parents: [String: String]
+    /// What the running binary saves; nil where it could not be asked.
+    let saved: VMState?
+    /// Every object of the guest's machine: its path and its type.
+    let objects: [QOMTree.Object]
+    /// What the running binary emulates: `x86_64`.
+    let target: String
+
+    /// What was found of one device type.
+    private enum Verdict {
+        case saved, lost, withoutPCI
+    }
+
+    /// Devices without a saved state of their own, by their type or one that it comes from, each looked at in QEMU's
+    /// source.
+    private static let reviewed: Set<String> = [
+        // Nothing that a guest could change: a register file that is computed, a bus, a bridge, a loader.
+        "vmport", "isabus-bridge", "isa-debugcon", "isa-debug-exit", "pvpanic", "cpu-cluster", "loader", "guest-loader",
+        "pxb", "pxb-pcie", "pc-dimm",
+        // What the guest has told it shows on the host's screen alone.
+        "ramfb",
+        // Saved by what they sit on: the transport's registers and the ports with the virtio device that they carry, drives
+        // with their controller, chips with their card.
+        "virtio-pci", "virtio-mmio", "virtio-serial-port", "ide-device", "floppy", "serial", "esp", "base-xhci",
+        // Registered when the device is made, and so not known to its type.
+        "apic-common", "pci-ide", "isa-ide", "ipmi-bmc", "isa-ipmi-kcs", "isa-ipmi-bt", "i82550", "i82551", "i82557a",
+        "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er", "i82562", "i82801",
+        // Computed from the registers of its CPU.
+        "hyperv-synic",
+    ]
+    /// Known to lose their state, for a binary that cannot be asked.
+    private static let knownLost: Set<String> = ["virtio-pmem", "sdhci-pci", "acpi-erst", "ati-vga", "adlib"]
+    /// Those of whose machines every part was looked at.
+    private static let reviewedTargets: Set<String> = ["x86_64", "i386"]
+
+    var findings: [Finding] {
+        let id = FindingID.deviceStateNotSaved
+        guard let saved else {
+            let lost = objects.filter { Self.knownLost.contains($0.type) }.map(line)
+            return lost.isEmpty ? [] : [refusal(lost)]
+        }
+        var lost: [String] = []
+        var unreviewed: [String] = []
+        var count = 0
+        for object in objects.unique where isDevice(object.type) {
+            count += 1
+            let verdict = verdict(on: object.type, saved)
+            guard verdict != .saved else { continue }
+            let isBoards = !object.path.hasPrefix("/machine/peripheral")
+            let text = line(object) + (verdict == .withoutPCI ? ": not its PCI configuration" : "")
+            if isBoards, !Self.reviewedTargets.contains(target) { unreviewed.append(text) } else { lost.append(text) }
+        }
+        if !lost.isEmpty { return [refusal(lost)] }
+        guard unreviewed.isEmpty else {
+            return [
+                Finding(
+                    id, .warn, "QEMU may not save all that this machine's own devices hold", evidence: unreviewed,
+                    remedy: "Try it with a guest that may be lost, or refresh this one while its system is shut down.")
+            ]
+        }
+        return [Finding(id, .pass, "QEMU saves what the guest's \(count) kinds of devices hold")]
+    }
+
+    private func verdict(on type: String, _ saved: VMState) -> Verdict {
+        let line = descent(of: type)
+        guard let section = line.lazy.compactMap({ saved.devices[$0] }).first else {
+            return line.contains(where: Self.reviewed.contains) ? .saved : .lost
+        }
+        // What a virtio device says of its transport is saved by the transport.
+        let isPCI = line.contains("pci-device") && !line.contains("virtio-pci")
+        return isPCI && !section.holdsPCIConfiguration ? .withoutPCI : .saved
+    }
+
+    private func isDevice(_ type: String) -> Bool {
+        let line = descent(of: type)
+        return line.contains("device") && !line.contains("cpu")
+    }
+
+    /// A type, what it comes from, and so on.
+    private func descent(of type: String) -> [String] {
+        var line = [type]
+        while let parent = line.last.flatMap({ parents[$0] }), line.count < 32 { line.append(parent) }
+        return line
+    }
+
+    private func line(_ object: QOMTree.Object) -> String {
+        let name = object.path.split(separator: "/").dropFirst().first == "peripheral" ? "\(object.path), " : ""
+        return "\(name)\(object.type)"
+    }
+
+    private func refusal(_ lines: [String]) -> Finding {
+        Finding(
+            .deviceStateNotSaved, .fail, "QEMU does not save what some of the guest's devices hold",
+            evidence: lines,
+            remedy:
+                "Unplug them for the refresh (device_del), or start the guest without them: a driver in the guest does "
+                + "not expect its device to begin anew.")
+    }
+}
+
+extension VMState.Section {
+    /// Whether it has the registers by which a guest places and enables a PCI device.
+    fileprivate var holdsPCIConfiguration: Bool {
+        name.hasPrefix("PCI") || fields.contains { $0.parts?.holdsPCIConfiguration == true }
+            || subsections.contains(where: \.holdsPCIConfiguration)
+    }
+}
+
+extension [QOMTree.Object] {
+    /// One object for each type; one that was given on the command line where there is one.
+    fileprivate var unique: [QOMTree.Object] {
+        let sorted = sorted { left, right in
+            let leftIsGiven = left.path.hasPrefix("/machine/peripheral")
+            let rightIsGiven = right.path.hasPrefix("/machine/peripheral")
+            return leftIsGiven == rightIsGiven ? left.path < right.path : leftIsGiven
+        }
+        var types: Set<String> = []
+        return sorted.filter { types.insert($0.type).inserted }
+    }
+}

@@ -1,0 +1,120 @@
+import CanaryTesting
+import Glibc
+import Guests
+import HyperFresh
+import JSON
+import Linux
+import QMP
+import Testing
+
+extension Live {
+    /// What a refresh must not change under a guest, or refuse: memory, device states, identities, names.
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct GuestKeptLiveTests {
+        // MARK: - Devices without a saved state
+
+        private static let unsaved = [
+            [
+                "-object", "memory-backend-file,id=pm0,size=16M,mem-path=@.pm,share=on", "-device",
+                "virtio-pmem-pci,memdev=pm0",
+            ],
+            [
+                "-device", "sdhci-pci,id=sd", "-drive", "if=none,id=sdd,file=null-co://,size=64M,format=raw", "-device",
+                "sd-card,drive=sdd",
+            ],
+            [
+                "-object", "memory-backend-file,id=er0,size=64K,mem-path=@.pm,share=on", "-device",
+                "acpi-erst,memdev=er0",
+            ],
+        ]
+
+        @Test(arguments: unsaved) func aDeviceThatQEMUDoesNotSaveIsRefused(_ arguments: [String]) async throws {
+            try await withGuest(arguments, maximum: true) { guest in
+                for target in Live.targets {
+                    let report = try await guest.refresh(to: target)
+                    #expect(report.outcome == .blocked)
+                    #expect(report.verdict(on: .deviceStateNotSaved) == .fail, "\(report.findings)")
+                }
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
+        // MARK: - Guests
+
+        /// A canary with further arguments: `@` is a path of its own.
+        private func withGuest(
+            _ arguments: [String], maximum: Bool = false, binary: String = Live.qemu7,
+            _ body: (LiveGuest) async throws -> Void
+        ) async throws {
+            let guest = try await LiveGuest.boot("guests-kept") { files in
+                var options = CanaryGuest.Options()
+                options.binary = binary
+                options.arguments = arguments.map {
+                    $0.replacing("@.pm", with: "\(files.memory)-extra")
+                        .replacing("@.sock", with: "\(files.directory)/extra.sock")
+                }
+                if maximum { options.arguments += ["-m", "256M,slots=2,maxmem=1G"] }
+                return options
+            }
+            let extra = "\(guest.canary.files.memory)-extra"
+            defer {
+                guest.canary.end()
+                unlink(extra)
+            }
+            try await body(guest)
+        }
+
+        private static func pattern(_ guest: LiveGuest, at offset: Int) throws -> [UInt8] {
+            let bytes = [UInt8](repeating: 0x5A, count: 8192)
+            let file = try Descriptor.open("\(guest.canary.files.memory)-extra", flags: O_RDWR)
+            try #require(pwrite(file.number, bytes, bytes.count, offset) == bytes.count)
+            return bytes
+        }
+
+        private static func read(_ guest: LiveGuest, at offset: Int) throws -> [UInt8] {
+            var bytes = [UInt8](repeating: 0, count: 8192)
+            let file = try Descriptor.open("\(guest.canary.files.memory)-extra", flags: O_RDONLY)
+            try #require(pread(file.number, &bytes, bytes.count, offset) == bytes.count)
+            return bytes
+        }
+
+        private static func copy(_ from: String, _ to: String) async throws {
+            let result = try await ChildProgram.run("cp", [from, to])
+            try #require(result.ending == .exited(0), "\(result)")
+        }
+
+        private static func nothing(_ from: String, _ to: String) async throws {}
+    }
+}
+
+extension Live {
+    /// The QEMUs to refresh to.
+    static var targets: [String] { [qemu7] + (hasSecondQEMU ? [qemu10] : []) }
+}
+
+extension RefreshReport {
+    /// The worst that was found of one check.
+    func verdict(on id: FindingID) -> FindingSeverity? {
+        findings.filter { $0.id == id }.map(\.severity).max()
+    }
+}
+
+extension LiveGuest {
+    /// Asks whichever QEMU answers at the guest's lasting socket, in JSON.
+    func raw(_ command: String, _ arguments: [String: JSONValue] = [:]) async throws -> JSONValue {
+        let client = try await QMPClient.connect(path: canary.files.qmp)
+        defer { client.close() }
+        return try await client.executeRaw(command, arguments: arguments, deadline: .seconds(20))
+    }
+
+    /// Takes a device away, with the help of the guest's kernel.
+    func unplug(_ id: String) async throws {
+        _ = try await raw("device_del", ["id": .string(id)])
+        for _ in 0..<200 {
+            let names = try await ask(QOMList(path: "/machine/peripheral")).map(\.name)
+            if !names.contains(id) { return }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        Issue.record("\(id) was not unplugged")
+    }
+}
