@@ -28,6 +28,8 @@ extension FindingID {
     public static let ramDiscardData = FindingID(rawValue: "ram-discard-data")
     /// `prealloc=on`: a QEMU that starts may write old bytes back over a live guest's.
     public static let ramPrealloc = FindingID(rawValue: "ram-prealloc")
+    /// The new QEMU would empty or write shared memory when it starts, under the guest that runs.
+    public static let startChangesMemory = FindingID(rawValue: "start-changes-memory")
     /// The host has too little memory for a second QEMU beside the first.
     public static let noRoomMemory = FindingID(rawValue: "no-room-memory")
 }

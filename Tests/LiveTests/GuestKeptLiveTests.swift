@@ -39,6 +39,53 @@ extension Live {
             }
         }
 
+        // MARK: - Memory that a start changes
+
+        private static let virtioMemory = [
+            "-object", "memory-backend-file,id=vm0,size=64M,mem-path=@.pm,share=on", "-device",
+            "virtio-mem-pci,id=vmem,memdev=vm0,requested-size=16M",
+        ]
+
+        @Test func memoryThatAStartEmptiesIsNotTouched() async throws {
+            try await withGuest(Self.virtioMemory, maximum: true) { guest in
+                let content = try Self.pattern(guest, at: 1 << 20)
+                for isRehearsal in [true, false] {
+                    let report = try await guest.refresh { $0.isRehearsal = isRehearsal }
+                    #expect(report.outcome == .blocked)
+                    #expect(report.verdict(on: .startChangesMemory) == .fail, "\(report.findings)")
+                    #expect(try Self.read(guest, at: 1 << 20) == content)
+                }
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
+        @Test(.enabled(if: Live.hasSecondQEMU, Live.howToGetReady))
+        func memoryThatAStartLeavesGoesAlong() async throws {
+            try await withGuest(Self.virtioMemory, maximum: true, binary: Live.qemu10) { guest in
+                let content = try Self.pattern(guest, at: 1 << 20)
+                for _ in 1...2 {
+                    let report = try await guest.refresh(to: Live.qemu10)
+                    #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                    #expect(try Self.read(guest, at: 1 << 20) == content)
+                    _ = try await guest.canary.proveAlive()
+                }
+            }
+        }
+
+        @Test func aLoaderThatWritesIsRefusedAndOneThatDoesNotIsNot() async throws {
+            for (value, verdict) in [
+                ("addr=0x7000000,data=0x1,data-len=8", FindingSeverity.fail),
+                ("file=/etc/passwd,addr=0xf000000,force-raw=on", .pass),
+            ] {
+                try await withGuest(["-device", "loader,\(value)"]) { guest in
+                    let report = try await guest.refresh { $0.isRehearsal = true }
+                    #expect(report.verdict(on: .startChangesMemory) == verdict, "\(report.findings)")
+                    #expect(report.outcome == (verdict == .fail ? .blocked : .rehearsed))
+                    _ = try await guest.canary.proveAlive()
+                }
+            }
+        }
+
         // MARK: - Guests
 
         /// A canary with further arguments: `@` is a path of its own.

@@ -80,7 +80,9 @@ extension GuestDescription {
 
 extension QueryMemoryDevices.Device {
     fileprivate var line: String {
-        "\(id ?? "without id") (\(type)) at \(address.map { "0x" + String($0, radix: 16) } ?? "no address"), \(size) bytes"
+        let place = "\(id ?? "without id") (\(type)) at \(address.map { "0x" + String($0, radix: 16) } ?? "no address")"
+        // How much of it is plugged comes with its state.
+        return type == "virtio-mem" ? place : "\(place), \(size) bytes"
     }
 }
 

@@ -87,6 +87,7 @@ struct PreflightRun {
             return
         }
         makePlan(configuration.commandLine, facts, target)
+        try await tryStart(description, configuration, target, client)
     }
 
     private mutating func makePlan(_ line: CommandLine, _ facts: LaunchFacts, _ target: QEMUBinary) {

@@ -31,8 +31,12 @@ final class ProbeProcess: Sendable {
     }
 
     private static let descriptorNumber: Int32 = 3
+    /// What it finds open has this number and those that follow.
+    static let firstInherited: Int32 = 10
+    /// No machine at all.
+    static let noMachine = ["-machine", "none"]
     private static let arguments = [
-        "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none", "-S", "-chardev",
+        "-nodefaults", "-no-user-config", "-display", "none", "-S", "-chardev",
         "socket,id=hf,fd=\(descriptorNumber)", "-mon", "chardev=hf,mode=control",
     ]
 
@@ -42,7 +46,19 @@ final class ProbeProcess: Sendable {
     private let errorOutput: UnixStream
     private let ownEnvironment: [String]
 
-    init(_ path: String, credentials: ProcessCredentials?, environment: [String: String]) throws(QEMUProbeError) {
+    /// Starts a binary.
+    ///
+    /// - Parameters:
+    ///   - path: the binary.
+    ///   - credentials: the rights to start it with; nil for ours.
+    ///   - environment: variables in addition to ours.
+    ///   - machine: the options that make its machine, `-machine` first.
+    ///   - inherited: files that it finds open.
+    /// - Throws: ``QEMUProbeError`` where it cannot be started.
+    init(
+        _ path: String, credentials: ProcessCredentials?, environment: [String: String],
+        machine: [String] = noMachine, inherited: [SharedMemory] = []
+    ) throws(QEMUProbeError) {
         self.path = path
         do {
             let (ours, theirs) = try UnixStream.pair()
@@ -54,11 +70,14 @@ final class ProbeProcess: Sendable {
             }
             ownEnvironment = own + environment.map { "\($0.key)=\($0.value)" }
             var request = SpawnRequest(
-                executable: path, arguments: [path] + Self.arguments, environment: ownEnvironment)
+                executable: path, arguments: [path] + machine + Self.arguments, environment: ownEnvironment)
             request.credentials = credentials
             request.descriptors = [
                 .init(source: theirs.number, number: Self.descriptorNumber), .init(source: writer.number, number: 2),
             ]
+            for (index, file) in inherited.enumerated() {
+                request.descriptors.append(.init(source: file.number, number: Self.firstInherited + Int32(index)))
+            }
             handle = try ProcessHandle(try spawn(request))
             monitor = ours
             errorOutput = reader
@@ -92,7 +111,7 @@ final class ProbeProcess: Sendable {
         do {
             let executable = try ProcFS.executable(pid).path
             let arguments = try ProcFS.commandLine(pid)
-            guard let first = arguments.firstIndex(of: Self.arguments[0]),
+            guard let first = arguments.firstIndex(of: Self.noMachine[0]),
                 !QEMURecognition.isWrapper(QEMURecognition.baseName(executable))
             else {
                 throw QEMUProbeError(
