@@ -20,6 +20,18 @@ public final class UnixListener: Sendable {
         self.path = path
     }
 
+    /// A listener that nobody can connect to: its name is gone before it listens to anybody.
+    ///
+    /// - Throws: `SystemError` from `mkdtemp` or `bind`.
+    public static func unreachable() throws(SystemError) -> UnixListener {
+        var template = Array("/tmp/hyperfresh-XXXXXX".utf8CString)
+        guard let folder = mkdtemp(&template).map({ String(cString: $0) }) else { throw .last("mkdtemp", "/tmp") }
+        defer { rmdir(folder) }
+        let listener = try UnixListener(path: "\(folder)/socket")
+        unlink(listener.path)
+        return listener
+    }
+
     /// The number of the socket, for handing it to somebody else; it stays this object's to close.
     public var number: Int32 { socket.number }
 

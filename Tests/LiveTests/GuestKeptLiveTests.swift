@@ -86,6 +86,19 @@ extension Live {
             }
         }
 
+        @Test func whatAManagerHasSetStays() async throws {
+            try await withGuest([]) { guest in
+                try await guest.ask(MigrateSetCapabilities(["events": true]))
+                try await guest.ask(MigrateSetParameters(maximumBandwidth: 123_456_789, downtimeLimit: 321))
+                let report = try await guest.refresh()
+                #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                let capabilities = try await guest.ask(QueryMigrateCapabilities())
+                #expect(capabilities["events"] == true && capabilities["x-ignore-shared"] == false)
+                let parameters = try await guest.ask(QueryMigrateParameters())
+                #expect(parameters.maximumBandwidth == 123_456_789 && parameters.downtimeLimit == 321)
+            }
+        }
+
         // MARK: - Guests
 
         /// A canary with further arguments: `@` is a path of its own.

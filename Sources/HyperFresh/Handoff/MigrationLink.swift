@@ -50,8 +50,11 @@ enum MigrationLink {
         }
     }
 
-    /// Puts back what ``inspect(_:)`` found.
-    static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) {
+    /// Puts back what ``inspect(_:)`` found, and brings a paused guest's disks back into use.
+    ///
+    /// - Returns: What a person should know: that the disks have to wait for `cont`.
+    @discardableResult
+    static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) -> String? {
         // Those that are as they were may be in use: QEMU refuses to set any while somebody migrates the guest.
         let now = try await client.execute(QueryMigrateCapabilities())
         let changes = settings.capabilities.filter { now[$0.key] != $0.value }
@@ -60,6 +63,19 @@ enum MigrationLink {
             MigrateSetParameters(maximumBandwidth: settings.maximumBandwidth, downtimeLimit: settings.downtimeLimit))
         // Refused where QEMU has used the descriptor up; then nothing is left to close.
         _ = try? await client.execute(CloseFD(fdname: channel))
+        return await BlockActivation.finish(client)
+    }
+
+    /// Gives a new QEMU what the old one had set, now that the guest is its own: whoever manages the guest (libvirt sets
+    /// `events`) has set it once, at the guest's start.
+    static func inherit(
+        _ capabilities: [String: Bool], _ settings: Settings, on client: QMPClient
+    ) async throws(QMPError) {
+        let now = try await client.execute(QueryMigrateCapabilities())
+        let changes = capabilities.filter { now[$0.key] != nil && now[$0.key] != $0.value }
+        if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
+        try await client.execute(
+            MigrateSetParameters(maximumBandwidth: settings.maximumBandwidth, downtimeLimit: settings.downtimeLimit))
     }
 
     /// Gives each side one end of a socket pair: no path, no listener, nothing that a sandbox or a chroot could hide.

@@ -48,10 +48,13 @@ extension QEMUSides {
     /// Whoever recovers has to know what was set before: a QEMU that keeps `x-ignore-shared` would lose its guest's memory
     /// in the next ordinary migration to another host.
     private func agree(with new: NewQEMU) async throws {
+        let oldCapabilities = try await old.client.execute(QueryMigrateCapabilities())
         let oldSettings = try await MigrationLink.inspect(old.client)
         let newSettings = try await MigrationLink.inspect(new.client)
         try scene.journal.append(.launched, facts: ["restore_old": oldSettings.json, "restore_new": newSettings.json])
-        state.withLock { ($0.oldSettings, $0.newSettings) = (oldSettings, newSettings) }
+        state.withLock { state in
+            (state.oldSettings, state.newSettings, state.oldCapabilities) = (oldSettings, newSettings, oldCapabilities)
+        }
         try await MigrationLink.prepare(old.client, changing: oldSettings)
         try await MigrationLink.prepare(new.client, changing: newSettings)
     }

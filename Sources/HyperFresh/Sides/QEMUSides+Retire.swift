@@ -58,9 +58,14 @@ extension QEMUSides {
 
     /// The new QEMU forgets that it came by a migration, and tells switches where the guest's networks are.
     private func leaveNoTrace(on new: NewQEMU) async {
-        let settings = state.withLock { $0.newSettings }
+        let (settings, oldSettings, capabilities) = state.withLock { state in
+            (state.newSettings, state.oldSettings, state.oldCapabilities)
+        }
         do {
-            if let settings { try await MigrationLink.restore(settings, on: new.client) }
+            if let settings, let warning = try await MigrationLink.restore(settings, on: new.client) {
+                scene.warn(warning)
+            }
+            if let oldSettings { try await MigrationLink.inherit(capabilities, oldSettings, on: new.client) }
             _ = try await new.client.execute(AnnounceSelf())
         } catch {
             scene.warn("the new QEMU keeps some migration settings: \(error)")

@@ -37,9 +37,10 @@ extension QEMUSides {
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { scene.clock.end() }
         do {
-            try await OldSide.restore(
+            let warning = try await OldSide.restore(
                 old.client, settings: state.withLock { $0.oldSettings }, resume: resume,
                 isOurs: state.withLock { $0.transfer }?.mayHaveBegun ?? false, endedGuest: { self.endedGuest })
+            if let warning { scene.warn(warning) }
             let isHandedOver = try await old.client.execute(QueryStatus()).state == .postmigrate
             if isHandedOver, endedGuest == nil { scene.warn(Self.postmigrateNote) }
             return .oldRestored
@@ -61,10 +62,13 @@ enum OldSide {
     ///
     /// A guest that has come to its own end, as `endedGuest` says last of all, is left stopped. A migration that is not ours
     /// is somebody else's to cancel, and so is the pause that it brought.
+    ///
+    /// - Returns: What a person should know.
+    @discardableResult
     static func restore(
         _ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool, isOurs: Bool = true,
         endedGuest: () -> EndedGuest? = { nil }
-    ) async throws(QMPError) {
+    ) async throws(QMPError) -> String? {
         if isOurs { try await endMigration(client) }
         let isRunning = try await client.execute(QueryStatus()).isRunning
         // Only now has all been heard that QEMU said before it answered.
@@ -74,7 +78,8 @@ enum OldSide {
         } else if isOurs, resume, !isRunning {
             _ = try await client.execute(Cont())
         }
-        if let settings { try await MigrationLink.restore(settings, on: client) }
+        guard let settings else { return nil }
+        return try await MigrationLink.restore(settings, on: client)
     }
 
     /// A QEMU in `finish-migrate` does not notice that its peer died; cancelling lets its guest run again by itself.

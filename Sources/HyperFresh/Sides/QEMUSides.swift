@@ -40,6 +40,8 @@ final class QEMUSides: HandoffSides {
         var tapKeeper: TapKeeper?
         var oldSettings: MigrationLink.Settings?
         var newSettings: MigrationLink.Settings?
+        /// All that the old side had set before.
+        var oldCapabilities: [String: Bool] = [:]
         var guestRuns = false
         /// The new QEMU's vCPUs, as the numbers of their threads; none where it does not tell.
         var vcpuThreads: [Int] = []

@@ -1,0 +1,138 @@
+import CanaryTesting
+import HyperFresh
+import JSON
+import Linux
+import QMP
+import Testing
+
+extension Live {
+    /// A refreshed guest has to be what everybody expects of a guest: the next refresh, `cont`, snapshots, block jobs.
+    @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
+    struct AfterHandoffLiveTests {
+        /// What others do to a guest's disk.
+        enum Deed: String, CaseIterable, Sendable {
+            case resize, saveVM, snapshot, mirror, commit
+        }
+
+        struct Case: Sendable, CustomTestStringConvertible {
+            let isPaused: Bool
+            let target: String
+            var testDescription: String { "\(isPaused ? "paused" : "running"), to \(target == qemu7 ? "7.2" : "10.0")" }
+        }
+
+        private static let cases = targets.flatMap { target in
+            [false, true].map { Case(isPaused: $0, target: target) }
+        }
+
+        @Test(arguments: cases, Deed.allCases)
+        func aRefreshedGuestsDiskCanBeWorkedOn(_ test: Case, _ deed: Deed) async throws {
+            try await withGuest { guest in
+                if test.isPaused { try await guest.ask(Stop()) }
+                try await refresh(guest, to: test.target)
+                try await perform(deed, on: guest)
+                // The next one, with what was done in it, and back to where images must not be inactive.
+                for target in [test.target, Live.qemu7, Live.qemu7] where deed != .saveVM || target == test.target {
+                    try await refresh(guest, to: target)
+                }
+                #expect(try await guest.isRunning == !test.isPaused)
+                if test.isPaused { try await guest.ask(Cont()) }
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
+        @Test(arguments: targets) func aPausedGuestIsRefreshedManyTimes(target: String) async throws {
+            try await withGuest { guest in
+                try await guest.ask(Stop())
+                for hop in 0..<4 { try await refresh(guest, to: hop.isMultiple(of: 2) ? target : Live.qemu7) }
+                try await guest.ask(Cont())
+                _ = try await guest.canary.proveAlive()
+                try await refresh(guest, to: target)
+                try await guest.expectRunsOnOneSide()
+            }
+        }
+
+        @Test func aPausedGuestThatWasRolledBackCanBeWorkedOn() async throws {
+            try await withGuest { guest in
+                try await guest.ask(Stop())
+                let old = guest.canary.pid
+                let report = try await guest.startRefresh(fault: "fail-before-record:committed").result().report
+                #expect(report["outcome"] == "rolled-back", "\(report)")
+                #expect(guest.canary.pid == old)
+                for deed in Deed.allCases { try await perform(deed, on: guest) }
+                try await guest.ask(Cont())
+                _ = try await guest.canary.proveAlive()
+                try await refresh(guest, to: Live.qemu7)
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
+        @Test func aPausedGuestWhoseControllerDiedCanBeWorkedOn() async throws {
+            try await withGuest { guest in
+                try await guest.ask(Stop())
+                _ = try await guest.startRefresh(fault: "kill-after-record:committed").result()
+                #expect(try await guest.command("recover", "--json").status == 0)
+                for deed in Deed.allCases { try await perform(deed, on: guest) }
+                try await refresh(guest, to: Live.qemu7)
+                try await guest.ask(Cont())
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
+        // MARK: - Deeds
+
+        private func perform(_ deed: Deed, on guest: LiveGuest) async throws {
+            let folder = guest.tools
+            func file(_ name: String) -> String { "\(folder)/\(name).qcow2" }
+            switch deed {
+            case .resize:
+                _ = try await guest.raw("block_resize", ["device": "virtio0", "size": .integer(96 << 20)])
+            case .saveVM:
+                let said = try await guest.ask(HumanMonitorCommand("savevm one"))
+                #expect(said.filter { !$0.isWhitespace } == "", "\(said)")
+            case .snapshot:
+                try await snapshot(guest, file("overlay"))
+            case .mirror:
+                _ = try await guest.raw(
+                    "drive-mirror",
+                    ["device": "virtio0", "target": .string(file("mirror")), "sync": "full", "format": "qcow2"])
+                try await guest.waitForJob { $0.first?["ready"]?.bool == true }
+                _ = try await guest.raw("block-job-cancel", ["device": "virtio0"])
+                try await guest.waitForJob(\.isEmpty)
+            case .commit:
+                try await snapshot(guest, file("committed"))
+                _ = try await guest.raw("block-commit", ["device": "virtio0"])
+                try await guest.waitForJob { $0.first?["ready"]?.bool == true }
+                _ = try await guest.raw("block-job-complete", ["device": "virtio0"])
+                try await guest.waitForJob(\.isEmpty)
+            }
+        }
+
+        private func snapshot(_ guest: LiveGuest, _ path: String) async throws {
+            _ = try await guest.raw("blockdev-snapshot-sync", ["device": "virtio0", "snapshot-file": .string(path)])
+        }
+
+        private func refresh(_ guest: LiveGuest, to target: String) async throws {
+            let report = try await guest.refresh(to: target)
+            #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+            #expect(report.warnings == [], "\(report.warnings)")
+        }
+
+        private func withGuest(_ body: (LiveGuest) async throws -> Void) async throws {
+            var options = CanaryGuest.Options()
+            options.disks = [.init(mebibytes: 64, format: .qcow2)]
+            try await LiveGuest.run("guests-after", options: options, body)
+        }
+    }
+}
+
+extension LiveGuest {
+    /// Waits until the guest's block jobs are as they should be.
+    fileprivate func waitForJob(_ isAsWanted: ([JSONValue]) -> Bool) async throws {
+        for _ in 0..<300 {
+            let jobs = try await raw("query-block-jobs").array ?? []
+            if isAsWanted(jobs) { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        Issue.record("the block job does not end: \(try await raw("query-block-jobs"))")
+    }
+}
