@@ -86,6 +86,44 @@ extension Live {
             }
         }
 
+        // MARK: - What QEMU makes up when it starts
+
+        @Test func theGenerationIdStays() async throws {
+            try await withGuest(["-device", "vmgenid,guid=auto"]) { guest in
+                let before = try await guest.raw("query-vm-generation-id")["guid"]
+                #expect(before?.string?.isEmpty == false)
+                for target in Live.targets + [Live.qemu7] {
+                    let report = try await guest.refresh(to: target)
+                    #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                    #expect(try await guest.raw("query-vm-generation-id")["guid"] == before)
+                }
+                try await guest.expectSoundOnOneSide()
+            }
+        }
+
+        @Test func addressesThatWereCountedStay() async throws {
+            let cards = (0...2).flatMap { number in
+                [
+                    "-netdev", "user,id=n\(number)", "-device", "pcie-root-port,id=port\(number),chassis=\(number + 1)",
+                    "-device", "virtio-net-pci,id=card\(number),netdev=n\(number),bus=port\(number)",
+                ]
+            }
+            try await withGuest(cards) { guest in
+                func address(_ number: Int) async throws -> JSONValue? {
+                    try await guest.ask(QOMGet(path: "/machine/peripheral/card\(number)", property: "mac"))
+                }
+                let before = try await [address(1), address(2)]
+                // Without the first card the others would be counted from its number on.
+                try await guest.unplug("card0")
+                for _ in 1...2 {
+                    let report = try await guest.refresh()
+                    #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                    #expect(try await [address(1), address(2)] == before)
+                }
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
         @Test func whatAManagerHasSetStays() async throws {
             try await withGuest([]) { guest in
                 try await guest.ask(MigrateSetCapabilities(["events": true]))

@@ -66,7 +66,8 @@ extension GuestDescription.Peripheral {
     fileprivate var line: String {
         let place = bus.flatMap { $0.isEmpty ? nil : " on \($0)" } ?? ""
         let slot = address.map { " at " + String($0 >> 3, radix: 16) + ".\($0 & 7)" } ?? ""
-        return "\(id ?? "without id") (\(type))\(place)\(slot)"
+        let hardware = hardwareAddress.map { ", \($0)" } ?? ""
+        return "\(id ?? "without id") (\(type))\(place)\(slot)\(hardware)"
     }
 }
 

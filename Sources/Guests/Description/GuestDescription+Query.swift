@@ -107,10 +107,13 @@ extension GuestDescription {
     private static func peripheral(_ path: String, type: String, _ client: QMPClient) async -> Peripheral {
         async let bus = try? client.execute(QOMGet(path: path, property: "parent_bus"))
         async let address = try? client.execute(QOMGet(path: path, property: "addr"))
+        // Only network cards have one.
+        async let hardware = try? client.execute(QOMGet(path: path, property: "mac"))
         let parent = await bus?.string
         // A DIMM's `addr` is one of memory.
         return Peripheral(
-            path: path, type: type, bus: parent, address: parent?.isEmpty == false ? await address?.int : nil)
+            path: path, type: type, bus: parent, address: parent?.isEmpty == false ? await address?.int : nil,
+            hardwareAddress: await hardware?.string)
     }
 
     private static func machineType(_ value: JSONValue) -> String {

@@ -12,6 +12,8 @@ public struct GuestDescription: Sendable, Hashable {
         public var bus: String?
         /// Its place on a PCI bus: eight times the slot, plus the function; nil on any other bus.
         public var address: Int?
+        /// A network card's MAC address; nil for any other device.
+        public var hardwareAddress: String?
 
         /// Makes the description of a device.
         ///
@@ -20,11 +22,15 @@ public struct GuestDescription: Sendable, Hashable {
         ///   - type: its type.
         ///   - bus: the path of the bus that it sits on.
         ///   - address: its place on a PCI bus.
-        public init(path: String, type: String, bus: String? = nil, address: Int? = nil) {
+        ///   - hardwareAddress: a network card's MAC address.
+        public init(
+            path: String, type: String, bus: String? = nil, address: Int? = nil, hardwareAddress: String? = nil
+        ) {
             self.path = path
             self.type = type
             self.bus = bus
             self.address = address
+            self.hardwareAddress = hardwareAddress
         }
 
         /// Its id; nil where it was made without one.

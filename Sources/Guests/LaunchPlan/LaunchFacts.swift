@@ -32,6 +32,12 @@ public struct LaunchFacts: Sendable, Hashable {
     public var removals: Set<RemovedObject>
     /// The lasting path of the QMP socket by which the old QEMU is reached; nil: the first one on the command line.
     public var qmpSocket: String?
+    /// The guest's generation id (`query-vm-generation-id`); nil where it has no device for one.
+    ///
+    /// `guid=auto` would give the new QEMU another one, which tells the guest that it was restored from a snapshot.
+    public var generationID: String?
+    /// The MAC addresses of network cards by their id: QEMU counts those that are not given, by the cards before them.
+    public var hardwareAddresses: [String: String]
     /// Whether the guest was paused before.
     ///
     /// It does not change the plan: every new QEMU starts with `-S`.
@@ -51,6 +57,8 @@ public struct LaunchFacts: Sendable, Hashable {
         additions: [CommandLineOption] = [],
         removals: Set<RemovedObject> = [],
         qmpSocket: String? = nil,
+        generationID: String? = nil,
+        hardwareAddresses: [String: String] = [:],
         wasPaused: Bool = false
     ) {
         self.binary = binary
@@ -65,6 +73,8 @@ public struct LaunchFacts: Sendable, Hashable {
         self.additions = additions
         self.removals = removals
         self.qmpSocket = qmpSocket
+        self.generationID = generationID
+        self.hardwareAddresses = hardwareAddresses
         self.wasPaused = wasPaused
     }
 }

@@ -9,8 +9,20 @@ extension LaunchPlanner {
             if properties["fsdriver"] == "proxy" { refuseHelper(option, "virtfs-proxy-helper talks to one QEMU only.") }
         default:
             refuseExclusive(option, properties["driver"] ?? "", properties)
+            return withIdentity(option, properties)
         }
         return option
+    }
+
+    /// What the old QEMU made up for a device when it started, as an option.
+    private func withIdentity(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
+        var properties = old
+        if properties["driver"] == "vmgenid", let id = facts.generationID {
+            properties.set("guid", id)
+        } else if properties["mac"] == nil, let address = properties["id"].flatMap({ facts.hardwareAddresses[$0] }) {
+            properties.set("mac", address)
+        }
+        return properties == old ? option : option.with(properties)
     }
 
     /// Refuses devices of which the host has one that two QEMUs cannot both have open.

@@ -1,3 +1,4 @@
+internal import JSON
 internal import Linux
 internal import QMP
 
@@ -21,13 +22,27 @@ extension LaunchFacts {
         let environment = try ProcFS.environment(pid)
         let binary = OldBinary.describe(process, environment: environment, version: description.version)
         let folder = try startFolder(process, environment: environment)
+        var addresses: [String: String] = [:]
+        for card in description.peripherals {
+            if let id = card.id { addresses[id] = card.hardwareAddress }
+        }
         return LaunchFacts(
             binary: binary, machineType: description.machineType, workingDirectory: folder,
             environment: OldBinary.withoutOwnLibraries(environment, binary: binary.path),
             descriptors: try OldDescriptor.all(of: pid),
             fdSets: description.fdSets.map(FDSet.init), vncServers: try await VNCServer.query(client),
             hostForwards: machine.hostForwards, additions: configuration.additions,
-            removals: configuration.removals, qmpSocket: monitor.lastingPath, wasPaused: !description.isRunning)
+            removals: configuration.removals, qmpSocket: monitor.lastingPath,
+            generationID: try await generationID(description, client),
+            hardwareAddresses: addresses, wasPaused: !description.isRunning)
+    }
+
+    /// The id that a guest is told when it was not restored from a snapshot; nil where it has no device for it.
+    private static func generationID(
+        _ description: GuestDescription, _ client: QMPClient
+    ) async throws(QMPError) -> String? {
+        guard description.peripherals.contains(where: { $0.type == "vmgenid" }) else { return nil }
+        return try await client.executeRaw("query-vm-generation-id")["guid"]?.string
     }
 
     /// The folder in which the relative paths of the command line are right.

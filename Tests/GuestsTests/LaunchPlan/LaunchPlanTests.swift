@@ -5,6 +5,27 @@ import Testing
 @Suite struct LaunchPlanTests {
     static let planned = LaunchFixture.all.filter { (try? LaunchPlanGoldenTests.plan($0)) != nil }
 
+    @Test func whatTheOldQEMUMadeUpIsSaid() throws {
+        let line = try CommandLine(
+            arguments: [
+                "qemu-system-x86_64", "-machine", "pc-q35-7.2,memory-backend=m", "-object",
+                "memory-backend-file,id=m,size=1G,mem-path=/m,share=on", "-qmp", "unix:/q,server=on,wait=off",
+                "-device",
+                "vmgenid,guid=auto", "-device", "{\"driver\":\"virtio-net-pci\",\"id\":\"a\"}", "-device",
+                "e1000,id=b,mac=52:54:00:00:00:01", "-device", "e1000,id=c",
+            ]) { _ in "" }
+        let binary = QEMUBinary(path: "/usr/bin/qemu-system-x86_64", version: .init(7, 2))
+        let facts = LaunchFacts(
+            binary: binary, machineType: "pc-q35-7.2", workingDirectory: "/", generationID: "324e6eaf-0000",
+            hardwareAddresses: ["a": "52:54:00:12:34:57", "b": "52:54:00:00:00:02", "c": "52:54:00:12:34:58"])
+        let plan = try LaunchPlan.make(commandLine: line, facts: facts, target: binary, handoffID: "0badcafe")
+        let devices = plan.arguments.indices.filter { plan.arguments[$0] == "-device" }.map { plan.arguments[$0 + 1] }
+        #expect(devices[0] == "vmgenid,guid=324e6eaf-0000")
+        #expect(devices[1].contains("\"mac\"") && devices[1].contains("52:54:00:12:34:57"))
+        #expect(devices[2] == "e1000,id=b,mac=52:54:00:00:00:01")
+        #expect(devices[3] == "e1000,id=c,mac=52:54:00:12:34:58")
+    }
+
     @Test(arguments: planned)
     func newQEMUWaits(_ fixture: LaunchFixture) throws {
         let plan = try LaunchPlanGoldenTests.plan(fixture)
