@@ -108,6 +108,8 @@ extension FindingID {
     public static let descriptorMissing = FindingID(rawValue: "descriptor-missing")
     /// A socket's path leaves no room for the suffix of its temporary name.
     public static let socketPathTooLong = FindingID(rawValue: "socket-path-too-long")
+    /// A name of the command line leads to another file, or another process's socket, than when QEMU took it.
+    public static let nameLeadsElsewhere = FindingID(rawValue: "name-leads-elsewhere")
     /// Writes go to a temporary overlay that is private to the old QEMU.
     public static let snapshotMode = FindingID(rawValue: "snapshot-mode")
     /// Something is lost that the guest does not see: a scroll-back, a terminal's name, a connected viewer.

@@ -137,6 +137,71 @@ extension Live {
             }
         }
 
+        // MARK: - Names
+
+        @Test func aDiskThatIsAnotherFileNowIsRefused() async throws {
+            try await LiveGuest.run("guests-names", options: .withDisk) { guest in
+                let disk = guest.canary.files.disk(0, .raw)
+                let away = "\(guest.tools)/away"
+                let before = guest.processes
+                for makeOther in [Self.copy, Self.nothing] {
+                    try #require(rename(disk, away) == 0)
+                    try await makeOther(away, disk)
+                    for isRehearsal in [true, false] {
+                        let report = try await guest.refresh { $0.isRehearsal = isRehearsal }
+                        #expect(report.outcome == .blocked)
+                        let finding = report.findings.first { $0.id == .nameLeadsElsewhere && $0.severity == .fail }
+                        #expect(finding?.evidence.contains { $0.contains(disk) } == true, "\(report.findings)")
+                        #expect(guest.processes == before)
+                    }
+                    unlink(disk)
+                    try #require(rename(away, disk) == 0)
+                }
+                // A link to the same file is the same file.
+                try #require(rename(disk, away) == 0)
+                try #require(symlink(away, disk) == 0)
+                let report = try await guest.refresh()
+                #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
+                try await guest.expectRunsOnOneSide()
+            }
+        }
+
+        @Test func aDiskThatIsReplacedDuringARefreshIsNotTaken() async throws {
+            try await LiveGuest.run("guests-names-late", options: .withDisk) { guest in
+                let disk = guest.canary.files.disk(0, .raw)
+                let away = "\(guest.tools)/away"
+                let old = try #require(guest.canary.pid)
+                let controller = try guest.startRefresh(fault: "stop-before-action:launchNew")
+                try await controller.waitUntilStopped()
+                try #require(rename(disk, away) == 0)
+                try await Self.copy(away, disk)
+                controller.signal(SIGCONT)
+                let report = try await controller.result().report
+                #expect(report["outcome"] == "rolled-back", "\(report)")
+                #expect("\(report["error"] ?? .null)".contains(disk), "\(report)")
+                unlink(disk)
+                try #require(rename(away, disk) == 0)
+                try await guest.expectSoundOnOneSide(pid: old)
+            }
+        }
+
+        @Test func aSocketThatIsSomebodyElsesNowIsLeft() async throws {
+            let arguments = [
+                "-chardev", "socket,id=c0,path=@.sock,server=on,wait=off", "-device", "isa-serial,chardev=c0",
+            ]
+            try await withGuest(arguments) { guest in
+                let path = "\(guest.canary.files.directory)/extra.sock"
+                unlink(path)
+                let other = try UnixListener(path: path)
+                let report = try await guest.refresh()
+                #expect(report.outcome == .blocked)
+                #expect(report.verdict(on: .nameLeadsElsewhere) == .fail, "\(report.findings)")
+                _ = try UnixStream.connect(path: path)
+                other.shutdown()
+                _ = try await guest.canary.proveAlive()
+            }
+        }
+
         // MARK: - Guests
 
         /// A canary with further arguments: `@` is a path of its own.

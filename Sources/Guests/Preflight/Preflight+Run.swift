@@ -72,6 +72,8 @@ struct PreflightRun {
         let saved = await savedStates(description)
         await checkTarget(description, client, probe, saved)
         try await checkDeviceStates(client, saved)
+        findings.append(NameChecks.images(of: guest, description))
+        findings += NameChecks.kernel(of: guest)
         guard let line = guest.commandLine else { return }
         let configuration = RunningConfiguration.read(
             machine, against: line, knownProperties: probe?.properties ?? [:])
@@ -87,6 +89,7 @@ struct PreflightRun {
             return
         }
         makePlan(configuration.commandLine, facts, target)
+        if let plan = result.plan { findings += NameChecks.sockets(of: guest, plan) }
         try await tryStart(description, configuration, target, client)
     }
 

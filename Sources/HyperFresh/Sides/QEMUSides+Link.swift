@@ -68,6 +68,13 @@ extension QEMUSides {
         let identity = try MemoryIdentity.prove(
             old: old.process.identity, old.description, new: new.handle.identity, description)
         scene.clock.note("memory proven the same: \(identity)")
+        let strays = try ImageNames(of: old.process, old.description)
+            .strays(openBy: [old.process.identity.pid, new.handle.identity.pid])
+        guard strays.isEmpty else {
+            throw HyperFreshError(
+                "the new QEMU has not opened the guest's disks, but other files of their names",
+                remedy: "Put the files back under their names, and try again.", evidence: strays)
+        }
         let differences = GuestComparison.differences(old: old.description, new: description)
         guard differences.isEmpty else {
             throw HyperFreshError(
