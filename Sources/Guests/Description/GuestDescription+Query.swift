@@ -68,6 +68,7 @@ extension GuestDescription {
                 object.childType.map { (object.name, $0) }
             },
             uniquingKeysWith: { first, _ in first })
+        // Mappings that may not be read leave a backend without its file: preflight says so.
         let files = MappedFile.all(in: pid.flatMap { try? ProcFS.mappings($0) } ?? [])
         var backends: [MemoryBackend] = []
         for backend in try await client.execute(QueryMemdev()) {
@@ -105,6 +106,7 @@ extension GuestDescription {
     }
 
     private static func peripheral(_ path: String, type: String, _ client: QMPClient) async -> Peripheral {
+        // A property that a device does not have is refused.
         async let bus = try? client.execute(QOMGet(path: path, property: "parent_bus"))
         async let address = try? client.execute(QOMGet(path: path, property: "addr"))
         // Only network cards have one.

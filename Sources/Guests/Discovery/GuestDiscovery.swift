@@ -63,6 +63,7 @@ public enum GuestDiscovery {
         // A process that may not be looked at is not listed: who may not see it cannot refresh it either.
         guard let arguments = try? ProcFS.commandLine(pid), !arguments.isEmpty else { return nil }
         let executable = try? ProcFS.executable(pid)
+        // One that has ended meanwhile is none.
         guard QEMURecognition.isGuest(executable: executable?.path, arguments: arguments),
             let status = try? ProcFS.status(pid), !status.isDead
         else { return nil }

@@ -66,6 +66,7 @@ struct PreflightRun {
         findings += StateChecks(description: description).findings
         checkMemory(description)
         findings.append(HostChecks.kvm(isNeeded: description.isKVM))
+        // That they cannot be seen is a finding of its own.
         let vhosts = (try? ProcFS.descriptors(guest.identity.pid))?.values.filter { $0 == "/dev/vhost-net" }.count ?? 0
         let machine = try await RunningMachine.read(client, vhostNetCount: vhosts)
         let probe = await probeTarget(running: description.version, machine)

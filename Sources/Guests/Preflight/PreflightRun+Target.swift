@@ -9,6 +9,7 @@ extension PreflightRun {
         let name = result.targetPath
         guard !isRunningFile(name) else {
             let binary = OldBinary.describe(
+                // An environment that may not be read names no modules; the binary is asked without.
                 guest, environment: (try? ProcFS.environment(guest.identity.pid)) ?? [], version: running)
             result.target = QEMUBinary(
                 path: name, version: binary.version, firmwareDirectories: binary.firmwareDirectories,
@@ -79,6 +80,7 @@ extension PreflightRun {
         _ saved: Result<VMState, VMStateDumpFailure>
     ) async {
         guard let target = result.target, let version = result.targetVersion else { return }
+        // Without it the two are not compared by architecture, but by all their devices.
         let runningTarget = probe == nil ? nil : (try? await client.executeRaw("query-target"))?["arch"]?.string
         findings +=
             TargetChecks(
@@ -108,7 +110,12 @@ extension PreflightRun {
     ) async -> Finding {
         let type = description.machineType
         let new = await VMStateDump.read(probe.binary.path, machineType: type, environment: modules(of: probe))
-        let types = (try? await client.execute(HumanMonitorCommand("info qom-tree"))).map(QOMTree.types) ?? []
+        let types: Set<String>
+        do throws(QMPError) {
+            types = QOMTree.types(try await client.execute(HumanMonitorCommand("info qom-tree")))
+        } catch {
+            return TargetChecks.vmstateUnknown("the guest's devices: \(error.message)")
+        }
         switch (saved, new) {
         case (.success(let old), .success(let new)):
             let comparison = VMStateComparison(old: old, new: new, types: types)

@@ -64,7 +64,8 @@ struct RecordRebuild {
             for name in try before.store.stackNames() where before.store.stackRecord(name).damage != nil {
                 kept.append(try before.store.setAside(stack: name))
             }
-            return kept.isEmpty ? nil : "damaged records of stacks of which nothing runs are kept as " + kept.joined(separator: ", ")
+            let names = kept.joined(separator: ", ")
+            return kept.isEmpty ? nil : "damaged records of stacks of which nothing runs are kept as \(names)"
         }
     }
 

@@ -130,7 +130,8 @@ struct StackStore: Sendable {
         for process in try processes() {
             if let owner = stackCopy(of: process.hypervisor).shown?.name, owner != stack { continue }
             throw HyperFreshError(
-                "\(path) cannot be read, and hypervisor \(process.hypervisor) may belong to it", guestState: "It runs on.",
+                "\(path) cannot be read, and hypervisor \(process.hypervisor) may belong to it",
+                guestState: "It runs on.",
                 remedy: "`hyperfresh ps` shows what is in it.", exitCode: RefreshOutcome.unknown.exitCode)
         }
         var count = 1

@@ -89,7 +89,8 @@ struct PsCommand: AsyncParsableCommand {
     }
 
     private func show(_ listing: StackListing) {
-        let problems = listing.hypervisors.flatMap { one in one.problems.map { "\(one.name): \($0)" } } + listing.problems
+        let problems =
+            listing.hypervisors.flatMap { one in one.problems.map { "\(one.name): \($0)" } } + listing.problems
         for problem in problems { Console.error("\(problem)") }
         if !problems.isEmpty { Console.error("→ hyperfresh recover puts records in order.") }
     }

@@ -17,6 +17,7 @@ extension PreflightRun {
     private func userToAsk(_ exe: String) -> (user: HelperProgram.User?, isOther: Bool)? {
         guard let facts = FileFacts.at(exe) else { return nil }
         if !facts.isWritableByOthers { return (nil, false) }
+        // A user that cannot be told is nobody to run a binary as.
         guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
             credentials.user.effective != 0
         else { return nil }
@@ -34,6 +35,7 @@ extension PreflightRun {
             if let name = type["name"]?.string, let parent = type["parent"]?.string { parents[name] = parent }
         }
         let checks = DeviceStateChecks(
+            // A failure is a finding, below.
             parents: parents, saved: try? saved.get(), objects: QOMTree.objects(tree), target: target)
         findings += checks.findings
         if case .failure(let failure) = saved, !findings.contains(where: { $0.id == .vmstateIncompatible }) {
