@@ -39,8 +39,23 @@ final class Bus {
         }
     }
 
+    /// How long the end of the connection is waited for: without it the context, and a descriptor, would stay for ever.
+    private static let closingTime: Int64 = 1_000_000
+
+    private final class Closing {
+        var isDone = false
+    }
+
     deinit {
-        g_dbus_connection_close(connection, nil, nil, nil)
+        let closing = Closing()
+        g_dbus_connection_close(
+            connection, nil,
+            { connection, result, closing in
+                _ = g_dbus_connection_close_finish(OpaquePointer(connection), result, nil)
+                if let closing { Unmanaged<Closing>.fromOpaque(closing).takeRetainedValue().isDone = true }
+            },
+            Unmanaged.passRetained(closing).toOpaque())
+        _ = context.wait(until: MainContext.now() + Self.closingTime) { closing.isDone ? true : nil }
         g_object_unref(gpointer(connection))
     }
 
