@@ -32,11 +32,12 @@ public struct JournalDirectory: Sendable {
     /// - Returns: nil when nothing was ever recorded there.
     /// - Throws: `JournalError`: `insecure` when somebody else could have written it, `system`.
     public static func existing(_ stateDirectory: String) throws(JournalError) -> JournalDirectory? {
-        guard Files.exists("\(stateDirectory)/handoffs") else { return nil }
         do throws(SystemError) {
             try Files.verifyDirectory(stateDirectory)
             try Files.verifyDirectory("\(stateDirectory)/handoffs")
         } catch {
+            // Only what is not there holds nothing.
+            if error.code == ENOENT { return nil }
             throw JournalError(error, doing: "reading the state folder")
         }
         return JournalDirectory(verified: "\(stateDirectory)/handoffs")
@@ -135,8 +136,9 @@ public struct JournalDirectory: Sendable {
 
     /// All handoffs on record.
     ///
-    /// - Returns: The oldest first, those without a readable first record before them.
-    /// - Throws: `JournalError`: `insecure`, `system`.
+    /// - Returns: The oldest first, those without a readable first record before them; one that cannot be read at all is
+    ///   damaged, and says why.
+    /// - Throws: `JournalError`: `insecure`, `system`, when the folder itself cannot be read.
     public func entries() throws(JournalError) -> [JournalSummary] {
         let names: [String]
         do throws(SystemError) {
@@ -151,6 +153,10 @@ public struct JournalDirectory: Sendable {
             } catch  where error.code == .notFound {
                 // Pruned while we read.
                 continue
+            } catch {
+                // One odd file keeps nobody from the others: a foreign name, a link, a folder, another user's.
+                let id = String(name.dropLast(Self.suffix.count))
+                entries.append(JournalSummary(reading: JournalReading(unreadable: id, "\(error)"), isActive: false))
             }
         }
         return entries.sorted { ($0.began ?? .min, $0.id) < ($1.began ?? .min, $1.id) }
@@ -206,5 +212,12 @@ public struct JournalDirectory: Sendable {
             throw JournalError(.invalidIdentifier, "A handoff cannot be called '\(id)'.")
         }
         return "\(path)/\(id)\(Self.suffix)"
+    }
+}
+
+extension JournalReading {
+    /// A journal of which nothing can be read.
+    fileprivate init(unreadable id: String, _ reason: String) {
+        self.init(parsing: [], id: id, damage: .damaged(line: 1, reason: reason))
     }
 }

@@ -45,7 +45,7 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
         case "ENOSPC", "EDQUOT":
             self.init(.noRoom, "\(what): \(error). Make room there; what was recorded before is whole.")
         case "EPERM", "ENOTDIR", "ELOOP":
-            self.init(.insecure, "\(what): \(error). Remove it, or name another state folder.")
+            self.init(.insecure, "\(what): \(error). Name another state folder, or see to it that it is yours alone.")
         case "ENOENT":
             self.init(.notFound, "\(what): \(error).")
         case "EEXIST":
@@ -62,8 +62,7 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
         case .damaged, .tornTail:
             self.init(
                 .damaged,
-                "\(path): \(damage). It is left as it is: look at both QEMUs, end the one that must not run, "
-                    + "then move the file away."
+                "\(path): \(damage). It is left as it is; `hyperfresh recover` tells what runs."
             )
         }
     }

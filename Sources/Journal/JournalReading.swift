@@ -18,12 +18,17 @@ public struct JournalReading: Sendable, Hashable {
     public var state: String? { records.last?.state }
 
     /// Reads the bytes of the journal of handoff `id`.
-    init(parsing bytes: [UInt8], id: String) {
+    ///
+    /// - Parameters:
+    ///   - bytes: what could be read.
+    ///   - id: the handoff.
+    ///   - known: why nothing could be.
+    init(parsing bytes: [UInt8], id: String, damage known: JournalDamage? = nil) {
         self.id = id
         var records: [JournalRecord] = []
         var checksum = JournalLine.seed(id: id)
         var start = 0
-        var damage: JournalDamage?
+        var damage = known
         while start < bytes.count, damage == nil {
             guard let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) else {
                 damage = Self.damage(ofTail: bytes[start...], sequence: records.count, seed: checksum)

@@ -111,7 +111,11 @@ extension Files {
         }
     }
 
-    private static func verifyParent(of path: String) throws(SystemError) {
+    /// Makes sure that nobody but root and us could put something else where a folder is, or is to be made.
+    ///
+    /// - Parameter path: of the folder.
+    /// - Throws: `SystemError` from `stat`; EPERM, with a detail that says whose the folder above is.
+    public static func verifyParent(of path: String) throws(SystemError) {
         let folder = parent(of: path)
         let status = try status(folder)
         let isOurs = status.uid == 0 || status.uid == geteuid()

@@ -134,6 +134,28 @@ import Testing
         #expect(try ProcFS.names(inFolder: folder.file("state/handoffs")) == ["a.journal"])
     }
 
+    @Test func anOddFileKeepsNobodyFromTheOthers() throws {
+        let directory = try directory()
+        try directory.create(id: "good", facts: [:]).close()
+        let handoffs = folder.file("state/handoffs")
+        try Files.replaceAtomically(folder.file("state/handoffs/a b.journal"), bytes: Array("foreign".utf8))
+        #expect(mkdir("\(handoffs)/folder.journal", 0o700) == 0)
+        #expect(symlink("good.journal", "\(handoffs)/link.journal") == 0)
+        #expect(symlink("nowhere", "\(handoffs)/loose.journal") == 0)
+        let entries = try directory.entries()
+        #expect(entries.count == 5)
+        for entry in entries {
+            #expect((entry.reading.damage == nil) == (entry.id == "good"), "\(entry)")
+        }
+        #expect(try directory.prune(keep: 0) == [])
+    }
+
+    @Test func whatIsNoFolderIsNotTakenForAnEmptyOne() throws {
+        try Files.replaceAtomically(folder.file("state"), bytes: [])
+        #expect(code { _ = try JournalDirectory.existing(folder.file("state")) } == .insecure)
+        #expect(try JournalDirectory.existing(folder.file("none")) == nil)
+    }
+
     @Test func onlyWhatIsOverIsForgotten() throws {
         let directory = try directory()
         let active = try directory.create(id: "active", facts: [:])

@@ -99,4 +99,47 @@ public enum HostChecks {
                 remedy: "Make the state folder: mkdir -m 0700 \(stateDirectory)")
         }
     }
+
+    /// What we make in a state folder.
+    private static let stateNames: Set<String> = ["handoffs", "logs", "stacks", "hypervisors"]
+
+    /// Whether handoffs can be recorded in the state folder: it is, or can be, the caller's alone.
+    ///
+    /// - Parameter path: the folder; it need not exist yet.
+    /// - Returns: the finding.
+    public static func stateFolder(_ path: String) -> Finding {
+        let id = FindingID.stateFolderUnusable
+        for folder in [path, "\(path)/handoffs"] {
+            do throws(SystemError) {
+                try Files.verifyParent(of: folder)
+                try Files.verifyDirectory(folder)
+            } catch {
+                // It is made when a handoff begins.
+                if error.isGone, folder != path || Files.exists(parent(of: path)) { continue }
+                return Finding(
+                    id, .fail, "the state folder cannot be used", evidence: ["\(error)"],
+                    remedy: error.isGone
+                        ? "Make the folder above it (mkdir -p \(parent(of: path))), or name another with --state-dir."
+                        : remedy(for: folder, of: path))
+            }
+        }
+        return Finding(id, .pass, "the state folder is, or will be, the caller's alone", evidence: [path])
+    }
+
+    /// A folder that is not provably ours is nobody's to change: it may be /tmp.
+    private static func remedy(for folder: String, of path: String) -> String {
+        let other = "name another folder, which need not exist, with --state-dir"
+        let names = (try? ProcFS.names(inFolder: folder)).map(Set.init)
+        let isOurs = folder != path || names.map { $0.isSubset(of: stateNames) } ?? false
+        guard isOurs, let status = try? Files.status(folder, followingLinks: false), status.kind == .directory,
+            status.uid == geteuid(), status.mode & 0o1000 == 0
+        else { return "Leave it as it is, and \(other)." }
+        return "chmod 700 \(folder), or \(other)."
+    }
+
+    private static func parent(of path: String) -> String {
+        let trimmed = path.last == "/" ? path.dropLast() : path[...]
+        guard let slash = trimmed.lastIndex(of: "/"), slash > trimmed.startIndex else { return "/" }
+        return String(trimmed[..<slash])
+    }
 }

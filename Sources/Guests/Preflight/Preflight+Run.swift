@@ -33,6 +33,7 @@ struct PreflightRun {
         findings.append(PermissionChecks(guest).finding)
         findings += SupervisionChecks.findings(of: guest)
         findings.append(TrustChecks.label(of: guest))
+        findings.append(HostChecks.stateFolder(request.stateDirectory))
         findings.append(HostChecks.disk(stateDirectory: request.stateDirectory))
         findings.append(HostChecks.memory(overhead: overhead))
         guard !guest.isNewSideOfRefresh else {

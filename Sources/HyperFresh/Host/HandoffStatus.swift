@@ -18,6 +18,8 @@ public struct HandoffStatus: Sendable, Hashable, JSONRepresentable {
     public let since: String
     /// A controller is at work on it; otherwise `hyperfresh recover` brings it to its end.
     public let isGoingOn: Bool
+    /// Why its record cannot be relied on; `nil` where it can.
+    public let problem: String?
 
     init(_ entry: HandoffEntry) {
         id = entry.id
@@ -27,15 +29,16 @@ public struct HandoffStatus: Sendable, Hashable, JSONRepresentable {
         newPID = entry.newIdentity?.pid
         since = WallClock.rfc3339(entry.began)
         isGoingOn = entry.isGoingOn
+        problem = entry.problem
     }
 
-    /// `id`, `guest`, `state`, `old_pid`, `new_pid`, `since`, `going_on`.
+    /// `id`, `guest`, `state`, `old_pid`, `new_pid`, `since`, `going_on`, `problem`.
     public var json: JSONValue {
         .object(
             [
                 "id": .string(id), "guest": .string(guest), "state": .string(state),
                 "old_pid": oldPID.map { .integer(Int64($0)) }, "new_pid": newPID.map { .integer(Int64($0)) },
-                "since": .string(since), "going_on": .bool(isGoingOn),
+                "since": .string(since), "going_on": .bool(isGoingOn), "problem": problem.map(JSONValue.string),
             ].compactMapValues(\.self))
     }
 }
@@ -58,6 +61,8 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
     public let switchMicroseconds: Int?
     /// From the request to the end, in milliseconds.
     public let totalMilliseconds: Double?
+    /// Why its record cannot be relied on; `nil` where it can.
+    public let problem: String?
     private let result: JSONValue?
 
     init(_ entry: HandoffEntry) {
@@ -65,6 +70,7 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         guest = entry.guest ?? "?"
         time = WallClock.rfc3339(entry.began)
         result = entry.result
+        problem = entry.problem
         outcome = entry.result?["outcome"]?.string ?? entry.recovered ?? entry.state?.rawValue ?? "?"
         oldVersion = entry.facts?.oldVersion ?? entry.innerFacts?.oldVersion
         newVersion =
@@ -74,12 +80,12 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         totalMilliseconds = entry.result?["total_ms"]?.double
     }
 
-    /// `id`, `guest`, `time`, `outcome`, and `result`, the document that the refresh ended with.
+    /// `id`, `guest`, `time`, `outcome`, `problem`, and `result`, the document that the refresh ended with.
     public var json: JSONValue {
         .object(
             [
                 "id": .string(id), "guest": .string(guest), "time": .string(time), "outcome": .string(outcome),
-                "result": result,
+                "problem": problem.map(JSONValue.string), "result": result,
             ].compactMapValues(\.self))
     }
 }

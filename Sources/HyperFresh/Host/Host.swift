@@ -73,14 +73,25 @@ public struct Host: Sendable {
         var rebuild = RecordRebuild(store: store)
         await rebuild.restoreRecords()
         var reports: [RecoveryReport] = []
-        for entry in try HandoffEntry.unfinished(in: stateDirectory) {
-            reports.append(await RecoveryReport.recover(entry))
-        }
+        for entry in try entries().filter(\.isUnfinished) { reports.append(await RecoveryReport.recover(entry)) }
+        let known = Set(try entries().map(\.id) + reports.map(\.id))
+        reports += await UnrecordedHandoffs(known: known).recover()
         await rebuild.restorePlacements()
         var idle = IdleInstances(store: store)
         try await idle.end()
         return RecoverySummary(
             handoffs: reports, cleanUps: rebuild.done + idle.done, problems: rebuild.problems + idle.problems)
+    }
+
+    /// What is on record, for a recovery: without it nobody can tell what is unfinished.
+    private func entries() throws(HyperFreshError) -> [HandoffEntry] {
+        do throws(HyperFreshError) {
+            return try HandoffEntry.all(in: stateDirectory)
+        } catch {
+            var error = error
+            error.exitCode = RefreshOutcome.unknown.exitCode
+            throw error
+        }
     }
 
     /// Handoffs that go on, or were left unfinished.

@@ -90,6 +90,12 @@ struct HandoffEntry: Sendable {
         return !facts.memory.isDisjoint(with: memory.files)
     }
 
+    /// Why its record cannot be relied on; `nil` where it can.
+    var problem: String? {
+        if isEmpty, damage == nil { return "\(recordPath) is empty" }
+        return damage.map { "\(recordPath): \($0)" }
+    }
+
     /// Where its record is.
     var recordPath: String { "\(directory.path)/\(id).journal" }
 
@@ -106,7 +112,8 @@ struct HandoffEntry: Sendable {
         } catch {
             throw HyperFreshError(
                 "the handoffs on record in \(stateDirectory) cannot be read", because: error,
-                remedy: "Run as the user who refreshed, or name the folder with --state-dir.")
+                remedy: HostChecks.stateFolder(stateDirectory).remedy
+                    ?? "Run as the user who refreshed, or name the folder with --state-dir.")
         }
     }
 

@@ -5,7 +5,7 @@ extension DamagedRecovery {
     /// The same for a guest in a hypervisor or a container in an OS VM: every instance that may have it is asked.
     ///
     /// Where one alone has it, and it does not wait there, the record is set aside.
-    func lookIntoHypervisors() async -> GuestRecovery.Conclusion {
+    func lookIntoHypervisors(of entry: HandoffEntry) async -> GuestRecovery.Conclusion {
         let name = entry.guest ?? "?"
         do throws(HyperFreshError) {
             let store = StackStore(stateDirectory: entry.stateDirectory)
@@ -18,13 +18,16 @@ extension DamagedRecovery {
                     ("\(hypervisor)-\($0.instance)", $0.handingOver.contains(name))
                 }
             }
-            return conclude(name, homes)
+            return conclude(entry, homes)
         } catch {
             return look(error.remedy, ([error.message] + error.evidence).joined(separator: "; "))
         }
     }
 
-    private func conclude(_ name: String, _ homes: [(run: String, isWaiting: Bool)]) -> GuestRecovery.Conclusion {
+    private func conclude(
+        _ entry: HandoffEntry, _ homes: [(run: String, isWaiting: Bool)]
+    ) -> GuestRecovery.Conclusion {
+        let name = entry.guest ?? "?"
         let words = homes.map { "\($0.run) has it\($0.isWaiting ? ", where it waits or was handed over" : "")" }
             .joined(separator: "; ")
         if homes.isEmpty {

@@ -4,14 +4,25 @@ import Handoff
 import Linux
 import QMP
 
-/// The recovery of a handoff whose record cannot be relied on: what runs tells what is left of it.
+/// The recovery of a handoff whose record cannot be relied on, or is not there: what runs tells what is left of it.
 ///
 /// Nothing is ended on the word of such a record. Where one process alone has the guest and says so, the record is set aside;
 /// else it stays, and the report names who has the guest's memory and in which state each is.
 struct DamagedRecovery {
-    let entry: HandoffEntry
+    /// The handoff.
+    let id: String
+    /// What can be read of its record; `nil` where there is none.
+    let entry: HandoffEntry?
     /// What is wrong with the record.
     let problem: String
+
+    init(entry: HandoffEntry, problem: String) {
+        (self.id, self.entry, self.problem) = (entry.id, entry, problem)
+    }
+
+    init(unrecorded id: String) {
+        (self.id, entry, problem) = (id, nil, "it is not on record")
+    }
 
     private typealias Conclusion = GuestRecovery.Conclusion
 
@@ -29,10 +40,10 @@ struct DamagedRecovery {
     }
 
     func run() async -> GuestRecovery.Conclusion {
-        guard !entry.isGoingOn else { return .atWork() }
-        if !entry.hypervisors.isEmpty { return await lookIntoHypervisors() }
+        guard entry?.isGoingOn != true else { return .atWork() }
+        if let entry, !entry.hypervisors.isEmpty { return await lookIntoHypervisors(of: entry) }
         var lock: HeldLock?
-        if entry.facts != nil {
+        if let entry, entry.facts != nil {
             switch entry.takeLock() {
             case .success(let held): lock = held
             case .failure(let obstacle): return obstacle.conclusion
@@ -52,7 +63,7 @@ struct DamagedRecovery {
     private func conclude(_ candidates: [Candidate]) async -> Conclusion {
         let all = candidates.map(\.words).joined(separator: "; ")
         if candidates.isEmpty {
-            guard entry.facts != nil else {
+            guard entry?.facts != nil else {
                 return setAside(
                     Conclusion(
                         outcome: .unknown, summary: "no process that it started is left",
@@ -69,10 +80,15 @@ struct DamagedRecovery {
             } catch {
                 return look("Remove the cause, then run `hyperfresh recover` again.", "\(all); \(error)")
             }
-            return setAside(
-                Conclusion(
-                    outcome: candidates[0].isNew ? .refreshed : .rolledBack,
-                    summary: "\(all), and is the only process that has the guest's memory"))
+            let only = "\(all), and is the only process that has the guest's memory"
+            // Whether it is to run, the record would tell.
+            if candidates[0].isNew, candidates[0].observation == .paused, let client = candidates[0].client {
+                return setAside(
+                    Conclusion(
+                        outcome: .unknown, summary: only,
+                        remedy: "If the guest is to run: `hyperfresh qmp \(LastingName.of(client.endpoint)) cont`."))
+            }
+            return setAside(Conclusion(outcome: candidates[0].isNew ? .refreshed : .rolledBack, summary: only))
         }
         let waiting = candidates.filter { $0.isNew && $0.observation == .waiting }
         if let new = waiting.first, candidates.contains(where: { $0.observation == .running }) {
@@ -87,20 +103,20 @@ struct DamagedRecovery {
 
     /// Puts back what is known of the settings, and the sockets at their lasting names.
     private func finish(_ candidate: Candidate) async throws {
-        let settings = candidate.isNew ? entry.newSettings : entry.oldSettings
+        let settings = candidate.isNew ? entry?.newSettings : entry?.oldSettings
         if let client = candidate.client, let settings { try await MigrationLink.restore(settings, on: client) }
-        guard let facts = entry.facts else { return }
-        if candidate.isNew { try EndpointFiles.settle(facts.endpoints) } else { EndpointFiles.discard(facts.endpoints) }
+        let endpoints = entry?.facts?.endpoints ?? LastingName.endpoints(of: candidate.user.identity.pid, handoff: id)
+        if candidate.isNew { try EndpointFiles.settle(endpoints) } else { EndpointFiles.discard(endpoints) }
     }
 
     private func findCandidates() async throws(HyperFreshError) -> [Candidate] {
-        let new = try GuestRecovery.process(startedBy: entry.id)
-        var users = try entry.facts.map { (facts) throws(HyperFreshError) in try GuestMemory(facts).users() } ?? []
+        let new = try GuestRecovery.process(startedBy: id)
+        var users = try entry?.facts.map { (facts) throws(HyperFreshError) in try GuestMemory(facts).users() } ?? []
         if let new, !users.contains(where: { $0.process == new }) {
             // Its name is for messages only.
             users.append(FileHolder(process: new, command: (try? ProcFS.status(new.pid))?.command ?? "?", writes: true))
             // What it maps tells who else has the guest.
-            if entry.facts == nil { users += try await others(mapping: new) }
+            if entry?.facts == nil { users += try await others(mapping: new) }
         }
         var candidates: [Candidate] = []
         for user in users {
@@ -135,13 +151,19 @@ struct DamagedRecovery {
         let found = found.map { "; \($0)" } ?? ""
         return Conclusion(
             outcome: .unknown,
-            summary: "its record cannot be used (\(entry.recordPath): \(problem)), and nothing was touched\(found)",
+            summary:
+                "\(entry.map { "its record cannot be used (\($0.recordPath): \(problem))" } ?? problem), and nothing was touched\(found)",
             remedy: remedy)
     }
 
     /// Gives the record another name, by which it is kept but not taken for one any more.
     func setAside(_ conclusion: GuestRecovery.Conclusion) -> GuestRecovery.Conclusion {
         var conclusion = conclusion
+        conclusion.isSettled = true
+        guard let entry else {
+            conclusion.summary = "\(problem); \(conclusion.summary)"
+            return conclusion
+        }
         var count = 1
         while Files.exists("\(entry.recordPath).damaged-\(count)") { count += 1 }
         let kept = "\(entry.recordPath).damaged-\(count)"
@@ -150,7 +172,30 @@ struct DamagedRecovery {
             return look("Remove the cause, then run `hyperfresh recover` again.", "\(error)")
         }
         conclusion.summary = "its record was damaged (\(problem)) and is kept as \(kept); \(conclusion.summary)"
-        conclusion.isSettled = true
         return conclusion
+    }
+}
+
+/// The names under which a new QEMU makes its files until the guest is its own: `PATH.hf-ID`.
+private enum LastingName {
+    private static let mark = ".hf-"
+
+    /// The path without the mark of a handoff.
+    static func of(_ path: String) -> String {
+        guard let range = path.firstRange(of: mark), path[range.upperBound...].utf8.count == 8 else { return path }
+        return String(path[..<range.lowerBound])
+    }
+
+    /// The files of a handoff that a process's command line names, in the words of an option: `path=PATH.hf-ID,server=on`.
+    static func endpoints(of pid: Int32, handoff id: String) -> [Endpoint] {
+        let arguments = (try? ProcFS.commandLine(pid)) ?? []
+        let words = arguments.flatMap { $0.split(separator: ",") }.map { word in
+            var word = word
+            for start in ["path=", "unix:"] where word.hasPrefix(start) { word = word.dropFirst(start.count) }
+            return String(word)
+        }
+        return words.filter { $0.hasPrefix("/") && $0.hasSuffix("\(mark)\(id)") }.map { path in
+            Endpoint(kind: path.contains(".pid") ? .pidFile : .qmp, lasting: of(path), temporary: path)
+        }
     }
 }

@@ -66,10 +66,7 @@ public struct RecoveryReport: Sendable, JSONRepresentable {
     static func recover(_ entry: HandoffEntry) async -> RecoveryReport {
         let conclusion = await entry.recover()
         return RecoveryReport(
-            id: entry.id, guest: entry.guest ?? "?", recorded: entry.state?.rawValue ?? "?",
-            outcome: conclusion.outcome,
-            summary: conclusion.summary, remedy: conclusion.remedy,
-            isSettled: conclusion.final != nil || conclusion.isSettled)
+            id: entry.id, guest: entry.guest ?? "?", recorded: entry.state?.rawValue ?? "?", conclusion)
     }
 
     /// `id`, `guest`, `recorded`, `outcome`, `summary`, `remedy`, `settled`.
@@ -80,5 +77,14 @@ public struct RecoveryReport: Sendable, JSONRepresentable {
                 "outcome": .string(outcome.rawValue), "summary": .string(summary), "settled": .bool(isSettled),
                 "remedy": remedy.map(JSONValue.string),
             ].compactMapValues(\.self))
+    }
+}
+
+extension RecoveryReport {
+    init(id: String, guest: String, recorded: String, _ conclusion: GuestRecovery.Conclusion) {
+        self.init(
+            id: id, guest: guest, recorded: recorded, outcome: conclusion.outcome,
+            summary: conclusion.summary, remedy: conclusion.remedy,
+            isSettled: conclusion.final != nil || conclusion.isSettled)
     }
 }

@@ -33,6 +33,7 @@ struct HistoryCommand: AsyncParsableCommand {
                 ])
             }
             table.print(on: terminal)
+            for problem in entries.compactMap(\.problem) { Console.out("  \(problem)") }
         }
     }
 }

@@ -25,6 +25,7 @@ struct StatusCommand: AsyncParsableCommand {
                 ])
             }
             table.print(on: terminal)
+            for problem in handoffs.compactMap(\.problem) { Console.out("  \(problem)") }
         }
     }
 }

@@ -1,0 +1,29 @@
+import Guests
+import Linux
+
+/// New QEMUs of handoffs that no record tells of: it was lost, or is in another state folder.
+struct UnrecordedHandoffs {
+    /// The handoffs that are on record.
+    let known: Set<String>
+
+    /// Looks at each, unless a controller is at work on its guest.
+    ///
+    /// - Returns: A report for each.
+    func recover() async -> [RecoveryReport] {
+        var reports: [RecoveryReport] = []
+        for guest in (try? await GuestDiscovery.all()) ?? [] where guest.isNewSideOfRefresh {
+            guard let id = Self.handoff(of: guest), !known.contains(id) else { continue }
+            // Whoever has the lock has its record, too, wherever that is.
+            guard let lock = try? HeldLock.all(GuestMemory.lockPaths(of: guest)) else { continue }
+            defer { lock.release() }
+            let conclusion = await DamagedRecovery(unrecorded: id).run()
+            reports.append(RecoveryReport(id: id, guest: guest.name, recorded: "none", conclusion))
+        }
+        return reports
+    }
+
+    private static func handoff(of guest: GuestProcess) -> String? {
+        let path = guest.monitors.first { $0.boundPath != $0.lastingPath }?.boundPath
+        return path.map { String($0.suffix(8)) }
+    }
+}
