@@ -131,6 +131,7 @@ public enum HostChecks {
         let other = "name another folder, which need not exist, with --state-dir"
         let names = (try? ProcFS.names(inFolder: folder)).map(Set.init)
         let isOurs = folder != path || names.map { $0.isSubset(of: stateNames) } ?? false
+        // What cannot be looked at is not ours to change.
         guard isOurs, let status = try? Files.status(folder, followingLinks: false), status.kind == .directory,
             status.uid == geteuid(), status.mode & 0o1000 == 0
         else { return "Leave it as it is, and \(other)." }

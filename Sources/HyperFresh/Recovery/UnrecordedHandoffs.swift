@@ -11,9 +11,11 @@ struct UnrecordedHandoffs {
     /// - Returns: A report for each.
     func recover() async -> [RecoveryReport] {
         var reports: [RecoveryReport] = []
+        // Without /proc nothing else could be recovered either, and that was said.
         for guest in (try? await GuestDiscovery.all()) ?? [] where guest.isNewSideOfRefresh {
             guard let id = Self.handoff(of: guest), !known.contains(id) else { continue }
             // Whoever has the lock has its record, too, wherever that is.
+            // Nor is one touched whose lock cannot be had.
             guard let lock = try? HeldLock.all(GuestMemory.lockPaths(of: guest)) else { continue }
             defer { lock.release() }
             let conclusion = await DamagedRecovery(unrecorded: id).run()

@@ -1,4 +1,5 @@
 import Glibc
+import Guests
 import Hypervisors
 import JSON
 import Journal
@@ -31,8 +32,7 @@ struct StackStore: Sendable {
         do throws(SystemError) { try verify(stateDirectory) } catch {
             throw HyperFreshError(
                 "the state folder is not this user's alone", because: error,
-                remedy:
-                    "If it is hyperfresh's: chmod 700 \(stateDirectory). Otherwise name another folder with --state-dir.",
+                remedy: HostChecks.stateFolder(stateDirectory).remedy ?? "Name another folder with --state-dir.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }

@@ -10,7 +10,7 @@ extension Live {
     /// Records and files of a guest that are missing, damaged or somebody else's: who ran still runs, once, and is said to be
     /// where it is.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
-    struct DamageLiveTests {
+    struct DamagedGuestsLiveTests {
         private static let document = "\(Live.packageRoot)/docs/recovery.md"
 
         @Test(.enabled(if: geteuid() == 0, "needs root, to give files to another user"))
