@@ -72,6 +72,7 @@ public struct Host: Sendable {
         if let instance { try await store.force(instance) }
         var rebuild = RecordRebuild(store: store)
         await rebuild.restoreRecords()
+        await rebuild.restorePlacements()
         var reports: [RecoveryReport] = []
         for entry in try entries().filter(\.isUnfinished) { reports.append(await RecoveryReport.recover(entry)) }
         let known = Set(try entries().map(\.id) + reports.map(\.id))

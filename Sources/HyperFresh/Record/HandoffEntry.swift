@@ -72,6 +72,13 @@ struct HandoffEntry: Sendable {
         return containerFacts.map { [$0.oldSystem, $0.newSystem] } ?? []
     }
 
+    /// The guest or container, and the instance of this hypervisor that had it; nil where it was another hypervisor's.
+    func oldHome(in hypervisor: String) -> (String, String)? {
+        if let innerFacts, innerFacts.hypervisor == hypervisor { return (innerFacts.guest, innerFacts.oldInstance) }
+        guard let containerFacts, containerFacts.oldSystem == hypervisor else { return nil }
+        return (containerFacts.container, containerFacts.oldInstance)
+    }
+
     /// Whether an instance of this hypervisor or OS VM is one of its sides.
     func concerns(_ hypervisor: String) -> Bool { hypervisors.contains(hypervisor) }
 

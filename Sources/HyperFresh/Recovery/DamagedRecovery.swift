@@ -105,7 +105,7 @@ struct DamagedRecovery {
     private func finish(_ candidate: Candidate) async throws {
         let settings = candidate.isNew ? entry?.newSettings : entry?.oldSettings
         if let client = candidate.client, let settings { try await MigrationLink.restore(settings, on: client) }
-        let endpoints = entry?.facts?.endpoints ?? LastingName.endpoints(of: candidate.user.identity.pid, handoff: id)
+        let endpoints = entry?.facts?.endpoints ?? LastingName.endpoints(of: candidate.user.process.pid, handoff: id)
         if candidate.isNew { try EndpointFiles.settle(endpoints) } else { EndpointFiles.discard(endpoints) }
     }
 

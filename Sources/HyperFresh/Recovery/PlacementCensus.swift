@@ -59,19 +59,23 @@ struct PlacementCensus {
 
     /// The placement that is true.
     ///
-    /// - Parameter old: The placement on record; nil where that was lost.
+    /// - Parameters:
+    ///   - old: The placement on record; nil where that was lost.
+    ///   - undecided: Guests whose handoff is not settled, with the instance that had them: it has them until that is.
     /// - Returns: Where each guest and container is; those that are stopped where they were.
     /// - Throws: ``HyperFreshError`` with status 6 when two instances have the same guest and nothing tells which is right.
-    func placement(correcting old: [String: String]?) throws(HyperFreshError) -> [String: String] {
-        var placement: [String: String] = [:]
+    func placement(
+        correcting old: [String: String]?, undecided: [String: String] = [:]
+    ) throws(HyperFreshError) -> [String: String] {
+        var placement = undecided
         let active = answers.reduce(into: Set<String>()) {
             $0.formUnion($1.tenants.guests.union($1.tenants.containers))
         }
-        for name in active { placement[name] = try home(of: name) }
+        for name in active where undecided[name] == nil { placement[name] = try home(of: name) }
         // What is not active anywhere stays where it was on record, or where alone its memory is attached.
         for (name, instance) in old ?? [:] where placement[name] == nil { placement[name] = instance }
         if old == nil {
-            for name in Set(answers.flatMap(\.attached)).subtracting(active) {
+            for name in Set(answers.flatMap(\.attached)).subtracting(active) where placement[name] == nil {
                 let homes = answers.filter { $0.attached.contains(name) }
                 if homes.count == 1 { placement[name] = homes[0].instance }
             }

@@ -16,6 +16,8 @@ struct RecordRebuild {
     init(store: StackStore) { self.store = store }
 
     private mutating func attempt(_ what: String, _ work: () async throws(HyperFreshError) -> String?) async {
+        // What was tried before and is tried again is told once.
+        problems.removeAll { $0.subject == what }
         do throws(HyperFreshError) {
             if let sentence = try await work() { done.append(sentence) }
         } catch {
@@ -166,9 +168,10 @@ struct RecordRebuild {
         return "what instance \(instance.id) of \(hypervisor) had left was removed: it has ended"
     }
 
-    // MARK: - After handoffs were settled
+    // MARK: - Before handoffs are settled, and after
 
-    /// Puts placements in order.
+    /// Puts placements in order: before, so that a settled handoff can be noted in one that was damaged; after, so that each
+    /// says what runs.
     mutating func restorePlacements() async {
         for name in hypervisors() {
             let before = self
@@ -185,11 +188,13 @@ struct RecordRebuild {
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         survey = try store.survey(hypervisor)
-        guard try !HandoffEntry.unfinished(in: store.stateDirectory).contains(where: { $0.concerns(hypervisor) }) else {
-            return nil
-        }
+        let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
+        // Which instance has a guest that is handed over is for its handoff to say, if that can be noted.
+        if survey.placement.shown != nil, !unfinished.isEmpty { return nil }
         let census = try await PlacementCensus.take(of: survey, in: store)
-        let placement = try census.placement(correcting: survey.placement.shown)
+        let placement = try census.placement(
+            correcting: survey.placement.shown,
+            undecided: Dictionary(unfinished.compactMap { $0.oldHome(in: hypervisor) }) { first, _ in first })
         guard placement != survey.placement.shown else { return nil }
         try store.rebuild(placement, of: hypervisor)
         return "the placement of \(hypervisor) was made anew: "
