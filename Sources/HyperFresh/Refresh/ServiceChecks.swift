@@ -11,6 +11,8 @@ enum ServiceChecks {
         case asked(SystemdManager)
         /// One of another user, which answers to that user only; with the unit.
         case outOfReach(user: UInt32, unit: String)
+        /// There is one, by its files, and no way to it; with the unit.
+        case unreachable(unit: String)
     }
 
     /// Asks systemd about the unit that the guest's QEMU is in.
@@ -29,6 +31,16 @@ enum ServiceChecks {
                     "it cannot be asked whether the systemd of user \(user) starts a second QEMU when the old one ends",
                     evidence: ["the guest's QEMU is in \(unit)"],
                     remedy: "runuser -u \\#\(user) -- hyperfresh refresh guest \(process.name)")
+            ]
+        case .unreachable(let unit):
+            return [
+                Finding(
+                    .supervisorRestarts, .fail,
+                    "systemd cannot be asked whether it starts a second QEMU when the old one ends",
+                    evidence: [
+                        "the guest's QEMU is in \(unit); there is neither a message bus nor /run/systemd/private"
+                    ],
+                    remedy: "Start dbus.service, or run hyperfresh as root.")
             ]
         case .asked(let manager):
             do throws(SystemdError) {
@@ -89,14 +101,21 @@ enum ServiceChecks {
             return SystemdManager.own().map { .asked($0) } ?? .none
         }
         let parts = group.split(separator: "/").map(String.init)
+        // Scopes are not started again.
+        let service = parts.last { $0.hasSuffix(".service") }
         guard let index = parts.lastIndex(where: { $0.hasPrefix("user@") && $0.hasSuffix(".service") }),
             let user = UInt32(parts[index].dropFirst("user@".count).dropLast(".service".count)),
             index + 1 < parts.count
-        else { return SystemdManager.system().map { .asked($0) } ?? .none }
-        if user == geteuid() { return SystemdManager.own().map { .asked($0) } ?? .none }
-        // Scopes are not started again.
-        guard let unit = parts[index...].dropFirst().last(where: { $0.hasSuffix(".service") }) else { return .none }
-        return .outOfReach(user: user, unit: unit)
+        else { return manager(SystemdManager.system(), of: service) }
+        let inner = parts[index...].dropFirst().last { $0.hasSuffix(".service") }
+        if user == geteuid() { return manager(SystemdManager.own(), of: inner) }
+        return inner.map { .outOfReach(user: user, unit: $0) } ?? .none
+    }
+
+    private static func manager(_ manager: SystemdManager?, of service: String?) -> Manager {
+        if let manager { return .asked(manager) }
+        guard let service, Files.exists("/run/systemd/system") else { return .none }
+        return .unreachable(unit: service)
     }
 
     private static func ancestors(of pid: Int32) -> [Int32] {
