@@ -31,7 +31,8 @@ struct DeviceStateTests {
     ])
 
     private func finding(
-        _ types: String..., folder: String = "/machine/peripheral", target: String = "x86_64", saved: VMState? = saved
+        _ types: String..., folder: String = "/machine/peripheral", target: String = "x86_64",
+        saved: Result<VMState, VMStateDumpFailure> = .success(saved)
     ) -> Finding? {
         let objects = types.enumerated().map { QOMTree.Object(path: "\(folder)/d\($0.offset)", type: $0.element) }
         return DeviceStateChecks(parents: Self.parents, saved: saved, objects: objects, target: target).findings.first
@@ -62,8 +63,9 @@ struct DeviceStateTests {
 
     @Test("A binary that cannot be asked")
     func unknown() {
-        #expect(finding("virtio-pmem", saved: nil)?.severity == .fail)
-        #expect(finding("e1000", saved: nil) == nil)
+        let failure = VMStateDumpFailure(reason: "it ended")
+        #expect(finding("virtio-pmem", saved: .failure(failure))?.severity == .fail)
+        #expect(finding("e1000", saved: .failure(failure))?.severity == .warn)
     }
 
     @Test("Paths of the object tree")

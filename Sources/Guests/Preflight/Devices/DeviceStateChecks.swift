@@ -5,8 +5,8 @@
 struct DeviceStateChecks {
     /// The parent of each of QEMU's types (`qom-list-types`).
     let parents: [String: String]
-    /// What the running binary saves; nil where it could not be asked.
-    let saved: VMState?
+    /// What the running binary saves; or why it could not be asked.
+    let saved: Result<VMState, VMStateDumpFailure>
     /// Every object of the guest's machine: its path and its type.
     let objects: [QOMTree.Object]
     /// What the running binary emulates: `x86_64`.
@@ -41,9 +41,10 @@ struct DeviceStateChecks {
 
     var findings: [Finding] {
         let id = FindingID.deviceStateNotSaved
-        guard let saved else {
-            let lost = objects.filter { Self.knownLost.contains($0.type) }.map(line)
-            return lost.isEmpty ? [] : [refusal(lost)]
+        let saved: VMState
+        switch self.saved {
+        case .success(let state): saved = state
+        case .failure(let failure): return unknown(failure)
         }
         var lost: [String] = []
         var unreviewed: [String] = []
@@ -92,6 +93,17 @@ struct DeviceStateChecks {
     private func line(_ object: QOMTree.Object) -> String {
         let name = object.path.split(separator: "/").dropFirst().first == "peripheral" ? "\(object.path), " : ""
         return "\(name)\(object.type)"
+    }
+
+    private func unknown(_ failure: VMStateDumpFailure) -> [Finding] {
+        let lost = objects.filter { Self.knownLost.contains($0.type) }.map(line)
+        guard lost.isEmpty else { return [refusal(lost)] }
+        return [
+            Finding(
+                .deviceStateNotSaved, .warn, "it is not known whether QEMU saves what all of the guest's devices hold",
+                evidence: ["the running binary: \(failure.reason)"],
+                remedy: "`BINARY -machine TYPE -dump-vmstate FILE` must work for the binary that runs.")
+        ]
     }
 
     private func refusal(_ lines: [String]) -> Finding {

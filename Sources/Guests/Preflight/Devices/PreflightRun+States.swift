@@ -4,24 +4,19 @@ internal import QMP
 
 extension PreflightRun {
     /// What the running binary says of device states.
+    ///
+    /// It is run as ourselves if nobody else can have put it there, else as the guest's user, who has chosen it.
     func savedStates(_ description: GuestDescription) async -> Result<VMState, VMStateDumpFailure> {
         let exe = "/proc/\(guest.identity.pid)/exe"
-        guard let user = userToAsk(exe) else {
-            return .failure(VMStateDumpFailure(reason: "it is in other hands and is not executed by us"))
+        var user: HelperProgram.User?
+        if FileFacts.at(exe)?.isWritableByOthers != false {
+            // A user that cannot be told is nobody to run a binary as.
+            guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
+                credentials.user.effective != 0
+            else { return .failure(VMStateDumpFailure(reason: "it is in other hands and is not executed by us")) }
+            user = HelperProgram.User(uid: credentials.user.effective, gid: credentials.group.effective)
         }
-        return await VMStateDump.read(
-            exe, machineType: description.machineType, environment: oldModules, user: user.user)
-    }
-
-    /// As whom a binary may be executed: as ourselves if nobody else can have put it there, else as the guest's user.
-    private func userToAsk(_ exe: String) -> (user: HelperProgram.User?, isOther: Bool)? {
-        guard let facts = FileFacts.at(exe) else { return nil }
-        if !facts.isWritableByOthers { return (nil, false) }
-        // A user that cannot be told is nobody to run a binary as.
-        guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
-            credentials.user.effective != 0
-        else { return nil }
-        return (HelperProgram.User(uid: credentials.user.effective, gid: credentials.group.effective), true)
+        return await VMStateDump.read(exe, machineType: description.machineType, environment: oldModules, user: user)
     }
 
     /// Whether all that the guest's devices hold is saved.
@@ -35,11 +30,7 @@ extension PreflightRun {
             if let name = type["name"]?.string, let parent = type["parent"]?.string { parents[name] = parent }
         }
         let checks = DeviceStateChecks(
-            // A failure is a finding, below.
-            parents: parents, saved: try? saved.get(), objects: QOMTree.objects(tree), target: target)
+            parents: parents, saved: saved, objects: QOMTree.objects(tree), target: target)
         findings += checks.findings
-        if case .failure(let failure) = saved, !findings.contains(where: { $0.id == .vmstateIncompatible }) {
-            findings.append(TargetChecks.vmstateUnknown("the running binary: \(failure.reason)"))
-        }
     }
 }
