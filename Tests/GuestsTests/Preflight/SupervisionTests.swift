@@ -120,6 +120,16 @@ struct SupervisionTests {
         #expect(verdicts(script, other, first: other, inNamespace: true)["pid-namespace-ends"] == .fail)
     }
 
+    @Test func aScriptIsWhatRunsItNotWhatItIsCalled() {
+        var script = Self.shell("qemu-system-x86_64; poweroff", pid: 899, command: "init")
+        script.program = "dash"
+        script.arguments = ["/bin/sh", "/init"]
+        #expect(verdicts(script, first: script, inNamespace: true)["pid-namespace-ends"] == .fail)
+        script.program = "busybox"
+        script.arguments = ["/bin/busybox", "sh", "/init"]
+        #expect(verdicts(script, first: script, inNamespace: true)["pid-namespace-ends"] == .fail)
+    }
+
     @Test(arguments: ["tini", "dumb-init", "docker-init", "catatonit"])
     func aReaperEndsWithItsOldestChild(name: String) {
         let first = Self.process(name, pid: 1)

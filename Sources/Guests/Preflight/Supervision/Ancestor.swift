@@ -50,14 +50,16 @@ struct Ancestor: Sendable, Hashable {
     var name: String { "pid \(pid) (\(command))" }
 
     var role: Role {
-        let names = Set(([program, command] + arguments.prefix(1)).map(Self.baseName).filter { !$0.isEmpty })
+        let shown = Set(([command] + arguments.prefix(1)).map(Self.baseName).filter { !$0.isEmpty })
         // What an interpreter runs: `python3 /usr/bin/supervisord`.
-        let scripts = names.union(arguments.dropFirst().prefix(1).map(Self.baseName))
+        let scripts = shown.union([program]).union(arguments.dropFirst().prefix(1).map(Self.baseName))
         if !scripts.isDisjoint(with: Self.supervisors) || command.hasPrefix("PM2") { return .supervisor }
+        // The file that runs counts where it is known: a script may be called `init`. Only busybox is what it is called.
+        let names = program.isEmpty || program == "busybox" ? shown : [program]
+        if isShell(names) { return isInteractive ? .interactiveShell : .script }
         if !names.isDisjoint(with: Self.runtimes) || command.hasPrefix("containerd-shim") { return .containerRuntime }
         if !names.isDisjoint(with: Self.reapers) { return .reaper }
         if !names.isDisjoint(with: Self.inits) { return .initProcess }
-        if isShell(names) { return isInteractive ? .interactiveShell : .script }
         if !names.isDisjoint(with: Self.wrappers) { return .wrapper }
         if !names.isDisjoint(with: Self.sessions) || command.hasPrefix("tmux") { return .session }
         return .unknown
@@ -76,7 +78,8 @@ struct Ancestor: Sendable, Hashable {
 
     private func isShell(_ names: Set<String>) -> Bool {
         if !names.isDisjoint(with: Self.shells) { return true }
-        return names.contains("busybox") && Self.shells.contains(arguments.dropFirst().first ?? "")
+        return (program == "busybox" || names.contains("busybox"))
+            && Self.shells.contains(arguments.dropFirst().first ?? "")
     }
 
     private var isInteractive: Bool {
