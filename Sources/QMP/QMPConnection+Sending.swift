@@ -74,8 +74,6 @@ extension QMPConnection {
         // Before it is sent: the connection may end before the next line, and the peer have read it all.
         state.withLock { $0.waiters[entry.id]?.isSent = true }
         do throws(SystemError) {
-            // Before the bytes leave: a peer that reads them and closes is heard of by another thread, at once.
-            state.withLock { $0.waiters[entry.id]?.isSent = true }
             let outcome = entry.bytes.withUnsafeBytes { bytes in
                 Result { () throws(SystemError) in try stream.sendNow(bytes, descriptors: entry.descriptors) }
             }

@@ -10,7 +10,7 @@ enum SwallowedErrors {
         "Guests/Discovery/ProcessView.swift": 3,
         "Guests/Discovery/VersionQuery.swift": 1,
         "Guests/LaunchPlan/OldDescriptor+Process.swift": 2,
-        "Guests/Preflight/Devices/PreflightRun+States.swift": 3,
+        "Guests/Preflight/Devices/PreflightRun+States.swift": 1,
         "Guests/Preflight/HostChecks.swift": 4,
         "Guests/Preflight/HypervisorChecks+Devices.swift": 3,
         "Guests/Preflight/HypervisorChecks.swift": 3,

@@ -73,6 +73,11 @@ struct ContainerPlacement: RecoveryPlaces {
     }
 
     func bury() async throws { try await settle() }
+
+    func strangers() throws(HyperFreshError) -> [FileHolder] {
+        // Every OS VM that had it maps it as long as it lives.
+        try FileUse.holders(of: facts.storeFile, butFor: Set(try store.processes().map(\.process)))
+    }
 }
 
 extension SideObservation {
@@ -100,7 +105,8 @@ extension GuestRecovery {
             entry: entry, state: state, journal: journal,
             old: try await ContainerSide.observe(container, in: facts.oldInstance, of: facts.oldSystem, store: store),
             new: try await ContainerSide.observe(container, in: facts.newInstance, of: facts.newSystem, store: store),
-            places: ContainerPlacement(facts: facts, store: store), words: Words(tenant: "container", side: "OS VM"))
+            places: ContainerPlacement(facts: facts, store: store),
+            words: Words(tenant: "container", side: "OS VM", afterLoss: StackStore.afterLoss))
     }
 }
 

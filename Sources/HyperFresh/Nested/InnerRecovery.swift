@@ -73,6 +73,11 @@ struct PlacementPlaces: RecoveryPlaces {
     func settle() async throws {
         try store.place(facts.guest, on: facts.newInstance, of: facts.hypervisor)
     }
+
+    func strangers() throws(HyperFreshError) -> [FileHolder] {
+        // Hypervisors that are on record or not, and were asked or not: each of them maps it as long as it lives.
+        try FileUse.holders(of: facts.memoryFile, butFor: Set(try store.processes().map(\.process)))
+    }
 }
 
 extension GuestRecovery {
@@ -84,6 +89,7 @@ extension GuestRecovery {
             entry: entry, state: state, journal: journal,
             old: try await InnerSide.observe(facts.guest, in: facts.oldInstance, of: facts.hypervisor, store: store),
             new: try await InnerSide.observe(facts.guest, in: facts.newInstance, of: facts.hypervisor, store: store),
-            places: PlacementPlaces(facts: facts, store: store))
+            places: PlacementPlaces(facts: facts, store: store),
+            words: Words(tenant: "guest", side: "QEMU", afterLoss: StackStore.afterLoss))
     }
 }

@@ -34,7 +34,7 @@ extension DamagedRecovery {
             return setAside(
                 GuestRecovery.Conclusion(
                     outcome: .lost, summary: "\(name) is active in none of its hypervisors any more",
-                    remedy: "`hyperfresh up` with its stack file starts it anew. Its disks are as it left them."))
+                    remedy: StackStore.afterLoss))
         }
         if homes.count == 1, !homes[0].isWaiting {
             let new = entry.innerFacts?.newInstance ?? entry.containerFacts?.newInstance

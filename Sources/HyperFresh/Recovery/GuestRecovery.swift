@@ -62,6 +62,9 @@ struct GuestRecovery {
     struct Words {
         let tenant: String
         let side: String
+        /// What to do when it is lost.
+        var afterLoss =
+            "No process has the guest's memory any more. Start the guest anew; its disks are as it left them."
     }
 
     /// What was found and done.
@@ -201,8 +204,6 @@ struct GuestRecovery {
         return Conclusion(
             outcome: .lost,
             summary: "the \(words.tenant)'s \(words.side) (\(owner)) is gone, and the \(words.tenant) with it",
-            remedy: """
-                No process has the \(words.tenant)'s memory any more. Start the \(words.tenant) anew; its disks are as it left them.
-                """, final: .lost)
+            remedy: words.afterLoss, final: .lost)
     }
 }

@@ -37,6 +37,8 @@ struct StackDown {
             try proven(instance, of: spec, stack)
         }
         if grace > .zero {
+            // A guest between two hypervisors does not hear the power button.
+            try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
             for record in records { try await shutDownTenants(of: record, spec, stack) }
         }
         for record in records { try await end(record, spec) }

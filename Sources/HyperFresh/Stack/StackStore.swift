@@ -20,6 +20,9 @@ import Synchronization
 struct StackStore: Sendable {
     let stateDirectory: String
 
+    /// What to do when a guest or container of a stack is lost.
+    static let afterLoss = "`hyperfresh up` with its stack file starts it anew; its disks are as it left them."
+
     private var stacks: String { "\(stateDirectory)/stacks" }
     private var hypervisors: String { "\(stateDirectory)/hypervisors" }
 

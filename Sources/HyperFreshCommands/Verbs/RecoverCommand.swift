@@ -10,7 +10,7 @@ struct RecoverCommand: AsyncParsableCommand {
             For a refresh whose controller was killed, and for records that are damaged or lost. Each guest ends on the old side \
             if the handoff was not committed, on the new side if it was. Hypervisors are found by their processes and asked what \
             is in them; one that has guests, or does not answer, is never ended. Running it again changes nothing. Exit status 0 \
-            if all is settled, 6 if an operator must look.
+            if all is settled, 6 if a guest is lost or an operator must look.
             """
     )
 
