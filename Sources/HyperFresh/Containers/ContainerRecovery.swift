@@ -76,7 +76,7 @@ struct ContainerPlacement: RecoveryPlaces {
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
         // Every OS VM that had it maps it as long as it lives.
-        try FileUse.holders(of: facts.storeFile, butFor: Set(try store.processes().map(\.process)))
+        try FileUse.holders(of: facts.storeFile, butFor: try store.allProcesses())
     }
 }
 

@@ -3,6 +3,11 @@ import Hypervisors
 import Linux
 
 extension ContainerSeat {
+    /// The OS VM's QEMU, and what serves it: they map the image store as long as they live.
+    var processes: Set<ProcessIdentity> {
+        ShareServer.processes(below: hypervisor.folder.path).union([hypervisor.process.identity])
+    }
+
     /// Whether the container has processes there, running or not.
     func hasProcesses() async throws(HyperFreshError) -> Bool {
         do throws(HypervisorError) { return try await place.observe() != .gone } catch { throw HyperFreshError(error) }
@@ -34,6 +39,6 @@ extension ContainerSeat {
         try await stop(grace: grace)
         try await vacate()
         await shareServer.end()
-        try storeFile.remove(butFor: [hypervisor.process.identity])
+        try storeFile.remove(butFor: processes)
     }
 }

@@ -43,13 +43,20 @@ struct ShareServer: Sendable {
     /// Ends it, if it is still there, and removes its files; an OS VM that has it for a root file system hangs then.
     func end() async {
         let socket = folder.shareSocket(container.name)
-        for process in Self.servers(where: { $0 == socket }) {
+        await Self.end(Self.servers { $0 == socket })
+        for file in [socket] + Self.ownFiles(of: socket) { unlink(file) }
+    }
+
+    /// Ends those of an instance that has ended, and waits: until they are gone they map its memory.
+    static func endAll(of folder: InstanceFolder) async { await end(Array(processes(below: folder.path))) }
+
+    private static func end(_ processes: [ProcessIdentity]) async {
+        for process in processes {
             // Refused only when it is gone already, which the wait finds.
             guard let handle = try? ProcessHandle(process) else { continue }
             try? handle.signal(SIGKILL)
             _ = await Task { await handle.waitForExit(within: .seconds(5)) }.value
         }
-        for file in [socket] + Self.ownFiles(of: socket) { unlink(file) }
     }
 
     /// What virtiofsd makes for itself and leaves: a file with its pid, beside the socket or below /run, by version.
@@ -57,9 +64,17 @@ struct ShareServer: Sendable {
         ["\(socket).pid", "/run/virtiofsd/\(String(socket.map { $0 == "/" ? "." : $0 })).pid"]
     }
 
+    /// Those that serve an instance, or several: each of them maps all of the OS VM's memory, image stores among it.
+    ///
+    /// - Parameter folder: The folder of the instance, or one above it.
+    /// - Returns: Each with its forked child, which is one as well.
+    static func processes(below folder: String) -> Set<ProcessIdentity> {
+        Set(servers { $0.hasPrefix("\(folder)/") })
+    }
+
     /// Ends all that are left of an instance that is gone.
     static func endAll(of folder: InstanceFolder, files: [String]) {
-        for process in servers(where: { $0.hasPrefix("\(folder.path)/") }) {
+        for process in processes(below: folder.path) {
             // Refused only when it is gone already.
             try? ProcessHandle(process).signal(SIGKILL)
         }

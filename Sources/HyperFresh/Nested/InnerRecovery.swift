@@ -76,7 +76,7 @@ struct PlacementPlaces: RecoveryPlaces {
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
         // Hypervisors that are on record or not, and were asked or not: each of them maps it as long as it lives.
-        try FileUse.holders(of: facts.memoryFile, butFor: Set(try store.processes().map(\.process)))
+        try FileUse.holders(of: facts.memoryFile, butFor: try store.allProcesses())
     }
 }
 

@@ -41,7 +41,10 @@ struct StackDown {
             try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
             for record in records { try await shutDownTenants(of: record, spec, stack) }
         }
-        for record in records { try await end(record, spec) }
+        for record in records {
+            try await end(record, spec)
+            await ShareServer.endAll(of: store.folder(spec.name, record.id))
+        }
         for guest in spec.guests { try GuestMemoryFile(guest, in: stack).remove() }
         for container in spec.containers { try removeStore(of: container, stack) }
         try store.forget(hypervisor: spec.name)

@@ -240,13 +240,23 @@ struct StackStore: Sendable {
         }
     }
 
-    /// The QEMUs of a stack's hypervisors and OS VMs that run and are on record.
+    /// The QEMUs of a stack's hypervisors and OS VMs that run and are on record, and what serves them.
     ///
     /// - Throws: ``HyperFreshError`` when a record cannot be relied on.
     func processes(of stack: Stack) throws(HyperFreshError) -> Set<ProcessIdentity> {
         var processes: Set<ProcessIdentity> = []
-        for spec in stack.hypervisors { processes.formUnion(try survey(spec.name).records().alive.map(\.process)) }
+        for spec in stack.hypervisors {
+            for record in try survey(spec.name).records().alive {
+                processes.formUnion(ShareServer.processes(below: folder(record.hypervisor, record.id).path))
+                processes.insert(record.process)
+            }
+        }
         return processes
+    }
+
+    /// Every QEMU of this state folder's hypervisors and OS VMs, on record or not, and what serves them.
+    func allProcesses() throws(HyperFreshError) -> Set<ProcessIdentity> {
+        ShareServer.processes(below: hypervisors).union(try processes().map(\.process))
     }
 
     /// The names that stand in a hypervisor's folder beside its instances; those of temporary files among them.

@@ -43,7 +43,7 @@ extension StackUp {
             try await seat.vacate()
             await seat.shareServer.end()
             // The NVDIMM cannot be unplugged: the OS VM maps the file, and does not use it.
-            if isMade { try seat.storeFile.remove(butFor: [seat.hypervisor.process.identity]) }
+            if isMade { try seat.storeFile.remove(butFor: seat.processes) }
             return failure
         } catch {
             return failure.adding(evidence: [error.message] + error.evidence)
@@ -74,7 +74,9 @@ extension StackUp {
     /// A container that is on record as lost may run in another OS VM: then its store is in use, and its start would be a second one.
     private func refuseRunning(_ seat: ContainerSeat) async throws(HyperFreshError) {
         let name = seat.container.name
-        for holder in try FileUse.holders(of: seat.storeFile.path, butFor: [seat.hypervisor.process.identity]) {
+        // What serves another OS VM has the store if, and as long as, that has: it is asked itself.
+        let known = seat.processes.union(ShareServer.processes(below: "\(store.stateDirectory)/hypervisors"))
+        for holder in try FileUse.holders(of: seat.storeFile.path, butFor: known) {
             if let idle = try await isIdle(holder.process, of: name), idle { continue }
             throw HyperFreshError(
                 "container \(name) may run: its image store is in use by \(holder)", guestState: "Nothing was touched.",

@@ -138,6 +138,7 @@ struct StackUp {
             guard await hypervisor.end() else {
                 throw error.adding(evidence: [InstanceEnd.survived(hypervisor.record).message])
             }
+            await ShareServer.endAll(of: hypervisor.folder)
             do throws(HyperFreshError) {
                 for file in made { try file.remove() }
                 for file in stores { try file.remove() }
