@@ -116,7 +116,9 @@ extension GuestPreparation {
         while true {
             let paths = GuestMemory.lockPaths(of: process)
             guard !paths.isEmpty else {
-                guard isEnding(process.identity), ContinuousClock.now < end else { return (process, .unheld) }
+                guard isEnding(process.identity) else { return (process, .unheld) }
+                // It may take longer than that to end, and is nobody's to look at any more.
+                guard ContinuousClock.now < end else { throw endedMeanwhile(process) }
                 try? await Task.sleep(for: .milliseconds(50))
                 process = try await findAgain(selector, insteadOf: process)
                 continue
@@ -165,12 +167,17 @@ extension GuestPreparation {
             return try await find(selector)
         } catch {
             guard !old.identity.isAlive else { throw error }
-            throw HyperFreshError(
-                "another hyperfresh was at work on \(old.name), and its QEMU (pid \(old.identity.pid)) has ended meanwhile",
-                guestState: "Nothing was touched by this command.",
-                remedy: "`hyperfresh list` shows where it is, `hyperfresh history` what became of the other refresh.",
-                evidence: [error.message], exitCode: RefreshOutcome.blocked.exitCode)
+            throw endedMeanwhile(old).adding(evidence: [error.message])
         }
+    }
+
+    private static func endedMeanwhile(_ old: GuestProcess) -> HyperFreshError {
+        HyperFreshError(
+            "the QEMU of \(old.name) (pid \(old.identity.pid)) has ended or is about to: another hyperfresh was at work on it, or the "
+                + "guest has ended",
+            guestState: "Nothing was touched by this command.",
+            remedy: "`hyperfresh list` shows where it is, `hyperfresh history` what became of the other refresh.",
+            exitCode: RefreshOutcome.blocked.exitCode)
     }
 
     /// What is known of a guest that somebody else is at work on: it is not even asked.
