@@ -76,7 +76,8 @@ struct ContainerPlacement: RecoveryPlaces {
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
         // Every OS VM that had it maps it as long as it lives.
-        try FileUse.holders(of: facts.storeFile, butFor: try store.allProcesses())
+        // Whoever only tries for its lock has it open for reading.
+        try FileUse.holders(of: facts.storeFile, butFor: try store.allProcesses()).filter(\.writes)
     }
 }
 

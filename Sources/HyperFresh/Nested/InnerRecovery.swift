@@ -76,7 +76,8 @@ struct PlacementPlaces: RecoveryPlaces {
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
         // Hypervisors that are on record or not, and were asked or not: each of them maps it as long as it lives.
-        try FileUse.holders(of: facts.memoryFile, butFor: try store.allProcesses())
+        // Whoever only tries for its lock has it open for reading.
+        try FileUse.holders(of: facts.memoryFile, butFor: try store.allProcesses()).filter(\.writes)
     }
 }
 

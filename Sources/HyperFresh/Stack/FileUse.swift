@@ -15,7 +15,7 @@ enum FileUse {
         let allowsReaders: Bool
     }
 
-    /// The processes that have a file, but for those named; none where there is no such file.
+    /// The processes that have a file, but for this one, which may hold its lock, and those named; none where there is no such file.
     ///
     /// - Parameters:
     ///   - path: The file.
@@ -26,7 +26,9 @@ enum FileUse {
         of path: String, butFor known: Set<ProcessIdentity> = []
     ) throws(HyperFreshError) -> [FileHolder] {
         do throws(SystemError) {
-            return try FileHolder.all(of: try Files.identity(path)).filter { !known.contains($0.process) }
+            return try FileHolder.all(of: try Files.identity(path)).filter { holder in
+                holder.process.pid != getpid() && !known.contains(holder.process)
+            }
         } catch {
             if error.code == ENOENT { return [] }
             throw unknown(path, error)
@@ -52,7 +54,8 @@ enum FileUse {
         }
         let strangers = identities.flatMap { identity, claim in
             (holders[identity] ?? [])
-                .filter { !known.contains($0.process) && (!claim.allowsReaders || $0.writes) }
+                .filter { $0.process.pid != getpid() && !known.contains($0.process) }
+                .filter { !claim.allowsReaders || $0.writes }
                 .map { "\(claim.content) (\(claim.path)) is in use by \($0)" }
         }.sorted()
         guard strangers.isEmpty else {
