@@ -30,11 +30,11 @@ struct DamageReport {
         let wrong = cells.filter { $0.problem != nil }
         let pages = cells.map(\.pages).reduce(0, +)
         return [
-            "- Cells run: \(cells.map(\.statuses.count).reduce(0, +)), of \(cells.count) damages; wrong: \(wrong.count).",
-            "- Guests lost: 0 where none is listed as wrong. Verified by canaries meanwhile: \(pages) pages of memory.",
-        ] + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" } + [
-            "", "| what | damage | verbs |", "|---|---|---|",
-        ]
+            "- Cells run: \(cells.map(\.statuses.count).reduce(0, +)), of \(cells.count) damages; wrong: \(wrong.count)."
+        ] + (pages > 0 ? ["- Verified by canaries meanwhile: \(pages) pages of memory."] : [])
+            + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" } + [
+                "", "| what | damage | verbs |", "|---|---|---|",
+            ]
             + cells.map { cell in
                 let verbs = cell.statuses.map { "\($0.verb) \($0.status)" }.joined(separator: ", ")
                 return "| `\(cell.subject)` | \(cell.damage.rawValue) | \(cell.problem == nil ? verbs : "**wrong**") |"
