@@ -35,6 +35,8 @@ struct FileFacts: Hashable {
         group = status.st_gid
     }
 
+    func isSameFile(as other: FileFacts) -> Bool { key.device == other.key.device && key.inode == other.key.inode }
+
     var isFolder: Bool { mode & S_IFMT == S_IFDIR }
     var isRegular: Bool { mode & S_IFMT == S_IFREG }
     var isExecutable: Bool { isRegular && mode & 0o111 != 0 }

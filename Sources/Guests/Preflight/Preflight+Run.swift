@@ -75,6 +75,7 @@ struct PreflightRun {
         await checkTarget(description, client, probe, saved)
         try await checkDeviceStates(client, saved)
         findings.append(NameChecks.images(of: guest, description))
+        findings += NameChecks.memory(of: guest, description)
         findings += NameChecks.kernel(of: guest)
         guard let line = guest.commandLine else { return }
         let configuration = RunningConfiguration.read(
@@ -91,7 +92,7 @@ struct PreflightRun {
             return
         }
         makePlan(configuration.commandLine, facts, target)
-        if let plan = result.plan { findings += NameChecks.sockets(of: guest, plan) }
+        if let plan = result.plan { findings += NameChecks.endpoints(of: guest, plan) }
         try await tryStart(description, configuration, target, client)
     }
 

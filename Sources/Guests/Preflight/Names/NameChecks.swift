@@ -30,6 +30,31 @@ enum NameChecks {
         }
     }
 
+    /// The files of the guest's memory.
+    ///
+    /// - Returns: Nothing where their names lead to what is mapped, or where that may not be seen.
+    static func memory(of guest: GuestProcess, _ description: GuestDescription) -> [Finding] {
+        let pid = guest.identity.pid
+        let view = ProcessView(pid: pid, workingDirectory: guest.workingDirectory)
+        // That they cannot be read is a finding of its own.
+        let mappings = (try? ProcFS.mappings(pid)) ?? []
+        let strays = description.memory.compactMap(\.mapping).filter { !$0.isDeleted }.compactMap { file -> String? in
+            guard let mapping = mappings.first(where: { $0.identity == file.identity }),
+                let mapped = FileFacts.at("/proc/\(pid)/map_files/\(mapping.addresses)")
+            else { return nil }
+            return FileFacts.at(view.reachable(file.path))?.isSameFile(as: mapped) == true ? nil : file.path
+        }
+        guard !strays.isEmpty else { return [] }
+        return [
+            Finding(
+                .nameLeadsElsewhere, .fail,
+                "the names of the guest's memory do not lead to the files that it has mapped",
+                evidence: strays,
+                remedy:
+                    "Take away what covers them (`findmnt --target PATH`), or shut the guest down and start it anew.")
+        ]
+    }
+
     /// The kernel and what goes with it, which a new QEMU reads anew for the guest's next boot.
     static func kernel(of guest: GuestProcess) -> [Finding] {
         guard let line = guest.commandLine, let start = startSeconds(of: guest.identity) else { return [] }
@@ -47,8 +72,8 @@ enum NameChecks {
         ]
     }
 
-    /// The sockets that would be put in the place of the guest's.
-    static func sockets(of guest: GuestProcess, _ plan: LaunchPlan) -> [Finding] {
+    /// The sockets and the pid file that would be put in the place of the guest's.
+    static func endpoints(of guest: GuestProcess, _ plan: LaunchPlan) -> [Finding] {
         let pid = guest.identity.pid
         let view = ProcessView(pid: pid, workingDirectory: guest.workingDirectory)
         do throws(SystemError) {
@@ -57,19 +82,21 @@ enum NameChecks {
                 $0.isListening && !own.contains("socket:[\($0.inode)]")
             }
             let foreign = Set(listening.compactMap(\.path))
-            let strays = plan.endpoints.filter { $0.kind != .pidFile }.compactMap { endpoint -> String? in
+            let strays = plan.endpoints.compactMap { endpoint -> String? in
                 if foreign.contains(endpoint.lasting) { return "\(endpoint.lasting): another process listens there" }
                 guard let facts = FileFacts.at(view.reachable(endpoint.lasting)) else { return nil }
+                if endpoint.kind == .pidFile { return facts.isFolder ? "\(endpoint.lasting): it is a folder" : nil }
                 return facts.mode & S_IFMT == S_IFSOCK ? nil : "\(endpoint.lasting): it is no socket any more"
             }
             guard !strays.isEmpty else { return [] }
             return [
                 Finding(
-                    .nameLeadsElsewhere, .fail, "the guest's socket would be put in the place of something else",
+                    .nameLeadsElsewhere, .fail,
+                    "the guest's socket or pid file would be put in the place of something else",
                     evidence: strays,
                     remedy:
-                        "Give each guest sockets of its own: end the process that listens there (`ss -xlp` names it), "
-                        + "or start one of the two anew with another path.")
+                        "Move aside what is there. Give each guest sockets of its own: end the process that listens there "
+                        + "(`ss -xlp` names it), or start one of the two anew with another path.")
             ]
         } catch {
             return [
