@@ -54,7 +54,12 @@ public struct RecordFile: Sendable, Hashable {
     /// - Throws: `SystemError`; the record is then as it was before.
     public func write(_ members: [String: JSONValue]) throws(SystemError) {
         let record = JournalRecord(sequence: 0, state: Self.state, time: WallClock.microseconds(), facts: members)
-        try Files.replaceAtomically(path, bytes: JournalLine.encode(record, seed: JournalLine.seed(id: subject)).bytes)
+        let bytes = JournalLine.encode(record, seed: JournalLine.seed(id: subject)).bytes
+        do throws(SystemError) { try Files.replaceAtomically(path, bytes: bytes) } catch {
+            // An empty folder in its place holds nothing; one that holds something stays.
+            guard error.code == EISDIR, rmdir(path) == 0 else { throw error }
+            try Files.replaceAtomically(path, bytes: bytes)
+        }
     }
 
     /// In the place of a handoff's state.

@@ -86,6 +86,19 @@ import Testing
         }
     }
 
+    @Test func anEmptyFolderInItsPlaceIsReplacedAndAFullOneStays() throws {
+        defer { remove() }
+        #expect(mkdir(file.path, 0o700) == 0)
+        try file.write(["x": 1])
+        #expect(file.read().shown == ["x": 1])
+        unlink(file.path)
+        #expect(mkdir(file.path, 0o700) == 0)
+        try Files.replaceAtomically("\(file.path)/kept", bytes: [1])
+        #expect(throws: SystemError.self) { try file.write(["x": 2]) }
+        #expect(try Files.readAll("\(file.path)/kept") == [1])
+        unlink("\(file.path)/kept")
+    }
+
     @Test func aValueThatTheRecordDoesNotHoldIsDamage() throws {
         defer { remove() }
         #expect(file.read().reading(at: file.path) { $0["x"]?.int }.damage == nil, "absent stays absent")

@@ -363,7 +363,10 @@ struct StackStore: Sendable {
         do throws(SystemError) { try placementFile(hypervisor).write(Self.members(of: placement)) } catch {
             throw HyperFreshError(
                 "it could not be recorded which instance of \(hypervisor) has which guest", because: error,
-                remedy: "Make room in \(stateDirectory), then run `hyperfresh recover`.")
+                remedy: [ENOSPC, EDQUOT].contains(error.code)
+                    ? "Make room in \(stateDirectory), then run `hyperfresh recover`."
+                    : "What has its name may be moved aside: \(placementFile(hypervisor).path). Then run `hyperfresh recover`."
+            )
         }
     }
 
