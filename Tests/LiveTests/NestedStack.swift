@@ -30,6 +30,7 @@ struct NestedStack {
     let guests: [Guest]
     /// The bridge of this host that the guests' network is on.
     let bridge: String?
+    var name: String { String(files.unique.prefix { $0 != "-" }) }
     var state: String { "\(files.directory)/state" }
     var file: String { "\(files.directory)/stack.yaml" }
 
@@ -81,7 +82,7 @@ struct NestedStack {
     func write(only names: [String]? = nil, hypervisorMemory: String = "768M") throws {
         let artifacts = try CanaryArtifacts(cache: Live.cache)
         var lines = [
-            "version: 1", "name: \(files.unique.split(separator: "-")[0])", "hyperplexor:",
+            "version: 1", "name: \(name)", "hyperplexor:",
             "  memory-directory: \(memoryFolder)", "  accelerator: tcg",
         ]
         if let bridge { lines += ["networks:", "  - name: lan", "    bridge: \(bridge)"] }

@@ -1,6 +1,9 @@
+import Glibc
+import JSON
 import Linux
+import Testing
 
-/// What came of the cells of a table of damages, for docs/matrix.md.
+/// What came of the cells of a table of damages; of a whole run also in docs/matrix.md.
 struct DamageReport {
     struct Cell {
         let subject: String
@@ -9,35 +12,106 @@ struct DamageReport {
         var statuses: [(verb: String, status: Int32)] = []
         /// What is wrong; nil if all is as it should be.
         var problem: String?
+        /// Verified by canaries meanwhile.
         var pages = 0
     }
 
-    let mark: String
-    var cells: [Cell] = []
+    /// The name of the section in docs/matrix.md.
+    private let mark: String
+    private var cells: [Cell] = []
 
-    init(mark: String) { self.mark = mark }
+    /// A whole run that was interrupted continues with what is kept under this name.
+    init(mark: String) throws {
+        self.mark = mark
+        guard let path = keptAt, Files.exists(path) else { return }
+        let text = String(decoding: try Files.readAll(path), as: UTF8.self)
+        cells = try text.split(separator: "\n").compactMap { Cell(try JSONValue(parsing: String($0))) }
+            .filter { $0.problem == nil }
+    }
 
-    /// Puts the section between its marks in the document.
-    func write(to path: String) throws {
+    private var keptAt: String? { Live.matrixFolder.map { "\($0)/\(mark).jsonl" } }
+
+    /// Plays the cells that were not right before.
+    ///
+    /// One that is wrong may harm what follows: the rest is left out then.
+    mutating func run(
+        _ plan: [(row: DamageTable.Row, damage: FileDamage)],
+        _ play: (DamageTable.Row, FileDamage) async throws -> Cell
+    ) async throws {
+        for (row, damage) in plan where !has(row.subject, damage) {
+            let cell = try await play(row, damage)
+            #expect(cell.problem == nil, "\(row.subject) \(damage)")
+            cells.append(cell)
+            if let keptAt {
+                let file = try Descriptor.open(keptAt, flags: O_WRONLY | O_CREAT | O_APPEND, mode: 0o644)
+                try Files.write(Array("\(cell.json)\n".utf8), to: file, name: keptAt)
+            }
+            if cell.problem != nil { break }
+        }
+        if Live.isWhole { try write(plan) }
+    }
+
+    private func has(_ subject: String, _ damage: FileDamage) -> Bool {
+        cells.contains { $0.subject == subject && $0.damage == damage }
+    }
+
+    // MARK: - docs/matrix.md
+
+    private func write(_ plan: [(row: DamageTable.Row, damage: FileDamage)]) throws {
+        let path = "\(Live.packageRoot)/docs/matrix.md"
         let mark = "<!-- \(self.mark) -->"
         let parts = String(decoding: try Files.readAll(path), as: UTF8.self).split(separator: mark)
         guard parts.count == 3 else { throw MatrixUnreadable(description: "\(path) has no marks \(mark)") }
+        let lines = summary(of: plan.count) + [""] + Self.rows(cells)
         let text = "\(parts[0])\(mark)\n\n\(lines.joined(separator: "\n"))\n\n\(mark)\(parts[2])"
         try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644)
     }
 
-    private var lines: [String] {
+    private func summary(of count: Int) -> [String] {
         let wrong = cells.filter { $0.problem != nil }
+        let commands = cells.map(\.statuses.count).reduce(0, +)
         let pages = cells.map(\.pages).reduce(0, +)
-        return [
-            "- Cells run: \(cells.map(\.statuses.count).reduce(0, +)), of \(cells.count) damages; wrong: \(wrong.count)."
-        ] + (pages > 0 ? ["- Verified by canaries meanwhile: \(pages) pages of memory."] : [])
-            + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" } + [
-                "", "| what | damage | verbs |", "|---|---|---|",
-            ]
-            + cells.map { cell in
-                let verbs = cell.statuses.map { "\($0.verb) \($0.status)" }.joined(separator: ", ")
-                return "| `\(cell.subject)` | \(cell.damage.rawValue) | \(cell.problem == nil ? verbs : "**wrong**") |"
-            }
+        return ["- Damages: \(cells.count) of \(count), with \(commands) commands; wrong: \(wrong.count)."]
+            + (pages > 0 ? ["- Verified by canaries meanwhile: \(pages) pages of memory; anomalies: 0."] : [])
+            + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" }
+    }
+
+    /// Damages of one thing that came to the same share a row.
+    private static func rows(_ cells: [Cell]) -> [String] {
+        var rows: [(key: String, damages: [String])] = []
+        for cell in cells where cell.problem == nil {
+            let statuses = cell.statuses.map { "\($0.verb) \($0.status)" }.joined(separator: ", ")
+            let key = "| `\(cell.subject)` | \(statuses) |"
+            let index = rows.firstIndex { $0.key == key } ?? rows.endIndex
+            if index == rows.endIndex { rows.append((key, [])) }
+            rows[index].damages.append(cell.damage.rawValue)
+        }
+        return ["| what | exit statuses | damage |", "|---|---|---|"]
+            + rows.map { "\($0.key) \($0.damages.joined(separator: ", ")) |" }
+    }
+}
+
+extension DamageReport.Cell {
+    fileprivate init?(_ json: JSONValue) {
+        guard let subject = json["subject"]?.string,
+            let damage = json["damage"]?.string.flatMap(FileDamage.init(rawValue:))
+        else { return nil }
+        self.init(subject: subject, damage: damage)
+        statuses = (json["statuses"]?.array ?? []).compactMap { one in
+            guard let verb = one["verb"]?.string, let status = one["status"]?.int else { return nil }
+            return (verb, Int32(status))
+        }
+        problem = json["problem"]?.string
+        pages = json["pages"]?.int ?? 0
+    }
+
+    fileprivate var json: JSONValue {
+        .object(
+            [
+                "subject": .string(subject), "damage": .string(damage.rawValue), "pages": .integer(Int64(pages)),
+                "problem": problem.map(JSONValue.string),
+                "statuses": .array(
+                    statuses.map { ["verb": .string($0.verb), "status": .integer(Int64($0.status))] }),
+            ].compactMapValues(\.self))
     }
 }

@@ -20,7 +20,7 @@ struct DamageTable: Sendable {
             throw MatrixUnreadable(description: "\(path) has no \(heading)")
         }
         let rest = text[begin.upperBound...]
-        let section = rest.firstRange(of: "\n## ").map { rest[..<$0.lowerBound] } ?? rest
+        let section = rest.firstRange(of: "\n#").map { rest[..<$0.lowerBound] } ?? rest
         let lines = section.split(separator: "\n").filter { $0.hasPrefix("|") }.map { line in
             line.split(separator: "|").map { column in
                 String(column.filter { $0 != "`" }.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
@@ -41,4 +41,15 @@ struct DamageTable: Sendable {
             return Row(subject: line[0], damages: damages, verbs: verbs)
         }
     }
+
+    /// The cells that are played: all by `scripts/test --matrix`, and always these.
+    func cells(in slice: [(subject: String, damage: FileDamage)]) -> [(row: Row, damage: FileDamage)] {
+        rows.flatMap { row in row.damages.map { (row: row, damage: $0) } }.filter { row, damage in
+            Live.isWhole || slice.contains { $0.subject == row.subject && $0.damage == damage }
+        }
+    }
+}
+
+extension Live {
+    static let recoveryDocument = "\(packageRoot)/docs/recovery.md"
 }

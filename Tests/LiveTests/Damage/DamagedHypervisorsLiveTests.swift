@@ -13,7 +13,6 @@ extension Live {
     @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
     struct DamagedHypervisorsLiveTests {
         private static let guest = NestedStack.Guest(name: "g1", pace: "500", hasDisk: true)
-        private static let document = "\(Live.packageRoot)/docs/recovery.md"
         private static let heading = "## Every record damaged, of hypervisors"
 
         /// What `scripts/test` always tries: the first two once ended all guests, or left them to nobody.
@@ -22,98 +21,106 @@ extension Live {
             ("instance folder", .missing),
         ]
 
+        /// One stack for all: to boot a hypervisor takes longer than what is tried here.
         @Test(.enabled(if: geteuid() == 0, "needs root, to give files to others"))
         func noDamageEndsAGuestAndRecoverSettlesIt() async throws {
-            let table = try DamageTable(document: Self.document, heading: Self.heading)
-            var report = DamageReport(mark: "DamagedHypervisors")
+            let table = try DamageTable(document: Live.recoveryDocument, heading: Self.heading)
+            var report = try DamageReport(mark: "DamagedHypervisors")
             try await NestedStack.run("damaged", guests: [Self.guest]) { stack in
                 try await stack.proveAlive(Self.guest.name)
-                for row in table.rows {
-                    for damage in row.damages where Live.isWhole || Self.isInSlice(row, damage) {
-                        let stage = try await DamagedHypervisor(stack, guest: Self.guest.name)
-                        let cell = await DamageScene(stage: stage, row: row, damage: damage).play()
-                        #expect(cell.problem == nil, "\(row.subject) \(damage)")
-                        report.cells.append(cell)
-                        // What is wrong once may harm what follows.
-                        if cell.problem != nil { return }
-                    }
+                try await report.run(table.cells(in: Self.slice)) { row, damage in
+                    let stage = try await DamagedHypervisor(stack, guest: Self.guest.name)
+                    return await DamageScene(stage: stage, row: row, damage: damage).play()
                 }
-                try await refreshesAtLast(stack)
+                for isForced in Live.isWhole ? [false, true] : [true] {
+                    try await anInstanceThatDoesNotAnswerIsEndedOnlyByForce(stack, isForced: isForced)
+                }
+                try await aDamagedJournalEndsNobody(stack)
             }
-            if Live.isWhole { try report.write(to: "\(Live.packageRoot)/docs/matrix.md") }
-        }
-
-        private static func isInSlice(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool {
-            slice.contains { $0.subject == row.subject && $0.damage == damage }
-        }
-
-        /// After all that the same canary moves to a fresh hypervisor.
-        private func refreshesAtLast(_ stack: NestedStack) async throws {
-            let report = try await stack.refresh()
-            #expect(report["outcome"] == "refreshed", "\(report)")
-            try await stack.proveAlive(Self.guest.name)
-            #expect(stack.processes.count == 1)
         }
 
         /// An instance that hangs once its guest has moved may have others: it is not ended until it answers, or somebody says so.
-        @Test func anInstanceThatDoesNotAnswerIsEndedOnlyByForce() async throws {
-            try await NestedStack.run("silent", guests: [Self.guest]) { stack in
-                try await stack.proveAlive(Self.guest.name)
-                for isForced in Live.isWhole ? [false, true] : [true] {
-                    let old = try #require(try await stack.instances().first)
-                    let refresh = try stack.startRefresh(fault: "stop-after-action:settle")
-                    try await refresh.waitUntilStopped(within: .seconds(300))
-                    kill(old.pid, SIGSTOP)
-                    refresh.signal(SIGCONT)
-                    let report = try await refresh.result(within: .seconds(120)).report
-                    #expect(report["exit_code"] == 6, "\(report)")
-                    #expect("\(report)".contains("recover --force alpha-\(old.id)"), "\(report)")
-                    let recovery = try await stack.command("recover", within: .seconds(120))
-                    #expect(recovery.ending == .exited(6), "\(recovery)")
-                    #expect(recovery.output.contains("recover --force alpha-\(old.id)"), "\(recovery)")
-                    #expect(stack.processes.count == 2 && stack.processes.contains(old.pid))
-                    try await stack.proveAlive(Self.guest.name)
-                    if !isForced { kill(old.pid, SIGCONT) }
-                    let words = ["recover"] + (isForced ? ["--force", "alpha-\(old.id)"] : [])
-                    let end = try await stack.start(words).result(within: .seconds(120))
-                    #expect(end.ending == .exited(0), "\(end)")
-                    #expect(stack.processes.count == 1 && !stack.processes.contains(old.pid))
-                    try await stack.proveAlive(Self.guest.name)
-                }
-            }
+        private func anInstanceThatDoesNotAnswerIsEndedOnlyByForce(
+            _ stack: NestedStack, isForced: Bool
+        ) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh(fault: "stop-after-action:settle")
+            try await refresh.waitUntilStopped(within: .seconds(300))
+            kill(old.pid, SIGSTOP)
+            refresh.signal(SIGCONT)
+            let report = try await refresh.result(within: .seconds(120)).report
+            #expect(report["exit_code"] == 6, "\(report)")
+            #expect("\(report)".contains("recover --force alpha-\(old.id)"), "\(report)")
+            let recovery = try await stack.command("recover", within: .seconds(120))
+            #expect(recovery.ending == .exited(6), "\(recovery)")
+            #expect(recovery.output.contains("recover --force alpha-\(old.id)"), "\(recovery)")
+            #expect(stack.processes.count == 2 && stack.processes.contains(old.pid))
+            try await stack.proveAlive(Self.guest.name)
+            if !isForced { kill(old.pid, SIGCONT) }
+            let words = ["recover"] + (isForced ? ["--force", "alpha-\(old.id)"] : [])
+            let end = try await stack.start(words).result(within: .seconds(120))
+            #expect(end.ending == .exited(0), "\(end)")
+            #expect(stack.processes.count == 1 && !stack.processes.contains(old.pid))
+            try await stack.proveAlive(Self.guest.name)
         }
 
         /// The journal of a handoff whose controller was killed is damaged: nothing is ended on its word.
-        @Test func aDamagedJournalEndsNobody() async throws {
-            try await NestedStack.run("journal", guests: [Self.guest]) { stack in
-                try await stack.proveAlive(Self.guest.name)
-                let old = try #require(try await stack.instances().first)
-                let refresh = try stack.startRefresh(fault: "kill-after-record:linked")
-                #expect(try await refresh.result(within: .seconds(300)).ending == .killed(by: SIGKILL))
-                let new = try #require(try await stack.instances().last)
-                let name = try #require(
-                    try ProcFS.names(inFolder: "\(stack.state)/handoffs").first { $0.hasSuffix(".journal") })
-                let path = "\(stack.state)/handoffs/\(name)"
-                var bytes = try Files.readAll(path)
-                // In the second record: what the first one says can still be read.
-                let second = try #require(bytes.firstIndex(of: UInt8(ascii: "\n"))) + 40
-                bytes[second] ^= 1
-                try Files.replaceAtomically(path, bytes: bytes)
-                for verb in [["refresh", "hypervisor", NestedStack.hypervisor], ["up", stack.file]] {
-                    let refused = try await stack.start(verb).result(within: .seconds(60))
-                    #expect(refused.ending == .exited(3), "\(refused)")
+        private func aDamagedJournalEndsNobody(_ stack: NestedStack) async throws {
+            let old = try #require(try await stack.instances().first)
+            let refresh = try stack.startRefresh(fault: "kill-after-record:linked")
+            #expect(try await refresh.result(within: .seconds(300)).ending == .killed(by: SIGKILL))
+            let new = try #require(try await stack.instances().last)
+            let unfinished = try await stack.command("status", "--json")
+            let id = try #require(try unfinished.document["items"]?.array?.first?["id"]?.string, "\(unfinished)")
+            let path = "\(stack.state)/handoffs/\(id).journal"
+            var bytes = try Files.readAll(path)
+            // In the second record: what the first one says can still be read.
+            let second = try #require(bytes.firstIndex(of: UInt8(ascii: "\n"))) + 40
+            bytes[second] ^= 1
+            try Files.replaceAtomically(path, bytes: bytes)
+            for verb in [["refresh", "hypervisor", NestedStack.hypervisor], ["up", stack.file]] {
+                let refused = try await stack.start(verb).result(within: .seconds(60))
+                #expect(refused.ending == .exited(3), "\(refused)")
+            }
+            let recovery = try await stack.command("recover", within: .seconds(120))
+            #expect(recovery.ending == .exited(6), "\(recovery)")
+            #expect(recovery.output.contains("recover --force alpha-\(new.id)"), "\(recovery)")
+            #expect(Set(stack.processes) == [old.pid, new.pid])
+            try await stack.proveAlive(Self.guest.name)
+            let forced = try await stack.command("recover", "--force", "alpha-\(new.id)", within: .seconds(120))
+            #expect(forced.ending == .exited(0), "\(forced)")
+            #expect(stack.processes == [old.pid])
+            let report = try await stack.refresh()
+            #expect(report["outcome"] == "refreshed", "\(report)")
+            try await stack.proveAlive(Self.guest.name)
+        }
+
+        /// `down` goes by what runs: it takes everything down though a record is damaged.
+        @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
+        func downNeedsNoRecordOfWhatRuns() async throws {
+            let table = try DamageTable(document: Live.recoveryDocument, heading: "## Down, with a record damaged")
+            var report = try DamageReport(mark: "DamagedDown")
+            try await report.run(table.cells(in: [])) { row, damage in
+                let stack = NestedStack(
+                    files: try CanaryFiles(name: "down"), guests: [Self.guest], bridge: nil)
+                var cell = DamageReport.Cell(subject: row.subject, damage: damage)
+                do {
+                    try stack.write()
+                    try await stack.up()
+                    let stage = try await DamagedHypervisor(stack, guest: Self.guest.name)
+                    let path = try stage.path(of: row.subject)
+                    try damage.inflict(on: path, keeping: stage.aside(for: path))
+                    let result = try await stage.run("down")
+                    cell.statuses.append(("down", result.status ?? -1))
+                    if result.status != row.verbs[0].status { throw MatrixWrong(description: "\(result)") }
+                    unlink(stage.aside(for: path))
+                    stack.expectNothingLeft()
+                } catch {
+                    cell.problem = "\(error)"
                 }
-                let recovery = try await stack.command("recover", within: .seconds(120))
-                #expect(recovery.ending == .exited(6), "\(recovery)")
-                #expect(recovery.output.contains("recover --force alpha-\(new.id)"), "\(recovery)")
-                #expect(Set(stack.processes) == [old.pid, new.pid])
-                try await stack.proveAlive(Self.guest.name)
-                let forced = try await stack.command("recover", "--force", "alpha-\(new.id)", within: .seconds(120))
-                #expect(forced.ending == .exited(0), "\(forced)")
-                #expect(stack.processes == [old.pid])
-                let report = try await stack.refresh()
-                #expect(report["outcome"] == "refreshed", "\(report)")
-                try await stack.proveAlive(Self.guest.name)
+                for pid in stack.processes { kill(pid, SIGKILL) }
+                _ = try await ChildProgram.run("rm", ["-rf", stack.memoryFolder, stack.files.directory])
+                return cell
             }
         }
 
@@ -155,7 +162,7 @@ private struct DamagedHypervisor: DamageStage {
         instance = try #require(try await stack.instances().first)
     }
 
-    var aside: String { "\(stack.files.directory)/aside" }
+    var files: CanaryFiles { stack.files }
     var pagesVerified: Int { stack.reports(guest).last?.pagesVerified ?? 0 }
 
     func path(of subject: String) throws -> String {
@@ -176,16 +183,16 @@ private struct DamagedHypervisor: DamageStage {
     }
 
     /// An earlier placement, the record of another process.
-    func makeStale(_ subject: String, at path: String) throws {
-        switch subject {
-        case "placement.json":
+    func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws {
+        switch (subject, damage) {
+        case ("placement.json", .stale):
             try RecordFile(path, subject: "placement \(NestedStack.hypervisor)").write(["guests": [:]])
-        case "instance.json":
+        case ("instance.json", .stale):
             let file = RecordFile(path, subject: "instance \(NestedStack.hypervisor)-\(instance.id)")
             var members = try #require(file.read().shown)
             members["process"] = ["pid": 1, "start": 1]
             try file.write(members)
-        default: throw MatrixUnreadable(description: "\(subject) cannot be stale")
+        default: throw MatrixUnreadable(description: "\(subject) cannot be \(damage)")
         }
     }
 
@@ -200,8 +207,13 @@ private struct DamagedHypervisor: DamageStage {
             return result
         case "up": return try await stack.start(["up", stack.file]).result(within: .seconds(120))
         case "refresh": return try await stack.startRefresh().result(within: .seconds(300))
+        case "down": return try await stack.command("down", stack.name, within: .seconds(120))
         default: return try await stack.command(verb, within: .seconds(120))
         }
+    }
+
+    func isMadeAnew(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool {
+        row.verbs.last?.status == 0 && !["pid", "memory file"].contains(row.subject)
     }
 
     func expectUntouched() throws {

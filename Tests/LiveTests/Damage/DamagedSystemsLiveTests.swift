@@ -13,25 +13,18 @@ extension Live {
     struct DamagedSystemsLiveTests {
         @Test func noDamageEndsAContainerAndRecoverSettlesIt() async throws {
             let table = try DamageTable(
-                document: "\(Live.packageRoot)/docs/recovery.md", heading: "## Every record damaged, of OS VMs")
-            var report = DamageReport(mark: "DamagedSystems")
+                document: Live.recoveryDocument, heading: "## Every record damaged, of OS VMs")
+            var report = try DamageReport(mark: "DamagedSystems")
             let canary = try ContainerStack.canary()
             try await ContainerStack.run("damaged", containers: [canary]) { stack in
                 try await stack.proveAlive(canary)
-                for row in table.rows {
-                    for damage in row.damages {
-                        let stage = try await DamagedSystems(stack, canary)
-                        let cell = await DamageScene(stage: stage, row: row, damage: damage).play()
-                        #expect(cell.problem == nil, "\(row.subject) \(damage)")
-                        report.cells.append(cell)
-                        if cell.problem != nil { return }
-                    }
+                try await report.run(table.cells(in: [])) { row, damage in
+                    await DamageScene(stage: try await DamagedSystems(stack, canary), row: row, damage: damage).play()
                 }
                 let moved = try await stack.relocate(canary.name, to: "delta")
                 #expect(moved["outcome"] == "refreshed", "\(moved)")
                 try await stack.proveAlive(canary)
             }
-            try report.write(to: "\(Live.packageRoot)/docs/matrix.md")
         }
     }
 }
@@ -50,7 +43,7 @@ private struct DamagedSystems: DamageStage {
         processes = stack.processes
     }
 
-    var aside: String { "\(stack.files.directory)/aside" }
+    var files: CanaryFiles { stack.files }
     var pagesVerified: Int { 0 }
 
     func path(of subject: String) throws -> String {
@@ -60,15 +53,16 @@ private struct DamagedSystems: DamageStage {
         case "placement.json of delta": "\(folder)/delta/placement.json"
         case "instance.json of gamma": "\(folder)/gamma/\(instance.id)/instance.json"
         case "stack": "\(stack.state)/stacks/\(stack.name)"
+        case "image store": "\(stack.memoryFolder)/\(canary.name).store"
         case "instance folder of gamma": "\(folder)/gamma/\(instance.id)"
         default: throw MatrixUnreadable(description: "\(subject) is nothing that can be damaged")
         }
     }
 
     /// The container is nowhere, by an earlier placement.
-    func makeStale(_ subject: String, at path: String) throws {
-        guard subject == "placement.json of gamma" else {
-            throw MatrixUnreadable(description: "\(subject) cannot be stale")
+    func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws {
+        guard subject == "placement.json of gamma", damage == .stale else {
+            throw MatrixUnreadable(description: "\(subject) cannot be \(damage)")
         }
         try RecordFile(path, subject: "placement gamma").write(["guests": [:]])
     }
@@ -79,8 +73,13 @@ private struct DamagedSystems: DamageStage {
         case "up": try await stack.command("up", stack.file, within: .seconds(200))
         case "relocate": try await stack.startRelocation(of: canary.name, to: "delta").result(within: .seconds(200))
         case "refresh": try await stack.command("refresh", "os", "gamma", within: .seconds(300))
+        case "down": try await stack.command("down", stack.name, within: .seconds(120))
         default: try await stack.command(verb, within: .seconds(120))
         }
+    }
+
+    func isMadeAnew(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool {
+        row.verbs.last?.status == 0 && row.subject != "image store"
     }
 
     func expectUntouched() throws {

@@ -1,47 +1,78 @@
 import Glibc
 import Linux
 
-/// What may become of a file or folder of the state folder.
+/// What may become of a file or folder.
 enum FileDamage: String, CaseIterable, Sendable {
-    case missing, empty, torn, garbage, newer, owner, folder, link, stale
+    case missing, empty, torn, garbage, newer
+    /// It belongs to another user.
+    case owner
+    /// Others may write to it.
+    case open
+    /// Something of another kind is in its place.
+    case folder, file, link
+    /// Reading it fails with EIO.
+    case unreadable
+    /// It is whole, but of another boot, another process, an earlier time.
+    case boot, stale
+    /// Another process has it locked.
+    case held
 
-    /// Does it; what was there is kept beside the state folder.
-    ///
-    /// - Parameters:
-    ///   - path: The file or folder.
-    ///   - aside: Where what was there is kept.
-    ///   - makeStale: Writes one that is whole, but not true any more.
-    /// - Throws: When it cannot be done.
-    func inflict(on path: String, keeping aside: String, makeStale: () throws -> Void) throws {
-        func check(_ result: Int32) throws {
-            guard result == 0 else { throw MatrixWrong(description: "\(path): errno \(errno)") }
-        }
-        if self == .missing || self == .folder || self == .link {
-            try check(rename(path, aside))
-            if self == .folder { try check(mkdir(path, 0o700)) }
-            if self == .link { try check(symlink(aside, path)) }
-            return
-        }
-        let bytes = try Files.readAll(path, limit: 64 << 20)
-        try Files.replaceAtomically(aside, bytes: bytes)
+    /// Whether what was there is moved aside, and can be moved back.
+    var movesAside: Bool {
         switch self {
-        case .empty: try Files.replaceAtomically(path, bytes: [])
-        case .torn: try Files.replaceAtomically(path, bytes: Array(bytes.prefix(bytes.count * 2 / 3)))
-        case .garbage: try Files.replaceAtomically(path, bytes: (0..<200).map { UInt8(truncatingIfNeeded: $0 &* 37) })
-        case .newer: try Files.replaceAtomically(path, bytes: Array("hf2 0 00000000 {}\n".utf8))
-        case .owner: try check(chown(path, 65534, 65534))
-        case .stale: try makeStale()
-        case .missing, .folder, .link: break
+        case .missing, .empty, .torn, .garbage, .newer, .folder, .file, .link: true
+        case .owner, .open, .unreadable, .boot, .stale, .held: false
         }
     }
 
-    /// Puts back what was there.
-    static func undo(_ path: String, from aside: String) throws {
-        unlink(path)
-        rmdir(path)
-        guard rename(aside, path) == 0 else {
-            throw MatrixWrong(description: "\(path) cannot be put back: errno \(errno)")
+    /// Does what needs no knowledge of the file: all but `boot`, `stale` and `held`.
+    ///
+    /// - Parameters:
+    ///   - path: The file or folder.
+    ///   - aside: Where what was there is kept, on the same file system.
+    /// - Throws: When it cannot be done.
+    func inflict(on path: String, keeping aside: String) throws {
+        if movesAside { try Self.check(rename(path, aside), path) }
+        switch self {
+        case .missing: break
+        case .empty:
+            let isFolder = try Files.status(aside).kind == .directory
+            if isFolder {
+                try Self.check(mkdir(path, 0o700), path)
+            } else {
+                try Files.replaceAtomically(path, bytes: [])
+            }
+        case .torn:
+            let bytes = try Files.readAll(aside)
+            try Files.replaceAtomically(path, bytes: Array(bytes.prefix(bytes.count * 2 / 3)))
+        case .garbage: try Files.replaceAtomically(path, bytes: (0..<200).map { UInt8(truncatingIfNeeded: $0 &* 37) })
+        case .newer: try Files.replaceAtomically(path, bytes: Array("hf2 0 00000000 {}\n".utf8))
+        case .owner: try Self.check(chown(path, 65534, 65534), path)
+        case .open: try Self.check(chmod(path, 0o777), path)
+        case .folder: try Self.check(mkdir(path, 0o700), path)
+        case .file: try Files.replaceAtomically(path, bytes: [])
+        case .link: try Self.check(symlink(aside, path), path)
+        // The first page of a process's memory is not mapped: to read there is an I/O error.
+        case .unreadable: try Self.check(mount("/proc/\(getpid())/mem", path, nil, UInt(MS_BIND), nil), path)
+        case .boot, .stale, .held: throw MatrixUnreadable(description: "\(path) cannot be \(self)")
         }
-        _ = chown(path, geteuid(), getegid())
+    }
+
+    /// Puts back what was there, whatever is in its place now.
+    func undo(on path: String, from aside: String) throws {
+        if self == .unreadable { try Self.check(umount2(path, 0), path) }
+        if movesAside {
+            if remove(path) != 0, errno != ENOENT { try Self.check(rename(path, "\(aside)-made"), path) }
+            try Self.check(rename(aside, path), path)
+        }
+        if self == .owner { try Self.check(chown(path, geteuid(), getegid()), path) }
+        if self == .open {
+            let isFolder = try Files.status(path).kind == .directory
+            try Self.check(chmod(path, isFolder ? 0o700 : 0o600), path)
+        }
+    }
+
+    private static func check(_ result: Int32, _ path: String) throws {
+        guard result == 0 else { throw MatrixUnreadable(description: "\(path): errno \(errno)") }
     }
 }
