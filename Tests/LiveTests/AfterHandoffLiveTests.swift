@@ -11,7 +11,7 @@ extension Live {
     struct AfterHandoffLiveTests {
         /// What others do to a guest's disk.
         enum Deed: String, CaseIterable, Sendable {
-            case resize, saveVM, snapshot, mirror, commit
+            case resize, snapshot, mirror, commit, saveVM
         }
 
         struct Case: Sendable, CustomTestStringConvertible {
@@ -24,15 +24,15 @@ extension Live {
             [false, true].map { Case(isPaused: $0, target: target) }
         }
 
-        @Test(arguments: cases, Deed.allCases)
-        func aRefreshedGuestsDiskCanBeWorkedOn(_ test: Case, _ deed: Deed) async throws {
+        @Test(arguments: cases) func aRefreshedGuestsDiskCanBeWorkedOn(_ test: Case) async throws {
             try await withGuest { guest in
                 if test.isPaused { try await guest.ask(Stop()) }
-                try await refresh(guest, to: test.target)
-                try await perform(deed, on: guest)
-                // The next one, with what was done in it, and back to where images must not be inactive.
-                for target in [test.target, Live.qemu7, Live.qemu7] where deed != .saveVM || target == test.target {
-                    try await refresh(guest, to: target)
+                for deed in Deed.allCases {
+                    try await refresh(guest, to: test.target)
+                    try await perform(deed, on: guest)
+                    // With what was done in it, back to where images must not be inactive: 7.2 stops at those. A snapshot of a
+                    // later QEMU's machine does not go there.
+                    try await refresh(guest, to: deed == .saveVM ? test.target : Live.qemu7)
                 }
                 #expect(try await guest.isRunning == !test.isPaused)
                 if test.isPaused { try await guest.ask(Cont()) }
