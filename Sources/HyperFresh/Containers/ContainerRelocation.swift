@@ -157,9 +157,9 @@ final class ContainerRelocation: Sendable {
                 "container \(old.container.name) has ended", guestState: "Nothing was touched.",
                 remedy: "Start it again: `hyperfresh up`.", exitCode: RefreshOutcome.blocked.exitCode)
         }
+        try old.storeFile.verify(mappedBy: old.hypervisor.record.process)
         do throws(HyperFreshError) {
             try await timed("prepare") { () throws(HyperFreshError) in
-                try new.storeFile.verify()
                 try await new.makeReady()
                 try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
             }

@@ -69,7 +69,12 @@ struct HypervisorAdmission {
             let stopped =
                 guests.filter { !tenants.guests.contains($0.name) }.map(\.name)
                 + containers.filter { !tenants.containers.contains($0.name) }.map(\.name)
-            try verifyMemory(of: guests.filter { tenants.guests.contains($0.name) }, in: old)
+            for guest in guests where tenants.guests.contains(guest.name) {
+                try GuestMemoryFile(guest, in: stack).verify(mappedBy: old.record.process)
+            }
+            for container in containers where tenants.containers.contains(container.name) {
+                try ContainerStoreFile(container, in: stack).verify(mappedBy: old.record.process)
+            }
             return Plan(
                 stack: stack, spec: spec, image: image, old: old, new: new,
                 guests: guests.filter { tenants.guests.contains($0.name) },
@@ -110,28 +115,6 @@ struct HypervisorAdmission {
             error.guestState = "Nothing was touched."
             error.exitCode = RefreshOutcome.blocked.exitCode
             throw error
-        }
-    }
-
-    /// The file that has the name of a guest's memory has to be the one that its hypervisor maps.
-    private func verifyMemory(of guests: [InnerGuestSpec], in old: Hypervisor) throws(HyperFreshError) {
-        for guest in guests {
-            let file = GuestMemoryFile(guest, in: stack)
-            do throws(HyperFreshError) {
-                try file.verify()
-                guard try FileUse.holders(of: file.path).contains(where: { $0.process == old.record.process }) else {
-                    throw HyperFreshError(
-                        "\(file.path) is not the memory file of guest \(guest.name): its hypervisor maps another one",
-                        remedy:
-                            "Somebody replaced it. Put the right one back, or shut the guest down and take it out of the stack."
-                    )
-                }
-            } catch {
-                var failure = error
-                failure.guestState = "Nothing was touched: the guest runs on."
-                failure.exitCode = RefreshOutcome.blocked.exitCode
-                throw failure
-            }
         }
     }
 

@@ -75,7 +75,27 @@ struct CoMappedFile: Sendable {
         } catch {
             throw HyperFreshError(
                 "\(content) is not as it was made", because: error,
-                remedy: "Somebody changed it. What uses it runs on; take the stack down when it suits.")
+                remedy: "Somebody changed it. Put the right one back, or take the stack down when it suits.")
+        }
+    }
+
+    /// Makes sure that it is as it was made, and the very file that a hypervisor or OS VM maps.
+    ///
+    /// - Parameter hypervisor: Its QEMU.
+    /// - Throws: ``HyperFreshError`` with status 3: nothing was touched.
+    func verify(mappedBy hypervisor: ProcessIdentity) throws(HyperFreshError) {
+        do throws(HyperFreshError) {
+            try verify()
+            guard try FileUse.holders(of: path).contains(where: { $0.process == hypervisor }) else {
+                throw HyperFreshError(
+                    "\(path) is not \(content): pid \(hypervisor.pid) maps another file",
+                    remedy: "Somebody replaced it. Put the right one back, or take the stack down when it suits.")
+            }
+        } catch {
+            var failure = error
+            failure.guestState = "Nothing was touched: what uses it runs on."
+            failure.exitCode = RefreshOutcome.blocked.exitCode
+            throw failure
         }
     }
 

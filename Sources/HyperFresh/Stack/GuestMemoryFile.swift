@@ -23,6 +23,10 @@ struct GuestMemoryFile: Sendable {
     func create() throws(HyperFreshError) { try file.create(DAXInfoBlock(shape, identity: UniqueID())) }
     /// Whether it is as it was made.
     func verify() throws(HyperFreshError) { try file.verify() }
+    /// Whether it is, too, the one that a hypervisor or OS VM maps.
+    func verify(mappedBy hypervisor: ProcessIdentity) throws(HyperFreshError) {
+        try file.verify(mappedBy: hypervisor)
+    }
     /// Removes it, unless a process other than those named has it.
     func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) { try file.remove(butFor: idle) }
 
