@@ -217,6 +217,24 @@ import Testing
         #expect(Files.exists("\(folder)/notes.txt"))
     }
 
+    @Test func aFolderThatIsNoneIsDamageOfItsHypervisorAlone() throws {
+        _ = try store.createInstance(of: "alpha")
+        _ = try store.createInstance(of: "beta")
+        let folder = "\(store.stateDirectory)/hypervisors/alpha"
+        try Files.replaceAtomically("\(scratch.path)/file", bytes: [])
+        #expect(rename(folder, "\(scratch.path)/aside") == 0 && rename("\(scratch.path)/file", folder) == 0)
+        let survey = try store.survey("alpha")
+        #expect(survey.damage.map(\.path) == [folder])
+        #expect(survey.mayHaveInstances, "what cannot be read is not empty")
+        #expect(failure { _ = try survey.records() }?.exitCode == 3)
+        #expect(failure { try store.forget(hypervisor: "alpha") } != nil)
+        #expect(try store.survey("beta").damage.isEmpty)
+        // An instance's folder that leads elsewhere is not spoken to through its sockets.
+        #expect(symlink("\(scratch.path)/aside", "\(store.stateDirectory)/hypervisors/beta/00aa") == 0)
+        #expect(failure { try store.verifyFolder(of: "beta", "00aa") }?.exitCode == 3)
+        #expect(failure { try store.verifyFolder(of: "beta", "00ab") } == nil)
+    }
+
     // MARK: The lock
 
     @Test func oneAtATimeChangesAHypervisor() throws {

@@ -125,6 +125,7 @@ struct RecordRebuild {
         var record = found.record(stack: stack)
         let folder = store.folder(hypervisor, instance.id)
         guard Files.exists(folder.path) else { throw Self.unreachable(record, in: folder) }
+        try store.verifyFolder(of: hypervisor, instance.id)
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         // Its monitor has to be that very process; what it says of its versions is for showing only.

@@ -73,7 +73,11 @@ struct HypervisorListing {
     let store: StackStore
 
     func all() async throws(HyperFreshError) -> StackListing {
-        try store.verify()
+        do throws(HyperFreshError) { try store.verify() } catch {
+            // Nobody is asked by what is in such a folder; what runs is named.
+            throw error.adding(
+                evidence: try store.processes().map { "\($0.hypervisor)-\($0.id) runs as pid \($0.process.pid)" })
+        }
         var (all, problems): ([HypervisorStatus], [String]) = ([], [])
         var names = Set(try store.hypervisorNames()).union(try store.processes().map(\.hypervisor))
         for name in try store.stackNames() {

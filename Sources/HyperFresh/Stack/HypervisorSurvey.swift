@@ -27,11 +27,16 @@ struct HypervisorSurvey: Sendable {
 
     let name: String
     let folder: String
+    /// Why the folder cannot be relied on; then none of its records can be.
+    let folderDamage: RecordDamage?
     /// By id.
     let instances: [Instance]
     let placement: RecordReading<[String: String]>
     /// Names in its folder that are not ours.
     let oddities: [String]
+
+    /// Whether it has an instance, running or not; one whose folder cannot be read may have.
+    var mayHaveInstances: Bool { !instances.isEmpty || folderDamage != nil }
 
     /// Instances that run, the oldest first.
     var running: [Instance] {
@@ -45,6 +50,7 @@ struct HypervisorSurvey: Sendable {
 
     /// Every record that cannot be relied on.
     var damage: [RecordDamage] {
+        if let folderDamage { return [folderDamage] }
         var all: [RecordDamage] = instances.compactMap(recordDamage)
         switch placement {
         case .damaged(let damage): all.append(damage)

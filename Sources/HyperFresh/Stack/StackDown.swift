@@ -34,7 +34,8 @@ struct StackDown {
         let survey = try store.survey(spec.name)
         // By their processes: an instance whose record is damaged runs all the same.
         let records = try survey.running.map { instance throws(HyperFreshError) in
-            try proven(instance, of: spec, stack)
+            try store.verifyFolder(of: spec.name, instance.id)
+            return try proven(instance, of: spec, stack)
         }
         if grace > .zero {
             // A guest between two hypervisors does not hear the power button.

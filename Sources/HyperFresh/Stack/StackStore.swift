@@ -67,12 +67,19 @@ struct StackStore: Sendable {
     }
 
     /// The names in a folder of ours; none where it is not there.
-    private func names(in folder: String) throws(HyperFreshError) -> [String] {
+    private func entries(of folder: String) throws(SystemError) -> [String] {
         do throws(SystemError) {
             try verify(folder)
             return try ProcFS.names(inFolder: folder).sorted()
         } catch {
             if error.code == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    /// As ``entries(of:)``, for those who can do nothing without.
+    private func names(in folder: String) throws(HyperFreshError) -> [String] {
+        do throws(SystemError) { return try entries(of: folder) } catch {
             throw HyperFreshError(
                 "what is on record in \(folder) cannot be read", because: error,
                 remedy: "It has to be a folder of this user alone: ls -ld \(folder).",
@@ -158,6 +165,8 @@ struct StackStore: Sendable {
             for hypervisor in try hypervisorNames() where stackCopy(of: hypervisor).shown?.name == name {
                 throw .damaged([RecordDamage(path: stackFile(name).path, reason: "it is missing")], of: "stack \(name)")
             }
+            let lost = try lostStacks().filter { [stacks, stackFile(name).path].contains($0.path) }
+            guard lost.isEmpty else { throw .damaged(lost, of: "stack \(name)") }
             throw HyperFreshError(
                 "no stack \(name) is up", remedy: "`hyperfresh ps` shows what is.", exitCode: HyperFreshError.usage)
         }
@@ -196,7 +205,22 @@ struct StackStore: Sendable {
             case .absent: continue
             }
         }
-        return (nil, damage)
+        return (nil, damage + (try lostStacks()))
+    }
+
+    /// The records of stacks that are missing although a hypervisor of theirs runs.
+    private func lostStacks() throws(HyperFreshError) -> [RecordDamage] {
+        var known: Set<String> = []
+        for name in try stackNames() {
+            guard let record = stackRecord(name).shown else { continue }
+            known.formUnion(try record.parse(at: stackFile(name).path).hypervisors.map(\.name))
+        }
+        return try processes().filter { !known.contains($0.hypervisor) }.map { process in
+            // Where its copy does not tell either, any stack may be its own.
+            let path = stackCopy(of: process.hypervisor).shown.map { stackFile($0.name).path } ?? stacks
+            return RecordDamage(
+                path: path, reason: "hypervisor \(process.hypervisor) runs, and its stack is not on record")
+        }
     }
 
     private func stackFile(_ name: String) -> RecordFile { RecordFile("\(stacks)/\(name)", subject: "stack \(name)") }
@@ -212,11 +236,15 @@ struct StackStore: Sendable {
     /// Looks at a hypervisor: what runs of it, and what is on record.
     func survey(_ hypervisor: String) throws(HyperFreshError) -> HypervisorSurvey {
         let processes = try processes().filter { $0.hypervisor == hypervisor }
-        let entries = try names(in: "\(hypervisors)/\(hypervisor)")
+        let folder = "\(hypervisors)/\(hypervisor)"
+        var (entries, folderDamage): ([String], RecordDamage?) = ([], nil)
+        do throws(SystemError) { entries = try self.entries(of: folder) } catch {
+            folderDamage = RecordDamage(path: folder, reason: "\(error)")
+        }
         let ids = Set(entries.filter(InstanceFolder.isID)).union(processes.map(\.id)).sorted()
         let placement = placementFile(hypervisor)
         return HypervisorSurvey(
-            name: hypervisor, folder: "\(hypervisors)/\(hypervisor)",
+            name: hypervisor, folder: folder, folderDamage: folderDamage,
             instances: ids.map { id in
                 HypervisorSurvey.Instance(
                     id: id, found: processes.first { $0.id == id }, reading: instanceRecord(hypervisor, id))
@@ -268,6 +296,11 @@ struct StackStore: Sendable {
 
     func folder(_ hypervisor: String, _ instance: String) -> InstanceFolder {
         InstanceFolder("\(hypervisors)/\(hypervisor)/\(instance)")
+    }
+
+    /// Holds the folder of an instance, if it is there, to be ours: who speaks to its sockets and writes its record relies on that.
+    func verifyFolder(of hypervisor: String, _ instance: String) throws(HyperFreshError) {
+        _ = try names(in: folder(hypervisor, instance).path)
     }
 
     /// Makes the folder of a new instance; the hypervisor's first one comes with an empty placement.

@@ -35,7 +35,7 @@ struct StackUp {
         for spec in stack.hypervisors {
             let lock = try store.lock(spec.name)
             defer { lock.release() }
-            let wasThere = try !store.survey(spec.name).instances.isEmpty
+            let wasThere = try store.survey(spec.name).mayHaveInstances
             do throws(HyperFreshError) { try await bringUp(spec) } catch {
                 throw undoing(spec, isNew: isNew, wasThere: wasThere, after: error)
             }
@@ -98,9 +98,9 @@ struct StackUp {
     ) -> HyperFreshError {
         do throws(HyperFreshError) {
             let survey = try store.survey(spec.name)
-            if !wasThere && survey.instances.isEmpty { try store.forget(hypervisor: spec.name) }
+            if !wasThere && !survey.mayHaveInstances { try store.forget(hypervisor: spec.name) }
             var isUp = false
-            for spec in stack.hypervisors where try !store.survey(spec.name).instances.isEmpty { isUp = true }
+            for spec in stack.hypervisors where try store.survey(spec.name).mayHaveInstances { isUp = true }
             if isNew && !isUp { store.forget(stack: stack.name) }
             return failure
         } catch {
