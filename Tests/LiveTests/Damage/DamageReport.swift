@@ -58,13 +58,7 @@ struct DamageReport {
     // MARK: - docs/matrix.md
 
     private func write(_ plan: [(row: DamageTable.Row, damage: FileDamage)]) throws {
-        let path = "\(Live.packageRoot)/docs/matrix.md"
-        let mark = "<!-- \(self.mark) -->"
-        let parts = String(decoding: try Files.readAll(path), as: UTF8.self).split(separator: mark)
-        guard parts.count == 3 else { throw MatrixUnreadable(description: "\(path) has no marks \(mark)") }
-        let lines = summary(of: plan.count) + [""] + Self.rows(cells)
-        let text = "\(parts[0])\(mark)\n\n\(lines.joined(separator: "\n"))\n\n\(mark)\(parts[2])"
-        try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644)
+        try MatrixDocument.replace(mark, with: summary(of: plan.count) + [""] + Self.rows(cells))
     }
 
     private func summary(of count: Int) -> [String] {

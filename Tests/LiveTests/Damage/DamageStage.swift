@@ -1,6 +1,7 @@
 import CanaryTesting
 import Glibc
 import JSON
+import Linux
 
 /// Something that runs, whose records and files are damaged.
 protocol DamageStage {
@@ -10,7 +11,7 @@ protocol DamageStage {
 
     /// The file or folder that a row of the table means.
     func path(of subject: String) async throws -> String
-    /// Does what only the stage can: writes a record of another boot, or a stale one, or holds a lock.
+    /// Does what only the stage can: writes a record of another boot, or a stale one.
     func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws
     /// Runs the command.
     func run(_ verb: String) async throws -> ChildProgram.Result
@@ -46,8 +47,10 @@ struct DamageScene<Stage: DamageStage> {
         defer { if let covered { umount2(covered, Int32(MNT_DETACH)) } }
         do {
             let path = try await stage.path(of: row.subject)
+            var lock: FileLock?
             switch damage {
-            case .boot, .stale, .held: try stage.falsify(row.subject, damage, at: path)
+            case .boot, .stale: try stage.falsify(row.subject, damage, at: path)
+            case .held: lock = try FileLock.tryAcquire(path)
             default: try damage.inflict(on: path, keeping: stage.aside(for: path))
             }
             // Whatever happens meanwhile, no mount is left.
@@ -64,6 +67,7 @@ struct DamageScene<Stage: DamageStage> {
                     throw MatrixWrong(description: "after \(verb.name): \(error): \(result)")
                 }
             }
+            _ = consume lock
             try await settle(path)
             try await stage.expectWhole()
         } catch {

@@ -37,7 +37,6 @@ private final class DamagedGuest: DamageStage {
     let guest: LiveGuest
     /// The QEMU that runs the guest.
     private var runner: Int32
-    private var lock: FileLock?
 
     init(_ guest: LiveGuest) throws {
         self.guest = guest
@@ -69,7 +68,6 @@ private final class DamagedGuest: DamageStage {
 
     func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws {
         switch (subject, damage) {
-        case ("lock", .held): lock = try FileLock.tryAcquire(path)
         case ("journal", .boot):
             let directory = try #require(try JournalDirectory.existing(state))
             let id = String(path.split(separator: "/").last?.split(separator: ".").first ?? "")
@@ -105,7 +103,6 @@ private final class DamagedGuest: DamageStage {
 
     /// The QEMU that waits, and whose handoff is not on record, is ended as the report says.
     func followRemedies() async throws {
-        lock = nil
         for pid in guest.processes where pid != runner { try await LiveGuest.kill(pid) }
     }
 

@@ -17,7 +17,7 @@ extension Live {
                 try record?.append(result)
             }
             try await matrix.run(cells.filter { record?.result(of: $0) == nil })
-            try record?.report(cells).write(to: "\(Live.packageRoot)/docs/matrix.md")
+            try record?.report(cells).write()
         }
 
         private static var table: MatrixTable<ContainerFault> {

@@ -18,7 +18,7 @@ extension Live {
                 #expect(result.problem == nil, "\(cell)")
                 try record?.append(result)
             }
-            try record?.report(cells).write(to: Self.report)
+            try record?.report(cells).write()
         }
 
         /// A cell takes a minute or two where hypervisors are emulated; NestedLiveTests has some of them always.
@@ -32,11 +32,10 @@ extension Live {
                 try record?.append(result)
             }
             try await matrix.run(cells.filter { record?.result(of: $0) == nil })
-            try record?.report(cells).write(to: Self.report)
+            try record?.report(cells).write()
         }
 
         private static let expectations = "\(Live.packageRoot)/docs/recovery.md"
-        private static let report = "\(Live.packageRoot)/docs/matrix.md"
 
         private static func record<Fault: MatrixFault>(_: Fault.Type) throws -> MatrixRecord<Fault>? {
             try Live.matrixFolder.map { try MatrixRecord("\($0)/\(Fault.self).jsonl") }

@@ -1,17 +1,9 @@
-import Linux
-
 /// A section of docs/matrix.md: every cell that was run, and what came of it.
 struct MatrixReport<Fault: MatrixFault> {
     let results: [MatrixResult<Fault>]
 
-    /// Puts the section between its marks in the document.
-    func write(to path: String) throws {
-        let mark = "<!-- \(Fault.self) -->"
-        let parts = String(decoding: try Files.readAll(path), as: UTF8.self).split(separator: mark)
-        guard parts.count == 3 else { throw MatrixUnreadable(description: "\(path) has no marks \(mark)") }
-        let text = "\(parts[0])\(mark)\n\n\(lines.joined(separator: "\n"))\n\n\(mark)\(parts[2])"
-        try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644)
-    }
+    /// Puts the section in its place.
+    func write() throws { try MatrixDocument.replace("\(Fault.self)", with: lines) }
 
     private var lines: [String] { summary + [""] + rows }
 
