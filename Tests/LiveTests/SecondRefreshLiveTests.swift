@@ -17,20 +17,19 @@ extension Live {
 
         @Test func anUnfinishedHandoffIsRecoveredBeforeTheNextBegins() async throws {
             try await LiveGuest.run("second", options: .withDisk) { guest in
-                for place in Self.places {
+                for (index, place) in Self.places.enumerated() {
                     let comment: Comment = "\(place)"
                     let ending = try await guest.startRefresh(fault: "kill-after-\(place)").result().ending
                     #expect(ending == .killed(by: SIGKILL), comment)
                     let processes = guest.processes
-                    for arguments in [[], ["--dry-run"]] {
-                        let report = try await guest.start(
-                            ["refresh", "guest", guest.canary.files.qmp, "--json"] + arguments
-                        ).result().report
-                        #expect(report["exit_code"] == 3, "\(place): \(report)")
-                        let message = report["error"]?["message"]?.string
-                        #expect(message?.contains("handoff-unfinished") == true, "\(report)")
-                        #expect(report["error"]?["remedy"]?.string?.contains("hyperfresh recover") == true, "\(report)")
-                    }
+                    let arguments = index.isMultiple(of: 2) ? [] : ["--dry-run"]
+                    let refused = try await guest.start(
+                        ["refresh", "guest", guest.canary.files.qmp, "--json"] + arguments
+                    ).result().report
+                    #expect(refused["exit_code"] == 3, "\(place): \(refused)")
+                    let message = refused["error"]?["message"]?.string
+                    #expect(message?.contains("handoff-unfinished") == true, "\(refused)")
+                    #expect(refused["error"]?["remedy"]?.string?.contains("hyperfresh recover") == true, "\(refused)")
                     let plan = try await guest.command("plan", "guest", guest.canary.files.qmp, "--json")
                     #expect(plan.ending == .exited(3), "\(place): \(plan)")
                     #expect(guest.processes == processes, comment)

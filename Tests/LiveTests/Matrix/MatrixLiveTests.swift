@@ -9,7 +9,7 @@ extension Live {
         @Test(.enabled(if: geteuid() == 0, "needs root, to mount file systems that are full or read-only"))
         func everyFaultEndsWhereItShould() async throws {
             let table = try MatrixTable<GuestFault>(document: Self.expectations)
-            let cells = Live.isWhole ? MatrixCell.all(table) : MatrixCell.slice(table, every: 6)
+            let cells = Live.isWhole ? MatrixCell.all(table) : MatrixCell.slice(table, every: 12)
             var record = try Self.record(GuestFault.self)
             let matrix = GuestMatrix(table)
             defer { matrix.drop() }
