@@ -31,9 +31,6 @@ public struct MemoryMapping: Sendable, Hashable {
     /// How many bytes it spans.
     public var length: UInt64 { end - start }
 
-    /// Its name in /proc/PID/map_files.
-    public var addresses: String { "\(String(start, radix: 16))-\(String(end, radix: 16))" }
-
     /// Which file is mapped; compare with another mapping only, as file systems of several devices tell stat(2) otherwise.
     public var identity: FileIdentity { FileIdentity(major: device.major, minor: device.minor, inode: inode) }
 

@@ -16,7 +16,7 @@ enum SwallowedErrors {
         "Guests/Preflight/HypervisorChecks.swift": 3,
         "Guests/Preflight/MonitorConnection.swift": 1,
         "Guests/Preflight/Names/ImageNames.swift": 1,
-        "Guests/Preflight/Names/NameChecks.swift": 2,
+        "Guests/Preflight/Names/NameChecks.swift": 1,
         "Guests/Preflight/Preflight+Run.swift": 2,
         "Guests/Preflight/PreflightRun+Memory.swift": 1,
         "Guests/Preflight/PreflightRun+Target.swift": 4,

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Linux
 
 /// What stat(2) says of a file, as far as guests are judged by it.
 struct FileFacts: Hashable {
@@ -35,7 +36,7 @@ struct FileFacts: Hashable {
         group = status.st_gid
     }
 
-    func isSameFile(as other: FileFacts) -> Bool { key.device == other.key.device && key.inode == other.key.inode }
+    var identity: FileIdentity { FileIdentity(device: key.device, inode: key.inode) }
 
     var isFolder: Bool { mode & S_IFMT == S_IFDIR }
     var isRegular: Bool { mode & S_IFMT == S_IFREG }

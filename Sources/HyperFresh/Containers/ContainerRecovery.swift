@@ -28,7 +28,7 @@ struct ContainerSide: RecoverableSide {
         }
         guard let record else { return seen(.gone) }
         // What cannot be asked is silent, whatever the reason.
-        guard let reached = try? await Hypervisor.reach(record, in: folder) else { return seen(.silent) }
+        guard let reached = try? await store.reach(record) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let observation = try? await ContainerPlace(container, in: reached).observe()
         else { return seen(.silent, reached) }

@@ -136,7 +136,7 @@ final class ContainerRelocation: Sendable {
         }
         let system: Hypervisor
         do throws(HypervisorError) {
-            system = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+            system = try await store.reach(record)
         } catch {
             throw HyperFreshError(error)
         }

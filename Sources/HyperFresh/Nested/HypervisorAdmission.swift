@@ -100,7 +100,7 @@ struct HypervisorAdmission {
 
     private func reach(_ record: InstanceRecord) async throws(HyperFreshError) -> Hypervisor {
         do throws(HypervisorError) {
-            let hypervisor = try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+            let hypervisor = try await store.reach(record)
             guard await hypervisor.agent.answers(within: .seconds(20)) else {
                 hypervisor.close()
                 throw HypervisorError(

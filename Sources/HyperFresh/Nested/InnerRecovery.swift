@@ -30,7 +30,7 @@ struct InnerSide: RecoverableQEMU {
         }
         guard let record else { return seen(.gone) }
         // What cannot be asked is silent, whatever the reason: nothing is ended for it.
-        guard let reached = try? await Hypervisor.reach(record, in: folder) else { return seen(.silent) }
+        guard let reached = try? await store.reach(record) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let isActive = try? await unit.isActive(by: reached.agent)
         else { return seen(.silent, reached) }

@@ -35,7 +35,7 @@ struct IdleInstances {
         for record in records.alive where left.count > 1 && !records.placement.values.contains(record.id) {
             let folder = store.folder(hypervisor, record.id)
             let reached: Hypervisor
-            do throws(HypervisorError) { reached = try await Hypervisor.reach(record, in: folder) } catch {
+            do throws(HypervisorError) { reached = try await store.reach(record) } catch {
                 throw InstanceEnd.silent(record, in: folder, because: error)
             }
             defer { reached.close() }

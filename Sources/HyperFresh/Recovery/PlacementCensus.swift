@@ -26,7 +26,7 @@ struct PlacementCensus {
             guard let record = instance.record(stack: "?") else { continue }
             let folder = store.folder(survey.name, instance.id)
             do throws(HypervisorError) {
-                let reached = try await Hypervisor.reach(record, in: folder)
+                let reached = try await store.reach(record)
                 defer { reached.close() }
                 answers.append(try await ask(reached, known: Set(survey.shownPlacement.keys)))
             } catch {

@@ -44,12 +44,15 @@ struct RecordRebuild {
             await attempt("the record of \(name)'s stack") { () throws(HyperFreshError) in
                 try before.restoreStack(of: name)
             }
-            let instances: [HypervisorSurvey.Instance]
-            do throws(HyperFreshError) { instances = try store.survey(name).instances } catch {
+            let survey: HypervisorSurvey
+            do throws(HyperFreshError) {
+                survey = try store.survey(name)
+                if let damage = survey.folderDamage { throw Self.unusable(damage) }
+            } catch {
                 problems.append(RecoveryProblem("hypervisor \(name)", error))
                 continue
             }
-            for instance in instances {
+            for instance in survey.instances {
                 await attempt("instance \(instance.id) of \(name)") { () throws(HyperFreshError) in
                     try await before.restore(instance, of: name)
                 }
@@ -91,6 +94,16 @@ struct RecordRebuild {
             if let found { return try restoreCopy(of: hypervisor, from: found) }
             // A folder in which nothing runs says nothing of a stack.
             guard try !store.survey(hypervisor).running.isEmpty else { return nil }
+            let unreadable = try store.stackNames().compactMap { store.stackRecord($0).damage }
+            guard unreadable.isEmpty else {
+                throw HyperFreshError(
+                    "which stack hypervisor \(hypervisor) belongs to cannot be read",
+                    guestState: "It runs on, with all that is in it.",
+                    remedy:
+                        "If a later version of hyperfresh wrote it, recover with that one. `hyperfresh ps` shows what "
+                        + "is in the hypervisor.",
+                    evidence: unreadable.map(\.description), exitCode: RefreshOutcome.unknown.exitCode)
+            }
             throw HyperFreshError(
                 "which stack hypervisor \(hypervisor) belongs to is not on record any more",
                 guestState: "It runs on, with all that is in it.",
@@ -110,7 +123,8 @@ struct RecordRebuild {
         } catch {
             throw HyperFreshError(
                 "the copy of stack \(stack) cannot be written", because: error,
-                remedy: "Make room in \(store.stateDirectory), and run `hyperfresh recover` again.")
+                remedy: StackStore.remedy(
+                    afterWriting: "\(store.stateDirectory)/hypervisors/\(hypervisor)/stack", error))
         }
         return "hypervisor \(hypervisor) has a copy of its stack's record again"
     }
@@ -124,13 +138,13 @@ struct RecordRebuild {
         let stack = store.stackCopy(of: hypervisor).shown?.name ?? "?"
         var record = found.record(stack: stack)
         let folder = store.folder(hypervisor, instance.id)
-        guard Files.exists(folder.path) else { throw Self.unreachable(record, in: folder) }
         try store.verifyFolder(of: hypervisor, instance.id)
+        guard Files.exists(folder.path) else { throw Self.unreachable(record, in: folder) }
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         // Its monitor has to be that very process; what it says of its versions is for showing only.
         do throws(HypervisorError) {
-            let reached = try await Hypervisor.reach(record, in: folder)
+            let reached = try await store.reach(record)
             defer { reached.close() }
             if let (kernel, qemu) = await HypervisorBoot.versions(of: reached) {
                 (record.kernel, record.qemu) = (kernel, qemu)
@@ -156,6 +170,14 @@ struct RecordRebuild {
                 "If the folder was moved, move it back to \(folder.path). Otherwise shut its guests down from within; then "
                 + "`hyperfresh recover --force \(record.runName)` ends it.",
             exitCode: RefreshOutcome.unknown.exitCode)
+    }
+
+    private static func unusable(_ damage: RecordDamage) -> HyperFreshError {
+        HyperFreshError(
+            "its folder cannot be relied on", guestState: "What runs of it runs on.",
+            remedy:
+                "It has to be a folder of this user alone: ls -ld \(damage.path). Then run `hyperfresh recover` again.",
+            evidence: [damage.description], exitCode: RefreshOutcome.unknown.exitCode)
     }
 
     private func clear(

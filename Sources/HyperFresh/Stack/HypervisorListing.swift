@@ -182,9 +182,8 @@ struct HypervisorListing {
     private func look(into records: [InstanceRecord], of survey: HypervisorSurvey) async -> [Seen] {
         var seen: [Seen] = []
         for record in records {
-            let folder = store.folder(survey.name, record.id)
             // What cannot be reached is shown as unknown.
-            guard let hypervisor = try? await Hypervisor.reach(record, in: folder, within: .seconds(2)) else {
+            guard let hypervisor = try? await store.reach(record, within: .seconds(2)) else {
                 continue
             }
             // What is not answered is shown as unknown.

@@ -16,26 +16,34 @@ struct StackDown {
     func run() async throws(HyperFreshError) {
         try store.verify()
         let stack = try store.stack(name)
+        // All or nothing, as far as that can be seen beforehand.
+        var locks: [HeldLock] = []
+        defer { for lock in locks { lock.release() } }
         for spec in stack.hypervisors {
-            let lock = try store.lock(spec.name)
-            defer { lock.release() }
-            try await takeDown(spec, stack)
+            locks.append(try store.lock(spec.name))
+            try verifyFolders(of: spec)
         }
+        for spec in stack.hypervisors { try await takeDown(spec, stack) }
         for container in stack.containers { try ContainerStoreFile(container, in: stack).remove() }
         GuestMemoryFile.removeFolder(of: stack)
         ContainerStoreFile.removeFolder(of: stack)
         store.forget(stack: stack.name)
     }
 
+    /// An instance that has ended counts, too: what it left is removed at last.
+    private func verifyFolders(of spec: HypervisorSpec) throws(HyperFreshError) {
+        for instance in try store.survey(spec.name).instances { try store.verifyFolder(of: spec.name, instance.id) }
+    }
+
     /// Ends one hypervisor, in whose lock the caller is.
     func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
+        try verifyFolders(of: spec)
         let begin = ContinuousClock.now
         tell(.step("\(spec.kind) \(spec.name) goes down"))
         let survey = try store.survey(spec.name)
         // By their processes: an instance whose record is damaged runs all the same.
         let records = try survey.running.map { instance throws(HyperFreshError) in
-            try store.verifyFolder(of: spec.name, instance.id)
-            return try proven(instance, of: spec, stack)
+            try proven(instance, of: spec, stack)
         }
         if grace > .zero {
             // A guest between two hypervisors does not hear the power button.
@@ -102,9 +110,8 @@ struct StackDown {
     private func ask(
         _ record: InstanceRecord, _ spec: HypervisorSpec
     ) async throws(HyperFreshError) -> (Hypervisor, Tenants) {
-        let folder = store.folder(spec.name, record.id)
         do throws(HypervisorError) {
-            let hypervisor = try await Hypervisor.reach(record, in: folder)
+            let hypervisor = try await store.reach(record)
             do throws(HypervisorError) { return (hypervisor, try await hypervisor.agent.tenants()) } catch {
                 hypervisor.close()
                 throw error

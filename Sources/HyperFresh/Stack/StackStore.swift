@@ -303,6 +303,22 @@ struct StackStore: Sendable {
         _ = try names(in: folder(hypervisor, instance).path)
     }
 
+    /// Connects with an instance, through sockets in a folder of ours only.
+    ///
+    /// - Parameters:
+    ///   - record: The instance.
+    ///   - limit: How long it may take.
+    /// - Returns: The hypervisor, to be closed.
+    /// - Throws: `HypervisorError`.
+    func reach(
+        _ record: InstanceRecord, within limit: Duration = .seconds(5)
+    ) async throws(HypervisorError) -> Hypervisor {
+        do throws(HyperFreshError) { try verifyFolder(of: record.hypervisor, record.id) } catch {
+            throw HypervisorError(error.message, remedy: error.remedy, evidence: error.evidence)
+        }
+        return try await Hypervisor.reach(record, in: folder(record.hypervisor, record.id), within: limit)
+    }
+
     /// Makes the folder of a new instance; the hypervisor's first one comes with an empty placement.
     func createInstance(of hypervisor: String) throws(SystemError) -> (id: String, folder: InstanceFolder) {
         try createFolder(of: hypervisor)
@@ -396,11 +412,19 @@ struct StackStore: Sendable {
         do throws(SystemError) { try placementFile(hypervisor).write(Self.members(of: placement)) } catch {
             throw HyperFreshError(
                 "it could not be recorded which instance of \(hypervisor) has which guest", because: error,
-                remedy: [ENOSPC, EDQUOT].contains(error.code)
-                    ? "Make room in \(stateDirectory), then run `hyperfresh recover`."
-                    : "What has its name may be moved aside: \(placementFile(hypervisor).path). Then run `hyperfresh recover`."
-            )
+                remedy: Self.remedy(afterWriting: placementFile(hypervisor).path, error))
         }
+    }
+
+    /// What to do where a record could not be written.
+    static func remedy(afterWriting path: String, _ error: SystemError) -> String {
+        let cause =
+            switch error.code {
+            case ENOSPC, EDQUOT: "Make room there"
+            case EISDIR: "Move aside what has its name (\(path))"
+            default: "Remove the cause"
+            }
+        return "\(cause), then run `hyperfresh recover`."
     }
 
     private static let placing = Mutex(())

@@ -311,7 +311,7 @@ extension StackUp {
 
     func reach(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) -> Hypervisor {
         do throws(HypervisorError) {
-            return try await Hypervisor.reach(record, in: store.folder(spec.name, record.id))
+            return try await store.reach(record)
         } catch {
             throw HyperFreshError(error)
         }

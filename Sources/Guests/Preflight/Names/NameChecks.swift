@@ -30,29 +30,42 @@ enum NameChecks {
         }
     }
 
-    /// The files of the guest's memory.
+    /// The files of the guest's memory, which QEMU keeps open.
     ///
-    /// - Returns: Nothing where their names lead to what is mapped, or where that may not be seen.
+    /// - Returns: Nothing where their names lead to what is open.
     static func memory(of guest: GuestProcess, _ description: GuestDescription) -> [Finding] {
+        let id = FindingID.nameLeadsElsewhere
         let pid = guest.identity.pid
         let view = ProcessView(pid: pid, workingDirectory: guest.workingDirectory)
-        // That they cannot be read is a finding of its own.
-        let mappings = (try? ProcFS.mappings(pid)) ?? []
-        let strays = description.memory.compactMap(\.mapping).filter { !$0.isDeleted }.compactMap { file -> String? in
-            guard let mapping = mappings.first(where: { $0.identity == file.identity }),
-                let mapped = FileFacts.at("/proc/\(pid)/map_files/\(mapping.addresses)")
-            else { return nil }
-            return FileFacts.at(view.reachable(file.path))?.isSameFile(as: mapped) == true ? nil : file.path
+        let names = description.memory.compactMap(\.mapping).filter { !$0.isDeleted }.map(\.path)
+        do throws(SystemError) {
+            let open = Set(
+                try ProcFS.descriptors(pid).keys.compactMap { FileFacts.at("/proc/\(pid)/fd/\($0)")?.identity })
+            var strays: [String] = []
+            for name in names where try !leads(view.reachable(name), to: open) { strays.append(name) }
+            guard !strays.isEmpty else { return [] }
+            return [
+                Finding(
+                    id, .fail, "the names of the guest's memory do not lead to the files that it has open",
+                    evidence: strays,
+                    remedy: "Take away what covers them (`findmnt --target PATH` names a mount), or put the files back "
+                        + "under their names.")
+            ]
+        } catch {
+            return [
+                Finding(
+                    id, .fail, "it cannot be told whether the guest's memory is still the file of its name",
+                    evidence: ["\(error)"], remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
+            ]
         }
-        guard !strays.isEmpty else { return [] }
-        return [
-            Finding(
-                .nameLeadsElsewhere, .fail,
-                "the names of the guest's memory do not lead to the files that it has mapped",
-                evidence: strays,
-                remedy:
-                    "Take away what covers them (`findmnt --target PATH`), or shut the guest down and start it anew.")
-        ]
+    }
+
+    /// Whether a name leads to one of these files; it does not where there is nothing.
+    private static func leads(_ path: String, to files: Set<FileIdentity>) throws(SystemError) -> Bool {
+        do throws(SystemError) { return files.contains(try Files.identity(path)) } catch {
+            if error.code == ENOENT { return false }
+            throw error
+        }
     }
 
     /// The kernel and what goes with it, which a new QEMU reads anew for the guest's next boot.
@@ -82,22 +95,33 @@ enum NameChecks {
                 $0.isListening && !own.contains("socket:[\($0.inode)]")
             }
             let foreign = Set(listening.compactMap(\.path))
-            let strays = plan.endpoints.compactMap { endpoint -> String? in
-                if foreign.contains(endpoint.lasting) { return "\(endpoint.lasting): another process listens there" }
+            let (used, rest) = (
+                plan.endpoints.map(\.lasting).filter(foreign.contains),
+                plan.endpoints.filter { !foreign.contains($0.lasting) }
+            )
+            let strays = rest.compactMap { endpoint -> String? in
                 guard let facts = FileFacts.at(view.reachable(endpoint.lasting)) else { return nil }
                 if endpoint.kind == .pidFile { return facts.isFolder ? "\(endpoint.lasting): it is a folder" : nil }
                 return facts.mode & S_IFMT == S_IFSOCK ? nil : "\(endpoint.lasting): it is no socket any more"
             }
-            guard !strays.isEmpty else { return [] }
-            return [
-                Finding(
-                    .nameLeadsElsewhere, .fail,
-                    "the guest's socket or pid file would be put in the place of something else",
-                    evidence: strays,
-                    remedy:
-                        "Move aside what is there. Give each guest sockets of its own: end the process that listens there "
-                        + "(`ss -xlp` names it), or start one of the two anew with another path.")
-            ]
+            var findings: [Finding] = []
+            if !used.isEmpty {
+                findings.append(
+                    Finding(
+                        .nameLeadsElsewhere, .fail, "the guest's socket would be put in the place of another's",
+                        evidence: used.map { "\($0): another process listens there (`ss -xlp` names it)" },
+                        remedy:
+                            "Give each guest sockets of its own: start one of the two anew with another path, when it "
+                            + "suits."))
+            }
+            if !strays.isEmpty {
+                findings.append(
+                    Finding(
+                        .nameLeadsElsewhere, .fail,
+                        "the guest's socket or pid file would be put in the place of something else", evidence: strays,
+                        remedy: "Move aside what is there."))
+            }
+            return findings
         } catch {
             return [
                 Finding(
