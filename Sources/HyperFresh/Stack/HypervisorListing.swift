@@ -74,7 +74,7 @@ struct HypervisorListing {
 
     func all() async throws(HyperFreshError) -> StackListing {
         do throws(HyperFreshError) { try store.verify() } catch {
-            // Nobody is asked by what is in such a folder; what runs is named.
+            // Sockets in such a folder are not used. The processes that run are named.
             throw error.adding(
                 evidence: try store.processes().map { "\($0.hypervisor)-\($0.id) runs as pid \($0.process.pid)" })
         }

@@ -157,7 +157,7 @@ struct StackStore: Sendable {
         InstanceFolder("\(hypervisors)/\(hypervisor)/\(instance)")
     }
 
-    /// Holds the folder of an instance, if it is there, to be ours: who speaks to its sockets and writes its record relies on that.
+    /// Checks that the folder of an instance, if it exists, belongs to this user alone, before its sockets and record are used.
     func verifyFolder(of hypervisor: String, _ instance: String) throws(HyperFreshError) {
         _ = try names(in: folder(hypervisor, instance).path)
     }

@@ -66,7 +66,7 @@ struct DamageReport {
         let commands = cells.map(\.statuses.count).reduce(0, +)
         let pages = cells.map(\.pages).reduce(0, +)
         return ["- Damages: \(cells.count) of \(count), with \(commands) commands; wrong: \(wrong.count)."]
-            + (pages > 0 ? ["- Verified by canaries meanwhile: \(pages) pages of memory; anomalies: 0."] : [])
+            + (pages > 0 ? ["- Verified by canaries meanwhile: \(pages) pages of memory."] : [])
             + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" }
     }
 

@@ -1,24 +1,15 @@
-import Glibc
 import Linux
 
 /// docs/matrix.md, in which each matrix has a section between marks of its own.
 enum MatrixDocument {
     private static let path = "\(Live.packageRoot)/docs/matrix.md"
 
-    /// Replaces a section; another process may replace another one at the same time.
+    /// Replaces a section.
     static func replace(_ section: String, with lines: [String]) throws {
-        let lockPath = "\(Live.matrixFolder ?? "/tmp")/document.lock"
-        if !Files.exists(lockPath) { try Files.replaceAtomically(lockPath, bytes: []) }
-        var lock = try FileLock.tryAcquire(lockPath)
-        while lock == nil {
-            usleep(10_000)
-            lock = try FileLock.tryAcquire(lockPath)
-        }
         let mark = "<!-- \(section) -->"
         let parts = String(decoding: try Files.readAll(path), as: UTF8.self).split(separator: mark)
         guard parts.count == 3 else { throw MatrixUnreadable(description: "\(path) has no marks \(mark)") }
         let text = "\(parts[0])\(mark)\n\n\(lines.joined(separator: "\n"))\n\n\(mark)\(parts[2])"
         try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644)
-        lock = nil
     }
 }
