@@ -35,51 +35,100 @@ public struct MemoryMapping: Sendable, Hashable {
     public var identity: FileIdentity { FileIdentity(major: device.major, minor: device.minor, inode: inode) }
 
     /// Reads a whole /proc/PID/maps; lines that have not the form of proc(5) are left out.
-    static func parse(_ text: String) -> [MemoryMapping] {
-        text.utf8.split(separator: UInt8(ascii: "\n")).compactMap { MemoryMapping(parsing: Substring($0)) }
+    ///
+    /// It works on bytes, as all processes of a host are read to find who maps a file.
+    static func parse(_ bytes: [UInt8]) -> [MemoryMapping] {
+        var mappings: [MemoryMapping] = []
+        var start = 0
+        while start < bytes.count {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+            var columns = Columns(bytes: bytes, index: start, end: end)
+            if let mapping = MemoryMapping(parsing: &columns) { mappings.append(mapping) }
+            start = end + 1
+        }
+        return mappings
     }
 
     /// Reads one line; nil when it has not the form of proc(5).
-    init?(parsing line: Substring) {
-        let columns = line.split(separator: " ", maxSplits: 5, omittingEmptySubsequences: true)
-        guard columns.count >= 5 else { return nil }
-        let addresses = columns[0].split(separator: "-")
-        let numbers = columns[3].split(separator: ":")
+    private init?(parsing columns: inout Columns) {
         guard
-            addresses.count == 2, let start = UInt64(addresses[0], radix: 16),
-            let end = UInt64(addresses[1], radix: 16), start <= end, columns[1].utf8.count == 4,
-            let offset = UInt64(columns[2], radix: 16), numbers.count == 2,
-            let major = UInt32(numbers[0], radix: 16), let minor = UInt32(numbers[1], radix: 16),
-            let inode = UInt64(columns[4])
+            let start = columns.number(radix: 16), columns.skip("-"), let end = columns.number(radix: 16), start <= end,
+            columns.skipSpaces(), let permissions = columns.text(count: 4),
+            columns.skipSpaces(), let offset = columns.number(radix: 16),
+            columns.skipSpaces(), let major = columns.number(radix: 16).flatMap(UInt32.init(exactly:)),
+            columns.skip(":"), let minor = columns.number(radix: 16).flatMap(UInt32.init(exactly:)),
+            columns.skipSpaces(), let inode = columns.number(radix: 10), columns.skipSpaces() || columns.isAtEnd
         else { return nil }
         self.start = start
         self.end = end
-        permissions = String(columns[1])
+        self.permissions = permissions
         self.offset = offset
         device = Device(major: major, minor: minor)
         self.inode = inode
-        // The kernel pads to column 73 before the path and writes a newline in it as \012.
-        let padded = columns.count > 5 ? columns[5].drop { $0 == " " } : ""
-        let link = ExecutableLink(parsing: Self.unescapingNewlines(padded))
+        let link = ExecutableLink(parsing: columns.rest)
         path = link.path
         isDeleted = link.isDeleted
     }
+}
 
-    private static func unescapingNewlines(_ text: Substring) -> String {
-        let mark = Array("\\012".utf8)
-        let bytes = Array(text.utf8)
-        guard bytes.count >= mark.count else { return String(text) }
-        var result: [UInt8] = []
-        var index = 0
-        while index < bytes.count {
-            if bytes[index...].starts(with: mark) {
-                result.append(UInt8(ascii: "\n"))
-                index += mark.count
-            } else {
-                result.append(bytes[index])
-                index += 1
-            }
+/// A line of /proc/PID/maps, read from the left.
+private struct Columns {
+    let bytes: [UInt8]
+    var index: Int
+    let end: Int
+
+    var isAtEnd: Bool { index == end }
+
+    /// What has not been read; the kernel writes a newline in a path as `\012`.
+    var rest: String {
+        if isAtEnd { return "" }
+        let escaped = bytes[index..<end]
+        guard escaped.contains(UInt8(ascii: "\\")) else { return String(decoding: escaped, as: UTF8.self) }
+        return String(decoding: escaped, as: UTF8.self).replacing("\\012", with: "\n")
+    }
+
+    /// Passes one character; false when another stands there.
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard index < end, bytes[index] == UInt8(ascii: character) else { return false }
+        index += 1
+        return true
+    }
+
+    /// Passes the spaces between two columns; false when there are none.
+    mutating func skipSpaces() -> Bool {
+        guard skip(" ") else { return false }
+        while skip(" ") {}
+        return true
+    }
+
+    /// Reads a number without a sign; nil when there is none or it is too large.
+    mutating func number(radix: UInt64) -> UInt64? {
+        var value: UInt64 = 0
+        let first = index
+        while index < end, let digit = Self.digit(bytes[index]), digit < radix {
+            let (product, overflows) = value.multipliedReportingOverflow(by: radix)
+            let (sum, overflowsToo) = product.addingReportingOverflow(digit)
+            if overflows || overflowsToo { return nil }
+            value = sum
+            index += 1
         }
-        return String(decoding: result, as: UTF8.self)
+        return index > first ? value : nil
+    }
+
+    /// Reads so many characters of ASCII that are no spaces.
+    mutating func text(count: Int) -> String? {
+        guard end - index >= count else { return nil }
+        let word = bytes[index..<index + count]
+        guard word.allSatisfy({ UInt8(ascii: "!")...UInt8(ascii: "~") ~= $0 }) else { return nil }
+        index += count
+        return String(decoding: word, as: UTF8.self)
+    }
+
+    private static func digit(_ byte: UInt8) -> UInt64? {
+        switch byte {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): UInt64(byte - UInt8(ascii: "0"))
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): UInt64(byte - UInt8(ascii: "a") + 10)
+        default: nil
+        }
     }
 }

@@ -15,7 +15,7 @@ extension ProcFS {
     ///
     /// - Throws: `SystemError`; EACCES without the right to trace the process.
     public static func mappings(_ pid: Int32) throws(SystemError) -> [MemoryMapping] {
-        MemoryMapping.parse(try text("/proc/\(pid)/maps"))
+        MemoryMapping.parse(try read("/proc/\(pid)/maps"))
     }
 
     /// What is mapped into the process, though its first thread may have ended before the others.

@@ -15,7 +15,7 @@ import Testing
             rubbish
             ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]
             """
-        let mappings = MemoryMapping.parse(text)
+        let mappings = MemoryMapping.parse(Array(text.utf8))
         #expect(mappings.count == 7)
         #expect(mappings[0].path == "/usr/bin/qemu-system-x86_64" && !mappings[0].isShared && !mappings[0].isDeleted)
         #expect(mappings[1].path == "/dev/shm/ram 0" && mappings[1].isShared && mappings[1].isDeleted)

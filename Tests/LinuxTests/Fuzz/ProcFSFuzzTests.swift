@@ -41,7 +41,7 @@ import Testing
             guard credentials.boundingForExec & ~credentials.bounding == 0 else { throw Fuzz.Violation("more rights") }
             guard credentials.inheritableForExec & ~credentials.inheritable == 0 else { throw Fuzz.Violation("more") }
         }
-        for mapping in MemoryMapping.parse(text) {
+        for mapping in MemoryMapping.parse(input) {
             guard mapping.length <= .max, mapping.permissions.utf8.count == 4 else {
                 throw Fuzz.Violation("\(mapping)")
             }
