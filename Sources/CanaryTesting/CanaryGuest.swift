@@ -17,6 +17,8 @@ public final class CanaryGuest: Sendable {
         public var watchedMiB = 32
         /// Pages rewritten each second, `idle` or `max`.
         public var pace = "idle"
+        /// Reports each second: whoever asks the canary whether it runs waits for one.
+        public var reports = 5
         /// The machine type.
         public var machine = "pc-q35-7.2"
         /// The memory backend's further properties.
@@ -89,8 +91,10 @@ public final class CanaryGuest: Sendable {
             "memory-backend-file,id=ram0,size=\(options.memoryMiB)M,mem-path=\(files.memory),\(options.memoryProperties)",
             "-kernel", artifacts.kernel, "-initrd", artifacts.initramfs,
             "-append",
-            (["quiet", "loglevel=0", "canary.memory=\(options.watchedMiB)M", "canary.dirty=\(options.pace)"]
-                + options.kernelWords).joined(separator: " "),
+            ([
+                "quiet", "loglevel=0", "canary.memory=\(options.watchedMiB)M", "canary.dirty=\(options.pace)",
+                "canary.reports=\(options.reports)",
+            ] + options.kernelWords).joined(separator: " "),
             "-qmp", "unix:\(files.qmp),server=on,wait=off", "-serial", "file:\(files.serial)", "-pidfile",
             files.pidFile,
         ]
@@ -141,6 +145,18 @@ public final class CanaryGuest: Sendable {
             }
             try await Task.sleep(for: .milliseconds(50))
         }
+    }
+
+    /// How often the canary has started: once, and again after each reset.
+    public var boots: Int { reports.count { $0.sequence == 1 } }
+
+    /// Waits until the canary has started again.
+    ///
+    /// - Parameter boots: How often it had started before.
+    /// - Returns: One of its reports since.
+    /// - Throws: ``CanaryError/silent(words:)`` after a minute.
+    public func nextBoot(after boots: Int) async throws -> CanaryReport {
+        try await report(within: .seconds(60)) { _ in self.boots > boots }
     }
 
     /// Waits until the canary has spoken again and has checked more than it had: it runs, and is sound.

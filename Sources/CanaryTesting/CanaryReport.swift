@@ -1,6 +1,6 @@
 import JSON
 
-/// What the canary guest says of itself once a second, and at once when something is wrong.
+/// What the canary guest says of itself at even intervals, and at once when something is wrong.
 public struct CanaryReport: Sendable, Hashable {
     /// Milliseconds since the guest booted, by its monotonic clock.
     public let upMilliseconds: Int

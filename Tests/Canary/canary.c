@@ -37,6 +37,7 @@
  *   canary.sample_us=1000 microseconds between two looks at the clocks
  *   canary.beat=A.B.C.D:P datagram to this address at each look: sequence and CLOCK_MONOTONIC in nanoseconds, two
  *                         64-bit big-endian numbers
+ *   canary.reports=1      lines each second
  *   canary.port=ttyS0     where to report. A serial port leaves the guest for each byte, a virtio console (hvc0) once for
  *                         a line, which tells where leaving takes long: in a nested guest
  *   canary.control=ttyS1  where to read commands, if not from the port, whose other end may be a file
@@ -45,7 +46,7 @@
  *   canary.fault=memory|disk|clock   corrupt this on purpose canary.fault_after=5 seconds after boot, once: shows
  *                         that the witness can fail
  *
- * Output: one JSON line a second on the port, and one at once at an anomaly:
+ * Output: JSON lines on the port, canary.reports= each second, and one at once at an anomaly:
  *   canary            1, the version of this line
  *   up_ms, seq        milliseconds since boot (CLOCK_BOOTTIME), number of this line
  *   pages             pages of the buffer that are in use (grows while the buffer is filled)
@@ -793,6 +794,8 @@ int main(void) {
     control = other ? open_port(other) : port;
     bool use_disks = strcmp(option("disk", "auto"), "none") != 0;
     const char *fault = option("fault", NULL);
+    int reports = atoi(option("reports", "1"));
+    const int64_t interval = SECOND_NS / (reports > 0 ? reports : 1);
     int64_t fault_at = now_ns(CLOCK_MONOTONIC) + atoll(option("fault_after", "5")) * SECOND_NS;
 
     look_for_nets();
@@ -808,7 +811,7 @@ int main(void) {
         if (now >= next) {
             if (use_disks) look_for_disks();
             look_for_nets();
-            next = now + SECOND_NS;
+            next = now + interval;
         }
         if (fault && now >= fault_at) commit_fault(fault), fault = NULL;
         report();

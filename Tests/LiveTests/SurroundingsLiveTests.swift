@@ -42,9 +42,10 @@ extension Live {
         @Test(arguments: places)
         func aGuestThatSomebodyResetsBootsOnTheNewSide(place: String) async throws {
             try await withSomebody { guest in
+                let boots = guest.canary.boots
                 let report = try await guest.refresh(at: place) { try await $0.executeRaw("system_reset") }
                 #expect(report["outcome"] == "refreshed", "\(report)")
-                let boot = try await guest.canary.report(within: .seconds(60)) { $0.sequence < 3 }
+                let boot = try await guest.canary.nextBoot(after: boots)
                 #expect(boot.anomalies == 0)
                 try await guest.expectSoundOnOneSide()
             }
