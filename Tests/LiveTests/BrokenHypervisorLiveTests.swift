@@ -15,6 +15,8 @@ extension Live {
             var words = ""
             /// A file of it that is cut off after so many bytes.
             var cut: (file: String, bytes: Int)?
+            /// How long the refresh may take: emulated hypervisors boot in half a minute when the host is busy.
+            var timeout = "60s"
             let exit: Int
             /// What the error tells.
             let says: String
@@ -24,7 +26,7 @@ extension Live {
             Flaw(
                 description: "its kernel panics", cut: ("initramfs.gz", 4096), exit: 1, says: "Kernel panic"),
             Flaw(
-                description: "its agent never answers", words: "systemd.unit=emergency.target", exit: 4,
+                description: "its agent never answers", words: "systemd.unit=emergency.target", timeout: "30s", exit: 4,
                 says: "console: "),
             Flaw(
                 description: "its root is cut off", cut: ("root.erofs", 1 << 20), exit: 1,
@@ -44,7 +46,7 @@ extension Live {
         private func fails(_ flaw: Flaw, _ stack: NestedStack) async throws {
             let image = "\(stack.files.directory)/broken"
             try await breakImage(Live.image("standard"), flaw, into: image)
-            let report = try await stack.refresh("--image", image, "--timeout", "60s")
+            let report = try await stack.refresh("--image", image, "--timeout", flaw.timeout)
             #expect(report["exit_code"]?.int == flaw.exit, "\(flaw): \(report)")
             #expect("\(report["error"] ?? .null)".contains(flaw.says), "\(flaw): \(report)")
             try await expectUntouched(stack, "\(flaw)")

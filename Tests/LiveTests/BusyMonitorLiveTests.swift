@@ -26,9 +26,9 @@ extension Live {
             #expect(try await guest.mostEventsPerSecond() > 10_000)
         }
 
-        /// Preflight alone asks some sixty questions: two seconds each when there is time for that, an eighth of it otherwise.
+        /// Preflight alone asks some sixty questions: two seconds each when there is time for that, a twentieth of it otherwise.
         @Test func aQEMUThatTakesItsTimeOverEachCommandIsRefreshed() async throws {
-            let delay = Duration.milliseconds(Live.isWhole ? 2000 : 250)
+            let delay = Duration.milliseconds(Live.isWhole ? 2000 : 100)
             let library = "/tmp/canary-slow-monitor-\(getpid()).so"
             defer { unlink(library) }
             let compiler = try await ChildProgram.run(
