@@ -38,6 +38,7 @@ extension Live {
                 try await stack.proveAlive("one")
                 for flaw in Self.flaws { try await fails(flaw, stack) }
                 try await diesWhileMemoryIsAttached(stack)
+                try await diesWhenItsGuestIsLinked(stack)
                 try await hasNoRoom(stack)
                 try await meetsAMemoryFileOfAnotherSize(stack)
             }
@@ -54,13 +55,25 @@ extension Live {
         }
 
         private func diesWhileMemoryIsAttached(_ stack: NestedStack) async throws {
-            let old = try #require(try await stack.instances().first)
+            let old = try #require(stack.processes.first)
             let refresh = try stack.startRefresh()
             while !refresh.outputSoFar.contains(#""phase":"attach""#) { try await Task.sleep(for: .milliseconds(10)) }
-            for pid in stack.processes where pid != old.pid { kill(pid, SIGKILL) }
+            for pid in stack.processes where pid != old { kill(pid, SIGKILL) }
             let report = try await refresh.result(within: .seconds(120)).report
             #expect(report["exit_code"] == 1, "\(report)")
             try await expectUntouched(stack, "it dies while memory is attached")
+        }
+
+        private func diesWhenItsGuestIsLinked(_ stack: NestedStack) async throws {
+            let old = try #require(stack.processes.first)
+            let refresh = try stack.startRefresh(fault: "stop-after-record:switching")
+            try await refresh.waitUntilStopped(within: .seconds(300))
+            for pid in stack.processes where pid != old { kill(pid, SIGKILL) }
+            refresh.signal(SIGCONT)
+            let report = try await refresh.result(within: .seconds(120)).report
+            #expect(report["outcome"] == "rolled-back", "\(report)")
+            #expect(stack.processes == [old])
+            try await expectUntouched(stack, "it dies when its guest is linked")
         }
 
         /// A hypervisor's own keys may change while it runs: the next one has them, if the host can.

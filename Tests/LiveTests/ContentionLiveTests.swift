@@ -47,7 +47,7 @@ extension Live {
 
         @Test func ofManyAtOnceEachHearsTheTruth() async throws {
             try await LiveGuest.run("\(Self.name)-many", options: .withDisk) { guest in
-                for round in 0..<(Live.isWhole ? 6 : 3) {
+                for round in 0..<(Live.isWhole ? 6 : 2) {
                     let selector = round.isMultiple(of: 2) ? "\(Self.name)-many" : guest.canary.files.qmp
                     let verbs = try Self.verbs(selector) + Self.verbs(selector).prefix(1)
                     let order = (0..<verbs.count).map { verbs[($0 + round) % verbs.count] }

@@ -10,115 +10,110 @@ extension Live {
     struct NestedLiveTests {
         private static let canBridge = geteuid() == 0 && Files.exists("/dev/net/tun")
 
+        /// All in one stack: to boot a hypervisor takes longer than what is looked at.
         @Test(.enabled(if: canBridge, "needs root and /dev/net/tun for a bridge"))
         func guestsMoveToAnotherKernelAndQEMUAndBack() async throws {
             let guests: [NestedStack.Guest] = [
-                .init(name: "disk", hasDisk: true), .init(name: "net", address: "10.231.80.2/29"),
-                .init(name: "busy", pace: "2000"),
+                .init(name: "disk", hasDisk: true), .init(name: "net", pace: "1000", address: "10.231.80.2/29"),
             ]
             try await NestedStack.run("nested", guests: guests, bridge: ("hfcanarybr", "10.231.80.1/29")) { stack in
                 for guest in guests { try await stack.proveAlive(guest.name) }
-                let echo = try EchoSession(to: "10.231.80.2")
-                defer { echo.stop() }
-                let bridge = try #require(stack.bridgeAddress)
+                let witness = try Witness(stack)
+                defer { witness.echo.stop() }
                 try await rehearse(stack)
-                let first = try #require(try await stack.look()["instances"]?.array?.first)
-                try await refreshAndLook(stack, image: "fresh", echo: echo)
-                let second = try #require(try await stack.look()["instances"]?.array?.first)
-                #expect(first["kernel"] != second["kernel"])
-                #expect(first["qemu"] != second["qemu"])
-                try await refreshAndLook(stack, image: "standard", echo: echo, parallel: "3")
-                // It is in the guest's ARP table: with another one, answers would go nowhere.
-                #expect(stack.bridgeAddress == bridge)
+                try await moveThoughTheControllerDies(stack, witness)
+                try await moveBack(stack, witness)
+                witness.echo.stop()
+                let lost = try await loseOneWithTheNewHypervisor(stack)
+                try await startAgainAndRemove(lost, stack)
+            }
+        }
+
+        /// What shows that neither disk nor network was interrupted for long.
+        private struct Witness {
+            let echo: EchoSession
+            let bridge: String
+
+            init(_ stack: NestedStack) throws {
+                echo = try EchoSession(to: "10.231.80.2")
+                bridge = try #require(stack.bridgeAddress)
             }
         }
 
         /// A dry run does everything up to linked guests, and no guest notices.
         private func rehearse(_ stack: NestedStack) async throws {
-            let before = try await stack.instances()
+            let before = stack.processes
             let report = try await stack.refresh("--dry-run")
             #expect(report["outcome"] == "rehearsed", "\(report)")
-            #expect(try await stack.instances().map(\.id) == before.map(\.id))
-            #expect(stack.processes == before.map(\.pid))
-        }
-
-        private func refreshAndLook(
-            _ stack: NestedStack, image: String, echo: EchoSession, parallel: String = "1"
-        ) async throws {
-            let old = try #require(try await stack.instances().first)
-            let records = stack.reports("disk").last?.recordsVerified ?? 0
-            let lines = echo.soFar.lines
-            let report = try await stack.refresh("--image", Live.image(image), "--parallel", parallel)
-            try #require(report["outcome"] == "refreshed", "\(report)")
-            let moved = report["guests"]?.array ?? []
-            #expect(moved.count == 3)
-            #expect(moved.allSatisfy { ($0["switch_ms"]?.double ?? 0) > 0 }, "\(report)")
-            // The old hypervisor is gone, and its memory with it.
-            #expect(try await stack.instances().map(\.id).contains(old.id) == false)
-            #expect(!stack.processes.contains(old.pid))
-            for guest in stack.guests { try await stack.proveAlive(guest.name) }
-            #expect((stack.reports("disk").last?.recordsVerified ?? 0) > records)
-            try await Task.sleep(for: .seconds(2))
-            #expect(echo.soFar.end == nil)
-            #expect(echo.soFar.lines > lines)
-        }
-
-        @Test func aHypervisorThatDiesTakesAlongOnlyWhatIsItsOwn() async throws {
-            let guests: [NestedStack.Guest] = [.init(name: "one"), .init(name: "two")]
-            try await NestedStack.run("deaths", guests: guests) { stack in
-                for guest in guests { try await stack.proveAlive(guest.name) }
-                try await dieBeforeCommit(stack)
-                try await controllerDiesBetweenCommits(stack)
-                let lost = try await dieDuringTheSecond(stack)
-                try await startAgainAndRemove(lost, stack)
-            }
-        }
-
-        /// The new hypervisor is killed when the guests are linked: all guests run on where they were.
-        private func dieBeforeCommit(_ stack: NestedStack) async throws {
-            let old = try #require(try await stack.instances().first)
-            let refresh = try stack.startRefresh(fault: "stop-after-record:switching")
-            try await refresh.waitUntilStopped(within: .seconds(300))
-            for pid in stack.processes where pid != old.pid { kill(pid, SIGKILL) }
-            refresh.signal(SIGCONT)
-            let report = try await refresh.result(within: .seconds(120)).report
-            #expect(report["outcome"] == "rolled-back", "\(report)")
-            #expect(stack.processes == [old.pid])
-            for guest in stack.guests { try await stack.proveAlive(guest.name) }
+            #expect(stack.processes == before)
         }
 
         /// The controller is killed when one guest has moved: `recover` settles both, and another run moves the other.
-        private func controllerDiesBetweenCommits(_ stack: NestedStack) async throws {
-            let old = try #require(try await stack.instances().first)
-            let refresh = try stack.startRefresh(fault: "kill-after-record:retired")
+        private func moveThoughTheControllerDies(_ stack: NestedStack, _ witness: Witness) async throws {
+            let old = try #require(try await stack.look()["instances"]?.array?.first)
+            let before = try #require(stack.processes.first)
+            let toFresh = ["--image", Live.image("fresh")]
+            let refresh = try stack.startRefresh(toFresh, fault: "kill-after-record:retired")
             #expect(try await refresh.result(within: .seconds(300)).ending == .killed(by: SIGKILL))
             for _ in 0..<2 {
                 let recovery = try await stack.command("recover", within: .seconds(120))
                 #expect(recovery.ending == .exited(0), "\(recovery)")
             }
-            #expect(try await stack.instances().count == 2)
+            #expect(stack.processes.count == 2)
             for guest in stack.guests { try await stack.proveAlive(guest.name) }
-            let report = try await stack.refresh()
-            #expect(report["outcome"] == "refreshed", "\(report)")
-            #expect((report["guests"]?.array ?? []).count == 1)
-            #expect(!stack.processes.contains(old.pid))
+            let moved = try await refreshAndLook(stack, toFresh, witness)
+            #expect(moved.count == 1)
+            #expect(!stack.processes.contains(before))
+            let new = try #require(try await stack.look()["instances"]?.array)
+            try #require(new.count == 1)
+            #expect(new[0]["id"] != old["id"])
+            #expect(new[0]["kernel"] != old["kernel"])
+            #expect(new[0]["qemu"] != old["qemu"])
+        }
+
+        /// Back to the first kernel and QEMU, all guests at the same time.
+        private func moveBack(_ stack: NestedStack, _ witness: Witness) async throws {
+            let before = stack.processes
+            let moved = try await refreshAndLook(
+                stack, ["--image", Live.image("standard"), "--parallel", "2"], witness)
+            #expect(moved.count == 2)
+            // The old hypervisor is gone, and its memory with it.
+            #expect(stack.processes.count == 1 && stack.processes != before)
+        }
+
+        /// - Returns: What is reported of the guests that moved.
+        private func refreshAndLook(
+            _ stack: NestedStack, _ options: [String], _ witness: Witness
+        ) async throws -> [JSONValue] {
+            let records = stack.report("disk")?.recordsVerified ?? 0
+            let lines = witness.echo.soFar.lines
+            let report = try await stack.refresh(options)
+            try #require(report["outcome"] == "refreshed", "\(report)")
+            let moved = report["guests"]?.array ?? []
+            #expect(moved.allSatisfy { ($0["switch_ms"]?.double ?? 0) > 0 }, "\(report)")
             for guest in stack.guests { try await stack.proveAlive(guest.name) }
+            #expect((stack.report("disk")?.recordsVerified ?? 0) > records)
+            try await Task.sleep(for: .seconds(2))
+            #expect(witness.echo.soFar.end == nil)
+            #expect(witness.echo.soFar.lines > lines)
+            // It is in the guest's ARP table: with another one, answers would go nowhere.
+            #expect(stack.bridgeAddress == witness.bridge)
+            return moved
         }
 
         /// The new hypervisor is killed when one guest is its own: that one is honestly lost, the other never left.
         ///
         /// - Returns: The lost one.
-        private func dieDuringTheSecond(_ stack: NestedStack) async throws -> String {
-            let old = try #require(try await stack.instances().first)
+        private func loseOneWithTheNewHypervisor(_ stack: NestedStack) async throws -> String {
+            let old = try #require(stack.processes.first)
             let refresh = try stack.startRefresh(fault: "stop-after-record:switching:2")
             try await refresh.waitUntilStopped(within: .seconds(300))
-            let new = stack.processes.filter { $0 != old.pid }
-            for pid in new { kill(pid, SIGKILL) }
+            for pid in stack.processes where pid != old { kill(pid, SIGKILL) }
             refresh.signal(SIGCONT)
             let report = try await refresh.result(within: .seconds(120)).report
             let outcomes = (report["guests"]?.array ?? []).compactMap { $0["outcome"]?.string }
             #expect(outcomes.filter { $0 == "rolled-back" }.count == 1, "\(report)")
-            #expect(stack.processes == [old.pid])
+            #expect(stack.processes == [old])
             let looked = try #require(try await stack.look()["guests"]?.array)
             let running = looked.filter { $0["state"] == "running" }.compactMap { $0["name"]?.string }
             try #require(running.count == 1)
@@ -132,8 +127,9 @@ extension Live {
 
         /// `up` starts a guest again that has ended, and removes one that the file has no more, if that is said.
         private func startAgainAndRemove(_ guest: String, _ stack: NestedStack) async throws {
+            let last = stack.report(guest)
             try await stack.up()
-            try await stack.proveAlive(guest)
+            try await stack.proveStartedAgain(guest, since: last)
             let rest = stack.guests.map(\.name).filter { $0 != guest }
             try stack.write(only: rest)
             let refused = try await stack.command("up", stack.file)

@@ -89,7 +89,7 @@ struct NestedStack {
         lines += [
             "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))",
             "    memory: \(hypervisorMemory)",
-            "    cpus: 1", "    guests:",
+            "    cpus: 2", "    guests:",
         ]
         for guest in guests where names?.contains(guest.name) ?? true {
             let words = [
@@ -135,16 +135,16 @@ extension NestedStack {
     }
 
     /// `refresh hypervisor --json`; emulated on busy cores, a switch takes its time.
-    func startRefresh(_ arguments: String..., fault: String? = nil) throws -> ChildProgram {
+    func startRefresh(_ options: [String] = [], fault: String? = nil) throws -> ChildProgram {
         try start(
-            ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + arguments, fault: fault)
+            ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + options, fault: fault)
     }
 
-    func refresh(_ arguments: String...) async throws -> JSONValue {
-        let program = try start(
-            ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + arguments)
-        return try await program.result(within: .seconds(400)).report
+    func refresh(_ options: [String]) async throws -> JSONValue {
+        try await startRefresh(options).result(within: .seconds(400)).report
     }
+
+    func refresh(_ options: String...) async throws -> JSONValue { try await refresh(options) }
 
     /// The hypervisor as `ps` shows it.
     func look() async throws -> JSONValue {
@@ -164,38 +164,57 @@ extension NestedStack {
 // MARK: - The witnesses
 
 extension NestedStack {
-    /// What a guest's canary has said so far, whichever hypervisor it was in.
-    func reports(_ guest: String) -> [CanaryReport] {
-        let log = "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log"
-        let text = (try? Files.readAll(log, limit: 64 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return text.split(whereSeparator: \.isNewline).compactMap { CanaryReport(line: $0) }
+    private func console(_ guest: String) -> String { "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log" }
+
+    /// The last words on a guest's console, whichever hypervisor it was in.
+    private func lastWords(_ guest: String, bytes: Int = 16 << 10) -> String {
+        guard let file = try? Descriptor.open(console(guest), flags: O_RDONLY),
+            let size = try? Files.status(of: file).size
+        else { return "" }
+        var words = [UInt8](repeating: 0, count: bytes)
+        let count = pread(file.number, &words, bytes, off_t(max(0, size - Int64(bytes))))
+        return String(decoding: words.prefix(max(0, count)), as: UTF8.self)
     }
 
-    /// Waits until a guest's canary has spoken twice more and checked more than it had.
+    /// The latest report of a guest's canary; `nil` before the first.
+    func report(_ guest: String) -> CanaryReport? {
+        lastWords(guest).split(whereSeparator: \.isNewline).lazy.reversed().compactMap { CanaryReport(line: $0) }.first
+    }
+
+    /// Waits until a guest's canary has reported twice more and verified more pages.
     @discardableResult
     func proveAlive(_ guest: String, within deadline: Duration = .seconds(240)) async throws -> CanaryReport {
-        let before = reports(guest).last
+        let before = report(guest)
+        return try await report(guest, within: deadline) { now in
+            now.sequence > (before?.sequence ?? 0) + 1 && now.pagesVerified > (before?.pagesVerified ?? 0)
+        }
+    }
+
+    /// Waits until a guest that was started again reports; `last` was its last report before.
+    func proveStartedAgain(_ guest: String, since last: CanaryReport?) async throws {
+        _ = try await report(guest) { $0.sequence < last?.sequence ?? .max }
+        try await proveAlive(guest)
+    }
+
+    private func report(
+        _ guest: String, within deadline: Duration = .seconds(240), where condition: (CanaryReport) -> Bool
+    ) async throws -> CanaryReport {
         let end = ContinuousClock.now + deadline
         while ContinuousClock.now < end {
-            if let now = reports(guest).last, now.sequence > (before?.sequence ?? 0) + 1,
-                now.pagesVerified > (before?.pagesVerified ?? 0)
-            {
+            if let now = report(guest), condition(now) {
                 try #require(now.anomalies == 0, "\(guest): \(now.anomaly)")
                 return now
             }
             try await Task.sleep(for: .milliseconds(100))
         }
-        let console = try? Files.readAll(
-            "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log", limit: 64 << 20)
-        let words = String(decoding: (console ?? []).suffix(3000), as: UTF8.self)
-        throw CanaryError.silent(words: "\(guest): \(words)")
+        throw CanaryError.silent(words: "\(guest): \(lastWords(guest, bytes: 3000))")
     }
 
     /// Whether a guest's canary says nothing for as long as even a busy hypervisor does not keep it silent.
     func isSilent(_ guest: String) async throws -> Bool {
-        let before = reports(guest).last?.sequence
+        let before = report(guest)?.sequence
         try await Task.sleep(for: .seconds(5))
-        return reports(guest).last?.sequence == before
+        return report(guest)?.sequence == before
     }
 
     /// The QEMUs of this host that belong to the stack.

@@ -163,7 +163,7 @@ private struct DamagedHypervisor: DamageStage {
     }
 
     var files: CanaryFiles { stack.files }
-    var pagesVerified: Int { stack.reports(guest).last?.pagesVerified ?? 0 }
+    var pagesVerified: Int { stack.report(guest)?.pagesVerified ?? 0 }
 
     func path(of subject: String) throws -> String {
         let folder = "\(stack.state)/hypervisors/\(NestedStack.hypervisor)"

@@ -31,7 +31,7 @@ struct HypervisorMatrix {
         of cell: MatrixCell<HypervisorFault>, in stack: NestedStack
     ) async -> MatrixResult<HypervisorFault> {
         let begin = ContinuousClock.now
-        let before = stack.reports(Self.guest.name).last
+        let before = stack.report(Self.guest.name)
         var result = MatrixResult(cell)
         do {
             let end = try await HypervisorScene(cell: cell, guest: Self.guest.name, stack: stack).play()
@@ -40,7 +40,7 @@ struct HypervisorMatrix {
         } catch {
             result.problem = "\(error)"
         }
-        if let after = stack.reports(Self.guest.name).last {
+        if let after = stack.report(Self.guest.name) {
             result.pages = after.pagesVerified - (before?.pagesVerified ?? 0)
             result.records = after.recordsVerified - (before?.recordsVerified ?? 0)
             result.anomalies = after.anomalies
@@ -59,7 +59,7 @@ private struct HypervisorScene {
     /// - Returns: Where the guest is.
     func play() async throws -> MatrixEnd {
         let old = try #require(try await stack.instances().first)
-        let controller = try stack.startRefresh("--timeout", "90s", fault: "stop-\(cell.place.name)")
+        let controller = try stack.startRefresh(["--timeout", "90s"], fault: "stop-\(cell.place.name)")
         try await controller.waitUntilStopped(within: .seconds(300))
         // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
         if cell.place.stage == .switched { try await Task.sleep(for: .seconds(3)) }
