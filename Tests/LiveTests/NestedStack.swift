@@ -89,7 +89,7 @@ struct NestedStack {
         lines += [
             "hypervisors:", "  - name: \(Self.hypervisor)", "    image: \(Live.image("standard"))",
             "    memory: \(hypervisorMemory)",
-            "    cpus: 2", "    guests:",
+            "    cpus: 1", "    guests:",
         ]
         for guest in guests where names?.contains(guest.name) ?? true {
             let words = [
