@@ -65,14 +65,10 @@ extension Live {
         }
 
         private func diesWhenItsGuestIsLinked(_ stack: NestedStack) async throws {
-            let old = try #require(stack.processes.first)
-            let refresh = try stack.startRefresh(fault: "stop-after-record:switching")
-            try await refresh.waitUntilStopped(within: .seconds(300))
-            for pid in stack.processes where pid != old { kill(pid, SIGKILL) }
-            refresh.signal(SIGCONT)
-            let report = try await refresh.result(within: .seconds(120)).report
+            let before = stack.processes
+            let report = try await stack.refresh(killingNewAt: "after-record:switching")
             #expect(report["outcome"] == "rolled-back", "\(report)")
-            #expect(stack.processes == [old])
+            #expect(stack.processes == before)
             try await expectUntouched(stack, "it dies when its guest is linked")
         }
 

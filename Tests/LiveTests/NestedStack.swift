@@ -146,6 +146,18 @@ extension NestedStack {
 
     func refresh(_ options: String...) async throws -> JSONValue { try await refresh(options) }
 
+    /// A refresh whose new hypervisor is killed at a place while the controller stands still.
+    ///
+    /// - Returns: Its report.
+    func refresh(killingNewAt place: String) async throws -> JSONValue {
+        let old = processes
+        let refresh = try startRefresh(fault: "stop-\(place)")
+        try await refresh.waitUntilStopped(within: .seconds(300))
+        for pid in processes where !old.contains(pid) { kill(pid, SIGKILL) }
+        refresh.signal(SIGCONT)
+        return try await refresh.result(within: .seconds(120)).report
+    }
+
     /// The hypervisor as `ps` shows it.
     func look() async throws -> JSONValue {
         let result = try await command("ps", "--json")
@@ -212,7 +224,8 @@ extension NestedStack {
 
     /// Whether a guest's canary says nothing for as long as even a busy hypervisor does not keep it silent.
     func isSilent(_ guest: String) async throws -> Bool {
-        let before = report(guest)?.sequence
+        // One that never spoke, or whose log cannot be read, shows nothing by saying nothing.
+        let before = try #require(report(guest)).sequence
         try await Task.sleep(for: .seconds(5))
         return report(guest)?.sequence == before
     }
