@@ -110,6 +110,7 @@ let package = Package(
                 "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "Journal", "QMP", "QMPTesting",
                 "CanaryTesting", "JSON", "Linux", "TestTools",
             ]),
+        tests("CanaryTestingTests", ["CanaryTesting"]),
         tests("HyperFreshCommandsTests", ["HyperFreshCommands", "CanaryTesting", "Journal", "JSON", "Linux"]),
         tests("ArchitectureTests", []),
         tests(

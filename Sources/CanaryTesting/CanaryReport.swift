@@ -35,8 +35,10 @@ public struct CanaryReport: Sendable, Hashable {
     ///
     /// - Parameter line: A line without its end.
     public init?(line: some StringProtocol) {
-        guard let start = line.firstIndex(of: "{"), let json = try? JSONValue(parsing: String(line[start...])),
-            json["canary"] != nil, let sequence = json["seq"]?.int, let anomalies = json["anomalies"]?.int
+        // A guest that is reset while it writes leaves the start of a report before the next one on the same line.
+        guard let start = line.ranges(of: #"{"canary":"#).last?.lowerBound,
+            let json = try? JSONValue(parsing: String(line[start...])),
+            let sequence = json["seq"]?.int, let anomalies = json["anomalies"]?.int
         else { return nil }
         upMilliseconds = json["up_ms"]?.int ?? 0
         self.sequence = sequence
