@@ -92,7 +92,8 @@ public final class CanaryGuest: Sendable {
             "-kernel", artifacts.kernel, "-initrd", artifacts.initramfs,
             "-append",
             ([
-                "quiet", "loglevel=0", "canary.memory=\(options.watchedMiB)M", "canary.dirty=\(options.pace)",
+                "quiet", "loglevel=0", "cryptomgr.notests", "canary.memory=\(options.watchedMiB)M",
+                "canary.dirty=\(options.pace)",
                 "canary.reports=\(options.reports)",
             ] + options.kernelWords).joined(separator: " "),
             "-qmp", "unix:\(files.qmp),server=on,wait=off", "-serial", "file:\(files.serial)", "-pidfile",

@@ -9,21 +9,18 @@ extension Live {
     /// Several controllers at once on one guest: whoever loses hears who is at work, and nothing else.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct ContentionLiveTests {
-        /// The guest's name, by which its new QEMU is found as well.
-        private static let name = "contention-\(getpid())"
-
         private static let places = [
             "record:planned", "record:planned:2", "action:launchNew", "record:linked", "action:beginSwitch",
             "record:committed", "record:running", "action:retireOld", "action:settle",
         ]
 
         @Test func whoeverComesSecondHearsWhoIsAtWork() async throws {
-            try await LiveGuest.run(Self.name, options: .withDisk) { guest in
-                // By name and by socket, one after the other.
+            try await LiveGuest.borrow { guest in
+                // By name, by which its new QEMU is found as well, and by socket, one after the other.
                 for (index, place) in Self.places.enumerated() {
                     let first = try guest.startRefresh(fault: "stop-after-\(place)")
                     try await first.waitUntilStopped()
-                    let selectors = [Self.name, guest.canary.files.qmp]
+                    let selectors = [SpareGuest.name, guest.canary.files.qmp]
                     let losers = try (Live.isWhole ? selectors : [selectors[index % 2]]).flatMap(Self.verbs)
                     for arguments in losers {
                         let result = try await guest.start(arguments).result()
@@ -46,9 +43,9 @@ extension Live {
         }
 
         @Test func ofManyAtOnceEachHearsTheTruth() async throws {
-            try await LiveGuest.run("\(Self.name)-many", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for round in 0..<(Live.isWhole ? 6 : 2) {
-                    let selector = round.isMultiple(of: 2) ? "\(Self.name)-many" : guest.canary.files.qmp
+                    let selector = round.isMultiple(of: 2) ? SpareGuest.name : guest.canary.files.qmp
                     let verbs = try Self.verbs(selector) + Self.verbs(selector).prefix(1)
                     let order = (0..<verbs.count).map { verbs[($0 + round) % verbs.count] }
                     let all = try order.map { ($0, try guest.start($0)) }

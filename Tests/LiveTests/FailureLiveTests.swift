@@ -18,7 +18,7 @@ extension Live {
 
         @Test(arguments: [false, true])
         func aNewQEMUThatDiesLeavesTheGuestOnTheOldOne(isPaused: Bool) async throws {
-            try await LiveGuest.run("new-dies", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for state in Self.beforeCommit {
                     if isPaused { try await guest.ask(Stop()) }
                     let report = try await guest.refresh(until: "record:\(state)") { kill($0.new, SIGKILL) }
@@ -30,7 +30,7 @@ extension Live {
         }
 
         @Test func aNewQEMUThatDiesWhileItLoadsLeavesTheGuestOnTheOldOne() async throws {
-            try await LiveGuest.run("loader-dies", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "record:switching") { sides in
                     // It takes no state; the old one stops the guest and waits.
                     kill(sides.new, SIGSTOP)
@@ -46,7 +46,7 @@ extension Live {
 
         @Test(arguments: beforeCommit)
         func anOldQEMUThatDiesIsLostAndNothingIsLeft(state: String) async throws {
-            try await LiveGuest.run("old-dies", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "record:\(state)") { kill($0.old, SIGKILL) }
                 #expect(report["outcome"] == "lost", "\(report)")
                 #expect(report["exit_code"] == 6)
@@ -60,7 +60,7 @@ extension Live {
         }
 
         @Test func anOldQEMUThatDiesOnceTheNewOneHasEverythingCostsNothing() async throws {
-            try await LiveGuest.run("old-dies-late", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "action:beginSwitch") { sides in
                     // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
                     usleep(500_000)
@@ -74,7 +74,7 @@ extension Live {
         // MARK: - A QEMU hangs
 
         @Test func aNewQEMUThatHangsInTheSwitchIsGivenUpAfterTheMaximumDowntime() async throws {
-            try await LiveGuest.run("new-hangs", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "record:switching", "--max-downtime", "200ms") {
                     kill($0.new, SIGSTOP)
                 }
@@ -88,7 +88,7 @@ extension Live {
         }
 
         @Test func aNewQEMUThatHangsBeforeItIsGivenUpAfterTheTimeout() async throws {
-            try await LiveGuest.run("new-hangs-early") { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "record:launched", "--timeout", "2s") {
                     kill($0.new, SIGSTOP)
                 }
@@ -100,7 +100,7 @@ extension Live {
         }
 
         @Test func anOldQEMUThatHangsIsNotGuessedAbout() async throws {
-            try await LiveGuest.run("old-hangs", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let old = try #require(guest.canary.pid)
                 let report = try await guest.refresh(until: "record:switching", "--timeout", "2s") {
                     kill($0.old, SIGSTOP)
@@ -124,7 +124,7 @@ extension Live {
 
         @Test(arguments: ["action:retireOld", "action:settle", "record:retired"])
         func aNewQEMUThatDiesAtTheEndIsNoSuccess(place: String) async throws {
-            try await LiveGuest.run("dies-at-the-end", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(stoppedAt: place) { try await LiveGuest.kill($0.new) }
                 #expect(report["outcome"] == "lost", "\(report)")
                 #expect(report["exit_code"] == 6)
@@ -140,7 +140,7 @@ extension Live {
         }
 
         @Test func aNewQEMUThatHangsAtTheEndIsNoSuccess() async throws {
-            try await LiveGuest.run("hangs-at-the-end", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let sides = try await guest.standingRefresh(at: "action:settle")
                 kill(sides.new, SIGSTOP)
                 sides.controller.signal(SIGCONT)
@@ -155,29 +155,25 @@ extension Live {
         }
 
         @Test func aGuestThatSomebodyPausesAtTheEndIsRefreshedAndThatIsSaid() async throws {
-            let guest = try await LiveGuest.boot("paused-at-the-end") { files in
-                var options = CanaryGuest.Options.withDisk
-                options.arguments = LiveGuest.secondMonitor(in: files)
-                return options
+            try await LiveGuest.borrow { guest in
+                let sides = try await guest.standingRefresh(at: "record:running")
+                let client = try await guest.secondMonitor(of: sides.new)
+                try await client.execute(Stop())
+                sides.controller.signal(SIGCONT)
+                let report = try await sides.controller.result().report
+                #expect(report["outcome"] == "refreshed", "\(report)")
+                #expect("\(report["warnings"] ?? .null)".contains("paused"), "\(report)")
+                try await client.execute(Cont())
+                client.close()
+                try await guest.expectSoundOnOneSide(pid: sides.new)
             }
-            defer { guest.canary.end() }
-            let sides = try await guest.standingRefresh(at: "record:running")
-            let client = try await guest.secondMonitor(of: sides.new)
-            try await client.execute(Stop())
-            sides.controller.signal(SIGCONT)
-            let report = try await sides.controller.result().report
-            #expect(report["outcome"] == "refreshed", "\(report)")
-            #expect("\(report["warnings"] ?? .null)".contains("paused"), "\(report)")
-            try await client.execute(Cont())
-            client.close()
-            try await guest.expectSoundOnOneSide(pid: sides.new)
         }
 
         // MARK: - Somebody interrupts
 
         @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
         func anInterruptedRefreshRollsBackOrGoesOnToItsEnd(signal: Int32) async throws {
-            try await LiveGuest.run("interrupt", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for state in Self.beforeCommit {
                     let report = try await guest.refresh(until: "record:\(state)") { sides in
                         // The switch takes milliseconds: hold it up, so that the signal is sure to come first.
@@ -194,7 +190,7 @@ extension Live {
         }
 
         @Test func anInterruptInPreflightRollsBack() async throws {
-            try await LiveGuest.run("interrupt-early") { guest in
+            try await LiveGuest.borrow { guest in
                 let controller = try guest.startRefresh()
                 while controller.outputSoFar.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
                 controller.signal(SIGINT)
@@ -206,7 +202,7 @@ extension Live {
         // MARK: - Two controllers
 
         @Test func aSecondControllerLeavesTheGuestToTheFirst() async throws {
-            try await LiveGuest.run("two") { guest in
+            try await LiveGuest.borrow { guest in
                 let first = try guest.startRefresh(fault: "stop-after-record:linked")
                 try await first.waitUntilStopped()
                 for arguments in [[], ["--dry-run"]] {
@@ -230,7 +226,7 @@ extension Live {
         }
 
         @Test func ofControllersThatStartTogetherOneWins() async throws {
-            try await LiveGuest.run("race") { guest in
+            try await LiveGuest.borrow { guest in
                 for _ in 1...5 {
                     let controllers = try (1...3).map { _ in try guest.startRefresh() }
                     var statuses: [Int32] = []

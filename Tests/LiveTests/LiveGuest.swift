@@ -7,7 +7,7 @@ import Testing
 
 /// Every suite that starts QEMU, one test after the other, as two emulated guests on few cores disturb each other; and
 /// what these tests need, and what to do where it is missing.
-@Suite(.serialized)
+@Suite(.serialized, .spareGuest)
 enum Live {
     static let qemu7 = "/usr/bin/qemu-system-x86_64"
 

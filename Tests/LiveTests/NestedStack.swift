@@ -93,7 +93,7 @@ struct NestedStack {
         ]
         for guest in guests where names?.contains(guest.name) ?? true {
             let words = [
-                "console=tty0", "quiet", "loglevel=0", "canary.port=hvc0", "canary.memory=8M",
+                "console=tty0", "quiet", "loglevel=0", "cryptomgr.notests", "canary.port=hvc0", "canary.memory=8M",
                 "canary.sample_us=50000", "canary.bursts=5", "canary.dirty=\(guest.pace)", "canary.reports=3",
             ]
             lines += [

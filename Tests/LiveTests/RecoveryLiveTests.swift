@@ -52,7 +52,7 @@ extension Live {
         ]
 
         @Test func aRunningGuestRunsOnceWhereverTheControllerDies() async throws {
-            try await LiveGuest.run("recover", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for death in Self.deaths + Self.deathsOfRunning {
                     try await recover(guest, from: death, isPaused: false)
                 }
@@ -61,7 +61,7 @@ extension Live {
         }
 
         @Test func aPausedGuestStaysPausedWhereverTheControllerDies() async throws {
-            try await LiveGuest.run("recover-paused", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for death in Self.deaths { try await recover(guest, from: death, isPaused: true) }
                 try await guest.expectSoundOnOneSide()
             }

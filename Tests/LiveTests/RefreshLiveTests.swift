@@ -9,7 +9,7 @@ extension Live {
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct RefreshLiveTests {
         @Test func aGuestMovesToAFreshQEMUAndNoticesNothing() async throws {
-            try await LiveGuest.run("idle") { guest in
+            try await LiveGuest.borrow { guest in
                 let before = try #require(guest.canary.pid)
                 let report = try await guest.refresh()
                 #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
@@ -23,7 +23,7 @@ extension Live {
         }
 
         @Test func aRefreshedGuestIsRefreshedAgainAndAgain() async throws {
-            try await LiveGuest.run("again") { guest in
+            try await LiveGuest.borrow { guest in
                 for _ in 1...5 {
                     let report = try await guest.refresh()
                     #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
@@ -34,7 +34,7 @@ extension Live {
 
         @Test(.enabled(if: Live.hasSecondQEMU, Live.howToGetReady))
         func aGuestCrossesVersionsForthAndBack() async throws {
-            try await LiveGuest.run("versions") { guest in
+            try await LiveGuest.borrow { guest in
                 for target in [Live.qemu10, Live.qemu10, Live.qemu7] {
                     let report = try await guest.refresh(to: target)
                     #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
@@ -45,7 +45,7 @@ extension Live {
         }
 
         @Test func aDryRunNeverPausesTheGuest() async throws {
-            try await LiveGuest.run("dry") { guest in
+            try await LiveGuest.borrow { guest in
                 let before = try #require(guest.canary.pid)
                 let report = try await guest.refresh { $0.isRehearsal = true }
                 #expect(report.outcome == .rehearsed, "\(report.failure.map(\.description) ?? "")")
@@ -58,7 +58,7 @@ extension Live {
         }
 
         @Test func aPausedGuestStaysPaused() async throws {
-            try await LiveGuest.run("paused") { guest in
+            try await LiveGuest.borrow { guest in
                 try await guest.ask(Stop())
                 let report = try await guest.refresh()
                 #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")
@@ -69,7 +69,7 @@ extension Live {
         }
 
         @Test func aMaximumDowntimeThatCannotBeKeptRollsBack() async throws {
-            try await LiveGuest.run("downtime") { guest in
+            try await LiveGuest.borrow { guest in
                 let before = try #require(guest.canary.pid)
                 let report = try await guest.refresh { $0.maximumDowntime = .microseconds(1) }
                 #expect(report.outcome == .timedOut)
@@ -78,7 +78,7 @@ extension Live {
         }
 
         @Test func aCancelledRefreshRollsBack() async throws {
-            try await LiveGuest.run("cancelled") { guest in
+            try await LiveGuest.borrow { guest in
                 let before = try #require(guest.canary.pid)
                 let refresh = guest.host.refresh(RefreshRequest(guest: guest.canary.files.qmp))
                 for await progress in refresh.progress {

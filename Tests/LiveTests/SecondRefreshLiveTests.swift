@@ -16,7 +16,7 @@ extension Live {
         ]
 
         @Test func anUnfinishedHandoffIsRecoveredBeforeTheNextBegins() async throws {
-            try await LiveGuest.run("second", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 for (index, place) in Self.places.enumerated() {
                     let comment: Comment = "\(place)"
                     let ending = try await guest.startRefresh(fault: "kill-after-\(place)").result().ending
@@ -47,7 +47,7 @@ extension Live {
         /// A record that comes to light again when the guest has moved on by other hands.
         @Test(arguments: ["record:planned", "record:linked", "record:switching"])
         func aGuestThatRunsOnAThirdQEMUIsNotSaidToBeLost(place: String) async throws {
-            try await LiveGuest.run("third", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let old = try #require(guest.canary.pid)
                 _ = try await guest.startRefresh(fault: "kill-after-\(place)").result()
                 let folder = "\(guest.host.stateDirectory)/handoffs"
@@ -86,7 +86,7 @@ extension Live {
         }
 
         @Test func aLossThatRecoverFindsIsStatusSix() async throws {
-            try await LiveGuest.run("lost", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 _ = try await guest.startRefresh(fault: "kill-after-record:linked").result()
                 for pid in guest.processes { try await LiveGuest.kill(pid) }
                 let recovery = try await guest.command("recover", "--json")
@@ -105,7 +105,7 @@ extension Live {
 
         /// Two QEMUs of one handoff are gone, and a process that nobody knows of has the guest's memory.
         @Test func whoeverHasTheMemoryIsNamedBeforeALossIsSpokenOf() async throws {
-            try await LiveGuest.run("stranger", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 _ = try await guest.startRefresh(fault: "kill-after-record:linked").result()
                 for pid in guest.processes { try await LiveGuest.kill(pid) }
                 let memory = "memory-backend-file,id=ram0,size=256M,mem-path=\(guest.canary.files.memory),share=on"

@@ -20,7 +20,7 @@ extension Live {
 
         @Test(arguments: beforeLink)
         func aGuestThatSomebodyPausesStaysPaused(place: String) async throws {
-            try await withSomebody { guest in
+            try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(at: place) { try await $0.executeRaw("stop") }
                 #expect(report["outcome"] == "refreshed", "\(report)")
                 #expect(try await !guest.isRunning)
@@ -31,7 +31,7 @@ extension Live {
 
         @Test(arguments: beforeLink)
         func aGuestThatSomebodyLetsRunRuns(place: String) async throws {
-            try await withSomebody { guest in
+            try await LiveGuest.borrow { guest in
                 try await guest.ask(Stop())
                 let report = try await guest.refresh(at: place) { try await $0.executeRaw("cont") }
                 #expect(report["outcome"] == "refreshed", "\(report)")
@@ -41,7 +41,7 @@ extension Live {
 
         @Test(arguments: places)
         func aGuestThatSomebodyResetsBootsOnTheNewSide(place: String) async throws {
-            try await withSomebody { guest in
+            try await LiveGuest.borrow { guest in
                 let boots = guest.canary.boots
                 let report = try await guest.refresh(at: place) { try await $0.executeRaw("system_reset") }
                 #expect(report["outcome"] == "refreshed", "\(report)")
@@ -53,7 +53,7 @@ extension Live {
 
         @Test(arguments: places)
         func aDeviceThatSomebodyAddsIsNotLost(place: String) async throws {
-            try await withSomebody { guest in
+            try await LiveGuest.borrow { guest in
                 let old = guest.canary.pid
                 let report = try await guest.refresh(at: place) {
                     try await $0.executeRaw(
@@ -64,12 +64,14 @@ extension Live {
                 // Now it is known beforehand, and goes along.
                 #expect(try await guest.refresh().outcome == .refreshed)
                 try await guest.expectSoundOnOneSide()
+                // No other test wants a guest with one device more.
+                guest.canary.end()
             }
         }
 
         @Test(arguments: beforeLink)
         func aGuestThatSomebodyMigratesIsLeftToThem(place: String) async throws {
-            try await withSomebody { guest in
+            try await LiveGuest.borrow { guest in
                 let old = guest.canary.pid
                 // Its reader never reads.
                 let sink = try ScriptedServer([.hang])
@@ -88,7 +90,7 @@ extension Live {
         // MARK: - The guest's memory, the controller's pid, its record
 
         @Test func memoryThatIsNoLongerTheGuestsIsNotTaken() async throws {
-            try await LiveGuest.run("other-memory", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let memory = guest.canary.files.memory
                 let away = "\(memory)-away"
                 for isLink in [false, true] {
@@ -110,7 +112,7 @@ extension Live {
 
         @Test(.enabled(if: geteuid() == 0, "needs root, to choose a pid"))
         func aPidThatIsSomebodyElsesNowIsNobodysSide() async throws {
-            try await LiveGuest.run("reused-pid", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let old = try #require(guest.canary.pid)
                 let controller = try guest.startRefresh(fault: "stop-after-record:committed")
                 try await controller.waitUntilStopped()
@@ -148,7 +150,7 @@ extension Live {
         ]
 
         @Test func aDamagedRecordIsNotActedUpon() async throws {
-            try await LiveGuest.run("damaged-record", options: .withDisk) { guest in
+            try await LiveGuest.borrow { guest in
                 let controller = try guest.startRefresh(fault: "kill-after-record:committed")
                 _ = try await controller.result()
                 let folder = "\(guest.host.stateDirectory)/handoffs"
@@ -167,20 +169,6 @@ extension Live {
                 #expect(try await guest.command("recover", "--json").status == 0)
                 try await guest.expectSoundOnOneSide()
             }
-        }
-
-        private func withSomebody(_ body: (LiveGuest) async throws -> Void) async throws {
-            let guest = try await LiveGuest.boot("somebody") { files in
-                var options = CanaryGuest.Options.withDisk
-                options.arguments =
-                    LiveGuest.secondMonitor(in: files) + ["-device", "pcie-root-port,id=slot1,chassis=1"]
-                return options
-            }
-            do { try await body(guest) } catch {
-                guest.canary.end()
-                throw error
-            }
-            guest.canary.end()
         }
     }
 }

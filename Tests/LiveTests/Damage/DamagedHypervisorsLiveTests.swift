@@ -90,6 +90,8 @@ extension Live {
             let forced = try await stack.command("recover", "--force", "alpha-\(new.id)", within: .seconds(120))
             #expect(forced.ending == .exited(0), "\(forced)")
             #expect(stack.processes == [old.pid])
+            try await stack.proveAlive(Self.guest.name)
+            guard Live.isWhole else { return }
             let report = try await stack.refresh()
             #expect(report["outcome"] == "refreshed", "\(report)")
             try await stack.proveAlive(Self.guest.name)
