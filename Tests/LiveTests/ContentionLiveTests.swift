@@ -22,8 +22,9 @@ extension Live {
                     try await first.waitUntilStopped()
                     let selectors = [SpareGuest.name, guest.canary.files.qmp]
                     let losers = try (Live.isWhole ? selectors : [selectors[index % 2]]).flatMap(Self.verbs)
-                    for arguments in losers {
-                        let result = try await guest.start(arguments).result()
+                    // All at once: each waits a while for the first to end.
+                    for (arguments, loser) in try losers.map({ ($0, try guest.start($0)) }) {
+                        let result = try await loser.result()
                         let what = "\(place), \(arguments.joined(separator: " ")): \(result)"
                         let isRecovery = arguments[0] == "recover"
                         #expect(result.status == (isRecovery ? 6 : 3), "\(what)")
