@@ -174,20 +174,6 @@ int hf_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {
     return 0;
 }
 
-int hf_tap_interface(int descriptor, char *name, size_t capacity, uint16_t *flags) {
-    struct ifreq request;
-    memset(&request, 0, sizeof request);
-    if (ioctl(descriptor, TUNGETIFF, &request) < 0) return -1;
-    if (capacity < IFNAMSIZ) {
-        errno = ERANGE;
-        return -1;
-    }
-    memcpy(name, request.ifr_name, IFNAMSIZ);
-    name[IFNAMSIZ - 1] = 0;
-    *flags = (uint16_t)request.ifr_flags;
-    return 0;
-}
-
 int hf_tap_header(int descriptor, int *length, int set) {
     return ioctl(descriptor, set ? TUNSETVNETHDRSZ : TUNGETVNETHDRSZ, length);
 }

@@ -35,9 +35,6 @@ public final class RedisSession: Sendable {
     /// How it has fared so far.
     public var soFar: Record { record.withLock { $0 } }
 
-    /// Begins to look for the longest wait anew.
-    public func forgetWait() { record.withLock { $0.longestWait = 0 } }
-
     /// Ends it from this side.
     public func stop() { isStopped.store(true, ordering: .releasing) }
 

@@ -15,8 +15,8 @@ import Testing
     }
 
     @Test func itIsNotTakenForAnotherKind() {
-        #expect(InnerFacts(json: facts.json) == nil)
-        #expect(HandoffFacts(json: facts.json) == nil)
+        #expect(HypervisorGuestFacts(json: facts.json) == nil)
+        #expect(HostGuestFacts(json: facts.json) == nil)
         var inner = facts.json
         inner["kind"] = "inner"
         #expect(ContainerFacts(json: inner) == nil)

@@ -132,11 +132,11 @@ import Testing
 }
 
 /// One handoff whose switch is genuine and whose QEMUs are scripts.
-private final class Play: HandoffSides {
+private final class Play: HandoffActions {
     private let scratch: Scratch
     private let servers: (old: ScriptedServer, new: ScriptedServer)
     private let clients: (old: QMPClient, new: QMPClient)
-    private let scene: HandoffScene
+    private let context: HandoffContext
     private let transfer: GuestSwitch
     private let actions = Mutex<[HandoffAction]>([])
     private let asksBeforeItRetires: Bool
@@ -153,7 +153,7 @@ private final class Play: HandoffSides {
         let lock = try #require(try HeldLock("\(scratch.path)/memory"))
         let host = Host(stateDirectory: "\(scratch.path)/state")
         let driver = HandoffDriver(isRehearsal: false)
-        scene = HandoffScene(
+        context = HandoffContext(
             journal: try HandoffJournal.begin(id: "00000001", facts: [:], lock: lock, host: host), driver: driver,
             clock: PhaseClock { _ in }, maximumDowntime: .seconds(30))
         servers = (try ScriptedServer(old), try ScriptedServer(new))
@@ -161,19 +161,19 @@ private final class Play: HandoffSides {
             try await QMPClient.connect(path: servers.old.path), try await QMPClient.connect(path: servers.new.path)
         )
         transfer = GuestSwitch(
-            scene: scene, old: clients.old, new: clients.new, uri: "fd:test", oldHasExited: { false },
+            context: context, old: clients.old, new: clients.new, uri: "fd:test", oldHasExited: { false },
             lastWords: { [] })
     }
 
     var endedGuest: EndedGuest? { transfer.endedGuest }
-    var failure: HyperFreshError? { scene.failure }
+    var failure: HyperFreshError? { context.failure }
     var performed: [HandoffAction] { actions.withLock { $0 } }
     var newWasResumed: Bool { servers.new.transcript.fromClient.contains { $0.contains("\"cont\"") } }
 
     /// Plays it to its end; the old side's process may be gone as soon as it has stopped its guest.
     func run(oldExits: Bool = false) async throws -> HandoffOutcome {
         transfer.listen()
-        scene.giveUp(after: .seconds(30))
+        context.giveUp(after: .seconds(30))
         _ = try? await clients.new.executeRaw("query-status")
         let ending = Task {
             while oldExits, !Task.isCancelled {
@@ -184,17 +184,17 @@ private final class Play: HandoffSides {
         defer {
             ending.cancel()
             transfer.stopListening()
-            scene.close()
+            context.close()
             clients.old.close()
             clients.new.close()
             servers.old.stop()
             servers.new.stop()
         }
-        return await scene.driver.run(on: self)
+        return await context.driver.run(on: self)
     }
 
     func record(_ state: HandoffState) -> HandoffEvent {
-        scene.record(
+        context.record(
             state, facts: [:], unless: { state == .switching ? self.transfer.outsideHand(since: true) : nil })
     }
     func beginSwitch() -> HandoffEvent? { transfer.begin() }

@@ -20,7 +20,7 @@ import Testing
     }
 
     /// Starts to wait for a guest's admission, and is sure that it waits.
-    private func ask(_ group: HandoverGroup, _ guest: String) async throws -> Task<Bool, Never> {
+    private func ask(_ group: HandoffGroup, _ guest: String) async throws -> Task<Bool, Never> {
         let task = Task { await group.admit(guest) }
         while group.readiness(of: guest) == .preparing { try await Task.sleep(for: .milliseconds(1)) }
         return task
@@ -29,7 +29,7 @@ import Testing
     // MARK: Order and limit
 
     @Test func nobodyIsAdmittedBeforeEverybodyIsReady() async throws {
-        let group = HandoverGroup(["a", "b", "c"], limit: 3)
+        let group = HandoffGroup(["a", "b", "c"], limit: 3)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         #expect(group.readiness(of: "a") == .waiting)
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func theyGoInTheOrderInWhichTheyWereReady() async throws {
-        let group = HandoverGroup(["a", "b", "c"], limit: 1)
+        let group = HandoffGroup(["a", "b", "c"], limit: 1)
         let b = try await ask(group, "b")
         let c = try await ask(group, "c")
         let a = try await ask(group, "a")
@@ -55,7 +55,7 @@ import Testing
     @Test(arguments: [(1, 1), (2, 2), (7, 7), (100, 40), (0, 1), (-3, 1)])
     func noMoreThanTheLimitAtOnce(limit: Int, most: Int) async throws {
         let guests = (0..<40).map { "guest\($0)" }
-        let group = HandoverGroup(guests, limit: limit)
+        let group = HandoffGroup(guests, limit: limit)
         let moving = Counter()
         let admitted = await withTaskGroup(of: Bool.self) { tasks in
             for guest in guests {
@@ -77,7 +77,7 @@ import Testing
     }
 
     @Test func aGroupOfNobodyWaitsForNobody() {
-        let group = HandoverGroup([], limit: 1)
+        let group = HandoffGroup([], limit: 1)
         #expect(group.mayEndNew(for: "a"))
         group.callOff()
         group.ended("stranger")
@@ -86,7 +86,7 @@ import Testing
     // MARK: Failure
 
     @Test func whoFailsBeforeAllAreReadyCallsAllOff() async throws {
-        let group = HandoverGroup(["a", "b", "c"], limit: 2)
+        let group = HandoffGroup(["a", "b", "c"], limit: 2)
         let a = try await ask(group, "a")
         group.ended("b")
         #expect(await a.value == false)
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func whoFailsWhileItWaitsCallsAllOffToo() async throws {
-        let group = HandoverGroup(["a", "b"], limit: 1)
+        let group = HandoffGroup(["a", "b"], limit: 1)
         let a = try await ask(group, "a")
         a.cancel()
         #expect(await a.value == false)
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func whoFailsOnceSomebodyWasStoppedFailsAlone() async throws {
-        let group = HandoverGroup(["a", "b", "c"], limit: 1)
+        let group = HandoffGroup(["a", "b", "c"], limit: 1)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         let c = try await ask(group, "c")
@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func calledOffIsForGood() async throws {
-        let group = HandoverGroup(["a", "b", "c"], limit: 1)
+        let group = HandoffGroup(["a", "b", "c"], limit: 1)
         let tasks = [try await ask(group, "a"), try await ask(group, "b")]
         group.callOff()
         group.callOff()
@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test func whoIsOnItsWayMayGoOnWhenTheRestIsCalledOff() async throws {
-        let group = HandoverGroup(["a", "b"], limit: 1)
+        let group = HandoffGroup(["a", "b"], limit: 1)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         #expect(await a.value)
@@ -141,7 +141,7 @@ import Testing
     // MARK: Cancellation
 
     @Test func aTaskThatIsCancelledAlreadyIsNotAdmitted() async {
-        let group = HandoverGroup(["a"], limit: 1)
+        let group = HandoffGroup(["a"], limit: 1)
         let task = Task {
             while !Task.isCancelled { await Task.yield() }
             return await group.admit("a")
@@ -152,7 +152,7 @@ import Testing
     }
 
     @Test func aCancelAfterTheAdmissionChangesNothing() async throws {
-        let group = HandoverGroup(["a", "b"], limit: 2)
+        let group = HandoffGroup(["a", "b"], limit: 2)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         #expect(await a.value)
@@ -165,7 +165,7 @@ import Testing
     @Test func whateverHappensEveryWaitEnds() async {
         for round in 0..<200 {
             let guests = (0..<8).map { "guest\($0)" }
-            let group = HandoverGroup(guests, limit: round % 4)
+            let group = HandoffGroup(guests, limit: round % 4)
             let admitted = Counter()
             await withTaskGroup(of: Void.self) { tasks in
                 for guest in guests {
@@ -190,7 +190,7 @@ import Testing
     // MARK: Whose hypervisor may be ended
 
     @Test func theNewOneMayGoUntilAGuestIsItsOwn() async throws {
-        let group = HandoverGroup(["a", "b"], limit: 2)
+        let group = HandoffGroup(["a", "b"], limit: 2)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         #expect(await a.value)
@@ -203,7 +203,7 @@ import Testing
     }
 
     @Test func nobodyCommitsToANewOneThatIsBeingEnded() async throws {
-        let group = HandoverGroup(["a", "b"], limit: 1)
+        let group = HandoffGroup(["a", "b"], limit: 1)
         let a = try await ask(group, "a")
         let b = try await ask(group, "b")
         #expect(await a.value)
@@ -214,7 +214,7 @@ import Testing
 
     /// It may have guests of an earlier refresh, or other containers.
     @Test func aNewOneThatThisRunHasNotStartedStays() {
-        let group = HandoverGroup(["a"], limit: 1, isNewOwn: false)
+        let group = HandoffGroup(["a"], limit: 1, isNewOwn: false)
         #expect(!group.mayEndNew(for: "a"))
     }
 }

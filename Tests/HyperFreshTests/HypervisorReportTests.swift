@@ -27,18 +27,19 @@ import Testing
     }
 
     @Test func everyPhaseIsTold() {
-        for phase in HypervisorPhase.allCases {
-            let began = HypervisorProgress.began(phase).json
+        for phase in Phase.allCases {
+            let began = Progress<HypervisorReport>.event(.began(phase)).json
             #expect(began["phase"] == .string(phase.rawValue))
             #expect(began["event"] == "began")
-            let ended = HypervisorProgress.ended(phase, milliseconds: 1.5).json
+            let timing = PhaseTiming(phase: phase, milliseconds: 1.5)
+            let ended = Progress<HypervisorReport>.event(.ended(timing)).json
             #expect(ended["event"] == "ended")
             #expect(ended["ms"] == 1.5)
         }
     }
 
     @Test func aGuestsEventsCarryItsName() {
-        let json = HypervisorProgress.guest("web", .began(.launch)).json
+        let json = Progress<HypervisorReport>.guest("web", .began(.launch)).json
         #expect(json["type"] == "guest")
         #expect(json["guest"] == "web")
         #expect(json["progress"]?["phase"] == "launch")

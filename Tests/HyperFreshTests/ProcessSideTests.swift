@@ -37,7 +37,7 @@ import Testing
         let side = try Self.side(reader, .startedBy(Self.id))
         await #expect(throws: HyperFreshError.self) { try await side.end() }
         #expect(!reader.hasEnded)
-        #expect(try GuestRecovery.process(startedBy: Self.id) == nil)
+        #expect(try HandoffRecovery.process(startedBy: Self.id) == nil)
     }
 
     @Test func whatTheHandoffStartedIsEnded() async throws {
@@ -59,9 +59,9 @@ import Testing
     /// The record of a handoff whose old QEMU is a process that sleeps.
     private func recover(
         _ sleeper: ChildProgram, boot: String?, state: HandoffState
-    ) async throws -> GuestRecovery.Conclusion {
+    ) async throws -> HandoffRecovery.Conclusion {
         let scratch = try Scratch()
-        let facts = HandoffFacts(
+        let facts = HostGuestFacts(
             guest: "web", old: try Self.identity(sleeper), oldVersion: nil, oldBinary: "/q", oldQMP: "/none/a",
             memoryFile: "/dev/shm/none-\(getpid())", memory: [FileIdentity(device: 1, inode: 2)], boot: boot,
             targetBinary: "/q", targetVersion: nil, newQMP: "/none/a.hf-\(Self.id)", endpoints: [], followUps: [],
@@ -72,7 +72,7 @@ import Testing
         return await entry.recover()
     }
 
-    private func write(_ facts: HandoffFacts, state: HandoffState, in folder: String) throws {
+    private func write(_ facts: HostGuestFacts, state: HandoffState, in folder: String) throws {
         let writer = try JournalDirectory(folder).create(id: Self.id, facts: facts.json)
         try writer.append(state: state.rawValue)
         writer.close()

@@ -255,7 +255,7 @@ extension Live {
     static var targets: [String] { [qemu7] + (hasSecondQEMU ? [qemu10] : []) }
 }
 
-extension RefreshReport {
+extension HandoffReport {
     /// The worst that was found of one check.
     func verdict(on id: FindingID) -> FindingSeverity? {
         findings.filter { $0.id == id }.map(\.severity).max()

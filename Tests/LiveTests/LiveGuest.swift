@@ -78,10 +78,10 @@ struct LiveGuest {
     /// A refresh in this process.
     func refresh(
         to target: String? = nil, _ change: (inout RefreshRequest) -> Void = { _ in }
-    ) async throws -> RefreshReport {
+    ) async throws -> HandoffReport {
         var request = RefreshRequest(guest: canary.files.qmp, target: target)
         change(&request)
-        return try #require(await host.refresh(request).report())
+        return await host.refresh(request).report()
     }
 
     /// Asks whichever QEMU answers at the guest's lasting socket.

@@ -83,7 +83,7 @@ extension Live {
                 let before = try #require(guest.canary.pid)
                 let refresh = guest.host.refresh(RefreshRequest(guest: guest.canary.files.qmp))
                 for await progress in refresh.progress {
-                    if case .began(.launch) = progress { refresh.cancel() }
+                    if case .event(.began(.launch)) = progress { refresh.cancel() }
                     if case .finished(let report) = progress { #expect(report.outcome == .rolledBack) }
                 }
                 try await guest.expectSoundOnOneSide(pid: before)

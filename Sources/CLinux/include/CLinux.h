@@ -35,9 +35,6 @@ int hf_accept(int socket);
 
 int hf_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
 
-/// TUNGETIFF: the name (at least 16 bytes of room) and flags of the tap that a descriptor belongs to.
-int hf_tap_interface(int descriptor, char *name, size_t capacity, uint16_t *flags);
-
 /// TUNGETVNETHDRSZ, or TUNSETVNETHDRSZ when `set`: the length of the header before each packet of a tap.
 int hf_tap_header(int descriptor, int *length, int set);
 

@@ -38,10 +38,6 @@ public struct LaunchFacts: Sendable, Hashable {
     public var generationID: String?
     /// The MAC addresses of network cards by their id: QEMU counts those that are not given, by the cards before them.
     public var hardwareAddresses: [String: String]
-    /// Whether the guest was paused before.
-    ///
-    /// It does not change the plan: every new QEMU starts with `-S`.
-    public var wasPaused: Bool
 
     /// Gathers facts; what is not given is taken as not asked or empty.
     public init(
@@ -58,8 +54,7 @@ public struct LaunchFacts: Sendable, Hashable {
         removals: Set<RemovedObject> = [],
         qmpSocket: String? = nil,
         generationID: String? = nil,
-        hardwareAddresses: [String: String] = [:],
-        wasPaused: Bool = false
+        hardwareAddresses: [String: String] = [:]
     ) {
         self.binary = binary
         self.machineType = machineType
@@ -75,6 +70,5 @@ public struct LaunchFacts: Sendable, Hashable {
         self.qmpSocket = qmpSocket
         self.generationID = generationID
         self.hardwareAddresses = hardwareAddresses
-        self.wasPaused = wasPaused
     }
 }

@@ -18,7 +18,7 @@ public struct LaunchPlan: Sendable, Hashable {
     /// with the old process's credentials.
     public var startsAsController: Bool
     /// The descriptors that it finds open.
-    public var descriptors: [InheritedDescriptor]
+    public var descriptors: [PlannedDescriptor]
     /// Standard input.
     public var standardInput: StandardStream
     /// Standard output.

@@ -35,7 +35,7 @@ extension LaunchPlanner {
         var properties = old
         properties.set("type", "tap")
         properties.remove("ifname", "script", "downscript", "br", "helper", "vnet_hdr", "queues", "fd", "fds")
-        let role = InheritedDescriptor.Role.tap(interface: interfaceName(of: number, old))
+        let role = PlannedDescriptor.Role.tap(interface: interfaceName(of: number, old))
         properties.set("fd", inherit(.oldProcess(number), as: role))
         openVhost(&properties)
         return option.with(properties)

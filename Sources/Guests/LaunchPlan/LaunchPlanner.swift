@@ -11,7 +11,7 @@ struct LaunchPlanner {
     /// What the whole command line says about things that options refer to by id.
     let references: CommandLineReferences
 
-    var descriptors: [InheritedDescriptor] = []
+    var descriptors: [PlannedDescriptor] = []
     var endpoints: [Endpoint] = []
     var followUps: [FollowUp] = []
     var problems: [LaunchProblem] = []
@@ -90,9 +90,9 @@ struct LaunchPlanner {
     }
 
     /// Puts a descriptor into the new process and gives its number there.
-    mutating func inherit(_ source: InheritedDescriptor.Source, as role: InheritedDescriptor.Role) -> String {
+    mutating func inherit(_ source: PlannedDescriptor.Source, as role: PlannedDescriptor.Role) -> String {
         let number = LaunchPlanner.firstDescriptor + Int32(descriptors.count)
-        descriptors.append(InheritedDescriptor(source: source, number: number, role: role))
+        descriptors.append(PlannedDescriptor(source: source, number: number, role: role))
         return String(number)
     }
 

@@ -34,7 +34,7 @@ extension LaunchFacts {
             hostForwards: machine.hostForwards, additions: configuration.additions,
             removals: configuration.removals, qmpSocket: monitor.lastingPath,
             generationID: try await generationID(description, client),
-            hardwareAddresses: addresses, wasPaused: !description.isRunning)
+            hardwareAddresses: addresses)
     }
 
     /// The id that a guest is told when it was not restored from a snapshot; nil where it has no device for it.

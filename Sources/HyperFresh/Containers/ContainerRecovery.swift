@@ -48,7 +48,7 @@ struct ContainerSide: RecoverableSide {
         do throws(HypervisorError) { try await place.end() } catch { throw HyperFreshError(error) }
     }
 
-    func restore(resume: Bool, of entry: HandoffEntry) async throws -> GuestRecovery.Conclusion? {
+    func restore(resume: Bool, of entry: HandoffEntry) async throws -> HandoffRecovery.Conclusion? {
         try await place?.takeBack(thaw: resume)
         return nil
     }
@@ -95,14 +95,14 @@ extension SideObservation {
     }
 }
 
-extension GuestRecovery {
+extension HandoffRecovery {
     /// The recovery of a container's relocation.
-    static func ofContainers(
+    static func ofContainer(
         _ entry: HandoffEntry, state: HandoffState, facts: ContainerFacts, journal: JournalWriter, store: StackStore
-    ) async throws(HyperFreshError) -> GuestRecovery? {
+    ) async throws(HyperFreshError) -> HandoffRecovery? {
         let stack = try store.stack(facts.stack)
         guard let container = stack.containers.first(where: { $0.name == facts.container }) else { return nil }
-        return GuestRecovery(
+        return HandoffRecovery(
             entry: entry, state: state, journal: journal,
             old: try await ContainerSide.observe(container, in: facts.oldInstance, of: facts.oldSystem, store: store),
             new: try await ContainerSide.observe(container, in: facts.newInstance, of: facts.newSystem, store: store),

@@ -2,36 +2,26 @@ import Containers
 import Handoff
 import Hypervisors
 import Linux
-import Synchronization
 
 /// One relocation of one container, from request to report.
-final class ContainerRelocation: Sendable {
+struct ContainerRelocation: Sendable {
     let request: RelocationRequest
     let host: Host
-    let tell: @Sendable (RelocationProgress) -> Void
-    private let began = ContinuousClock.now
-
-    private struct State {
-        var isCancelled = false
-        var driver: HandoffDriver?
-    }
-    private let state = Mutex(State())
+    let cancellation: Cancellation
+    let tell: @Sendable (Progress<RelocationReport>) -> Void
+    let clock: PhaseClock
 
     private var store: StackStore { StackStore(stateDirectory: host.stateDirectory) }
 
-    init(_ request: RelocationRequest, host: Host, tell: @escaping @Sendable (RelocationProgress) -> Void) {
+    init(
+        _ request: RelocationRequest, host: Host, cancellation: Cancellation,
+        tell: @escaping @Sendable (Progress<RelocationReport>) -> Void
+    ) {
         self.request = request
         self.host = host
+        self.cancellation = cancellation
         self.tell = tell
-    }
-
-    /// Rolls back what is not committed; what is goes on to its end.
-    func cancel() {
-        let driver = state.withLock { state in
-            state.isCancelled = true
-            return state.driver
-        }
-        driver?.happened(.cancelled)
+        clock = PhaseClock { tell(.event($0)) }
     }
 
     func run() async -> RelocationReport {
@@ -44,7 +34,7 @@ final class ContainerRelocation: Sendable {
             report.failure = error
             if report.handover == nil { report.outcome = error.exitCode == 1 ? .rolledBack : .blocked }
         }
-        report.totalMilliseconds = (.now - began).milliseconds
+        report.totalMilliseconds = clock.totalMilliseconds
         return report
     }
 
@@ -159,17 +149,18 @@ final class ContainerRelocation: Sendable {
         }
         try old.storeFile.verify(mappedBy: old.hypervisor.record.process)
         do throws(HyperFreshError) {
-            try await timed("prepare") { () throws(HyperFreshError) in
-                try await new.makeReady()
-                try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
-            }
+            try await prepare(from: old, to: new)
+            let driver = HandoffDriver(isRehearsal: request.isRehearsal)
+            cancellation.onCancel { driver.happened(.cancelled) }
             let handoff = ContainerHandoff(
                 stack: old.stack, old: old, new: new,
-                group: HandoverGroup([old.container.name], limit: 1, isNewOwn: false),
-                host: host,
-                isRehearsal: request.isRehearsal, maximumDowntime: request.maximumDowntime,
-                timeout: max(.seconds(1), request.timeout - (.now - began)))
-            let handover = await handoff.run(register: register, tell: { self.pass($0) })
+                group: HandoffGroup(
+                    [old.container.name], limit: 1, isNewOwn: false, isRehearsal: request.isRehearsal))
+            let handover = await handoff.perform(
+                HandoffRun(
+                    host: host, driver: driver, clock: PhaseClock { tell(.event($0)) },
+                    maximumDowntime: request.maximumDowntime,
+                    timeout: max(.seconds(1), request.timeout - .milliseconds(Int(clock.totalMilliseconds)))))
             report.handover = handover
             report.outcome = handover.outcome
             report.failure = handover.failure
@@ -187,32 +178,14 @@ final class ContainerRelocation: Sendable {
     /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.
     private func leave(_ seat: ContainerSeat) async {
         do throws(HyperFreshError) { try await seat.vacate() } catch {
-            tell(.note("\(seat.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)"))
+            clock.note("\(seat.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)")
         }
     }
 
-    private func register(_ driver: HandoffDriver) {
-        let isCancelled = state.withLock { state in
-            state.driver = driver
-            return state.isCancelled
-        }
-        if isCancelled { driver.happened(.cancelled) }
-    }
-
-    private func pass(_ progress: RefreshProgress) {
-        switch progress {
-        case .began(let phase): tell(.began(phase.rawValue))
-        case .ended(let timing): tell(.ended(timing.phase.rawValue, milliseconds: timing.milliseconds))
-        case .note(let text): tell(.note(text))
-        case .finished: break
-        }
-    }
-
-    private func timed(_ phase: String, _ work: () async throws(HyperFreshError) -> Void) async throws(HyperFreshError)
-    {
-        tell(.began(phase))
-        let begin = ContinuousClock.now
-        defer { tell(.ended(phase, milliseconds: (.now - begin).milliseconds)) }
-        try await work()
+    private func prepare(from old: ContainerSeat, to new: ContainerSeat) async throws(HyperFreshError) {
+        clock.begin(.prepare)
+        defer { clock.end() }
+        try await new.makeReady()
+        try await ContainerAdmission.check(old.container, old: old.place, new: new.place)
     }
 }

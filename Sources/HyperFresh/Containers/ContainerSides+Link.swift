@@ -5,8 +5,8 @@ import Synchronization
 
 extension ContainerSides {
     func link() async -> HandoffEvent {
-        scene.clock.begin(.link)
-        defer { scene.clock.end() }
+        context.clock.begin(.link)
+        defer { context.clock.end() }
         do throws(HypervisorError) {
             try await proveSameStore()
             let seen = try await old.place.observe()
@@ -25,7 +25,7 @@ extension ContainerSides {
             }
             return .linked(guestRuns: seen != .frozen)
         } catch {
-            scene.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error))
             return .linkFailed
         }
     }
@@ -42,7 +42,7 @@ extension ContainerSides {
                 remedy: "Nothing was paused. Was its file changed since `up`?",
                 evidence: ["written: \(there), \(back)", "read: \(found), \(answer)"])
         }
-        scene.clock.note("image store proven the same in both")
+        context.clock.note("image store proven the same in both")
     }
 
     /// The most rounds: what is still left then is written faster than it is copied.

@@ -13,8 +13,8 @@ import Synchronization
 final class ContainerSides: HandoffSides {
     let old: ContainerSeat
     let new: ContainerSeat
-    let scene: HandoffScene
-    let group: HandoverGroup
+    let context: HandoffContext
+    let group: HandoffGroup
     let store: StackStore
     let state = Mutex(State())
 
@@ -29,10 +29,10 @@ final class ContainerSides: HandoffSides {
         var transfer: Task<Void, Never>?
     }
 
-    init(old: ContainerSeat, new: ContainerSeat, scene: HandoffScene, group: HandoverGroup, store: StackStore) {
+    init(old: ContainerSeat, new: ContainerSeat, context: HandoffContext, group: HandoffGroup, store: StackStore) {
         self.old = old
         self.new = new
-        self.scene = scene
+        self.context = context
         self.group = group
         self.store = store
     }
@@ -41,15 +41,24 @@ final class ContainerSides: HandoffSides {
 
     /// The moments of the switch, by their arrival on this host; `nil` when it did not come to its end.
     var timing: SwitchTiming? { state.withLock { $0.marks.arrivalTiming } }
-    /// What took how long while the container stood still, by the clocks of the two OS VMs.
-    var steps: [StepTimes.Step] { state.withLock { $0.steps } }
-    /// How many bytes each round copied while the container ran.
-    var copied: [UInt64] { state.withLock { $0.copied } }
+
+    var names: (old: String, new: String) {
+        (
+            "container \(name) in \(old.hypervisor.record.hypervisor)",
+            "container \(name) in \(new.hypervisor.record.hypervisor)"
+        )
+    }
+
+    func complete(_ report: inout HandoffReport, after handoff: HandoffOutcome, _ look: LastLook) {
+        let (steps, copied) = state.withLock { ($0.steps, $0.copied) }
+        report.steps = steps.map { ($0.name, $0.milliseconds) }
+        report.copied = copied
+    }
 
     func record(_ handoffState: HandoffState) -> HandoffEvent {
         let facts: [String: JSONValue] =
             handoffState == .linked ? ["guest_ran": .bool(state.withLock { $0.ran })] : [:]
-        let event = scene.record(handoffState, facts: facts, unless: { self.obstacle(to: handoffState) })
+        let event = context.record(handoffState, facts: facts, unless: { self.obstacle(to: handoffState) })
         if event == .recorded(.committed) { group.committed(name) }
         return event
     }
@@ -66,8 +75,8 @@ final class ContainerSides: HandoffSides {
         throw HypervisorError("container \(name) has no way to its OS VMs", remedy: "Try again.")
     }
 
-    func close() {
-        scene.close()
+    func close() async {
+        context.close()
         state.withLock { state in
             state.channels?.old.close()
             state.channels?.new.close()
@@ -80,10 +89,10 @@ final class ContainerSides: HandoffSides {
 
 extension ContainerSides {
     func launch() async -> HandoffEvent {
-        scene.clock.begin(.launch)
-        defer { scene.clock.end() }
+        context.clock.begin(.launch)
+        defer { context.clock.end() }
         for (seat, event) in [(old, HandoffEvent.oldExited), (new, HandoffEvent.newExited)] {
-            scene.watch { [driver = scene.driver] in
+            context.watch { [driver = context.driver] in
                 if await seat.hypervisor.process.waitForExit(within: .seconds(86_400)) { driver.happened(event) }
             }
         }
@@ -93,7 +102,7 @@ extension ContainerSides {
             try await new.place.expect(over: channels.new)
             return .launched
         } catch {
-            scene.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error))
             return .launchFailed
         }
     }
@@ -103,16 +112,16 @@ extension ContainerSides {
 
 extension ContainerSides {
     func beginSwitch() -> HandoffEvent? {
-        scene.clock.begin(.handover)
+        context.clock.begin(.handover)
         state.withLock { $0.marks.stopSeen = .now }
-        let limit = scene.maximumDowntime
-        scene.watch { [self] in
-            guard (try? await Task.sleep(for: limit)) != nil, !scene.driver.state.isCommitted else { return }
-            scene.fail(
+        let limit = context.maximumDowntime
+        context.watch { [self] in
+            guard (try? await Task.sleep(for: limit)) != nil, !context.driver.state.isCommitted else { return }
+            context.fail(
                 HyperFreshError(
                     "container \(name) was stopped for longer than \(limit)", remedy: "Allow more with --max-downtime."
                 ))
-            scene.driver.happened(.deadlinePassed)
+            context.driver.happened(.deadlinePassed)
         }
         let task = Task { [self] in await transfer(within: limit + .seconds(30)) }
         state.withLock { $0.transfer = task }
@@ -126,23 +135,23 @@ extension ContainerSides {
                 state.marks.oldCompletedSeen = .now
                 state.steps += steps.steps
             }
-            scene.driver.happened(.oldCompleted)
+            context.driver.happened(.oldCompleted)
         } catch {
-            scene.fail(HyperFreshError(error))
-            return scene.driver.happened(.oldFailed)
+            context.fail(HyperFreshError(error))
+            return context.driver.happened(.oldFailed)
         }
         // A deadline may have passed meanwhile: then the new side is on its way out.
-        guard scene.driver.state == .switching else { return }
+        guard context.driver.state == .switching else { return }
         do throws(HypervisorError) {
             let steps = try await new.place.arrive(over: try channels().new, within: deadline)
             state.withLock { state in
                 state.marks.newCompletedSeen = .now
                 state.steps += steps.steps
             }
-            scene.driver.happened(.newCompleted)
+            context.driver.happened(.newCompleted)
         } catch {
-            scene.fail(HyperFreshError(error))
-            scene.driver.happened(.newFailed)
+            context.fail(HyperFreshError(error))
+            context.driver.happened(.newFailed)
         }
     }
 
@@ -152,14 +161,14 @@ extension ContainerSides {
             do throws(HypervisorError) {
                 // Whatever became of the script that waits: it is committed, so it has to run.
                 do throws(HypervisorError) { try await new.place.resume(over: try channels().new) } catch {
-                    scene.warn("\(error.message); its agent is asked to")
+                    context.warn("\(error.message); its agent is asked to")
                     try await new.place.resume()
                 }
                 state.withLock { $0.marks.resumeSeen = .now }
-                scene.driver.happened(.newResumed)
+                context.driver.happened(.newResumed)
             } catch {
-                scene.fail(HyperFreshError(error))
-                scene.driver.happened(new.hypervisor.process.hasExited ? .newExited : .resumeRefused)
+                context.fail(HyperFreshError(error))
+                context.driver.happened(new.hypervisor.process.hasExited ? .newExited : .resumeRefused)
             }
         }
         return nil
@@ -170,28 +179,28 @@ extension ContainerSides {
 
 extension ContainerSides {
     func retire() async -> HandoffEvent {
-        scene.clock.begin(.retire)
-        defer { scene.clock.end() }
+        context.clock.begin(.retire)
+        defer { context.clock.end() }
         // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` tries again and says so.
         try? store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
         if let failure = await end(old, endingSystem: { false }) {
-            scene.warn("the frozen processes of \(name) did not end: \(failure.message)")
+            context.warn("the frozen processes of \(name) did not end: \(failure.message)")
             return .oldSurvived
         }
         return .oldRetired
     }
 
     func settle() async -> HandoffEvent {
-        scene.clock.begin(.settle)
-        defer { scene.clock.end() }
+        context.clock.begin(.settle)
+        defer { context.clock.end() }
         do {
             try store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
         } catch {
-            scene.warn("it could not be recorded where \(name) is: \(error)")
+            context.warn("it could not be recorded where \(name) is: \(error)")
             return .settleFailed
         }
         do throws(HypervisorError) { try await new.place.adopt() } catch {
-            scene.warn("runc does not know \(name) in its new place: \(error.message)")
+            context.warn("runc does not know \(name) in its new place: \(error.message)")
         }
         return .settled
     }
@@ -199,7 +208,7 @@ extension ContainerSides {
 
 extension ContainerSides {
     /// Looks whether the container is in its new OS VM as it should be.
-    func lookAgain() async -> LastLook {
+    func lookAgain(after outcome: HandoffOutcome) async -> LastLook {
         let system = new.hypervisor.record.hypervisor
         func failure(_ message: String, _ outcome: RefreshOutcome, _ evidence: [String] = []) -> HyperFreshError {
             HyperFreshError(
@@ -227,9 +236,9 @@ extension ContainerSides {
 
 extension ContainerSides {
     func removeNew() async -> HandoffEvent {
-        scene.clock.begin(.rollback)
+        context.clock.begin(.rollback)
         if let failure = await end(new, endingSystem: { self.group.mayEndNew(for: self.name) }) {
-            scene.fail(
+            context.fail(
                 HyperFreshError(
                     "what was restored of \(name) cannot be ended",
                     remedy: "End instance \(new.hypervisor.record.id), then run `hyperfresh recover`.",
@@ -242,7 +251,7 @@ extension ContainerSides {
     }
 
     func restoreOld(resume: Bool) async -> HandoffEvent {
-        defer { scene.clock.end() }
+        defer { context.clock.end() }
         // What freezes and dumps must be over before anything is thawed: the script there sees to that, heard or not.
         state.withLock { $0.channels?.old.close() }
         await state.withLock { $0.transfer }?.value
@@ -250,12 +259,12 @@ extension ContainerSides {
             try await old.place.takeBack(thaw: resume)
             return .oldRestored
         } catch {
-            scene.fail(
+            context.fail(
                 HyperFreshError(
                     "container \(name) could not be let go on: \(error.message)",
                     remedy: "Look at the console of its OS VM, then run `hyperfresh recover`.",
                     evidence: error.evidence))
-            if old.hypervisor.process.hasExited { scene.driver.happened(.oldExited) }
+            if old.hypervisor.process.hasExited { context.driver.happened(.oldExited) }
             return .restoreFailed
         }
     }

@@ -21,7 +21,7 @@ final class GuestSwitch: Sendable {
         var oldExitIsTold = false
     }
 
-    private let scene: HandoffScene
+    private let context: HandoffContext
     private let old: QMPClient
     private let new: QMPClient
     /// Where the old side sends the guest's state, in the words of `migrate`.
@@ -38,10 +38,10 @@ final class GuestSwitch: Sendable {
     private static let lastWordsDeadline = Duration.seconds(1)
 
     init(
-        scene: HandoffScene, old: QMPClient, new: QMPClient, uri: String,
+        context: HandoffContext, old: QMPClient, new: QMPClient, uri: String,
         oldHasExited: @escaping @Sendable () -> Bool, lastWords: @escaping @Sendable () -> [String]
     ) {
-        self.scene = scene
+        self.context = context
         self.old = old
         self.new = new
         self.uri = uri
@@ -91,7 +91,7 @@ final class GuestSwitch: Sendable {
         state.withLock { $0.hasBegun = true }
         do throws(QMPError) {
             let reply = try old.post("migrate", arguments: ["uri": .string(uri)], deadline: Self.replyDeadline)
-            scene.watch { [self] in
+            context.watch { [self] in
                 do throws(QMPError) {
                     _ = try await reply.value()
                 } catch {
@@ -102,7 +102,7 @@ final class GuestSwitch: Sendable {
             return nil
         } catch {
             state.withLock { $0.isRefused = true }
-            scene.fail(HyperFreshError("the old QEMU could not be told to hand the guest over", because: error))
+            context.fail(HyperFreshError("the old QEMU could not be told to hand the guest over", because: error))
             return .switchRefused
         }
     }
@@ -114,15 +114,15 @@ final class GuestSwitch: Sendable {
         do throws(QMPError) {
             let reply = try new.post("cont", deadline: Self.replyDeadline)
             state.withLock { $0.marks.resumeWritten = .now }
-            scene.watch { [self] in
+            context.watch { [self] in
                 do {
                     _ = try await reply.value()
-                    scene.driver.happened(.newResumed)
+                    context.driver.happened(.newResumed)
                 } catch { refused(.resumeRefused, error) }
             }
             return nil
         } catch {
-            scene.warn("the new QEMU could not be told to run the guest: \(error)")
+            context.warn("the new QEMU could not be told to run the guest: \(error)")
             return .resumeRefused
         }
     }
@@ -132,8 +132,8 @@ final class GuestSwitch: Sendable {
         let side =
             event == .resumeRefused
             ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"
-        scene.fail(HyperFreshError(side, because: error).adding(evidence: lastWords()))
-        scene.driver.happened(event)
+        context.fail(HyperFreshError(side, because: error).adding(evidence: lastWords()))
+        context.driver.happened(event)
     }
 }
 
@@ -149,12 +149,12 @@ extension GuestSwitch {
         case ("RESUME", _): state.withLock { if !$0.hasBegun { $0.ranLast = true } }
         case ("MIGRATION", "completed"):
             completed(\.oldCompleted, at: event)
-            scene.driver.happened(.oldCompleted)
+            context.driver.happened(.oldCompleted)
         case ("MIGRATION", "failed"), ("MIGRATION", "cancelled"):
-            scene.fail(
+            context.fail(
                 HyperFreshError(
                     "the old QEMU could not hand the guest over", remedy: Self.transferRemedy, evidence: lastWords()))
-            scene.driver.happened(.oldFailed)
+            context.driver.happened(.oldFailed)
         default: break
         }
     }
@@ -167,7 +167,7 @@ extension GuestSwitch {
                 state.endedGuest
                 ?? EndedGuest(end: end, wasStopped: marks.stop != nil, wasResumed: marks.resumeWritten != nil)
         }
-        scene.driver.happened(.guestEnded)
+        context.driver.happened(.guestEnded)
     }
 
     private func oldStopped(_ event: QMPEvent) {
@@ -183,8 +183,8 @@ extension GuestSwitch {
             return true
         }
         guard isOurs else { return }
-        scene.watch { [self] in
-            guard (try? await Task.sleep(for: scene.maximumDowntime)) != nil else { return }
+        context.watch { [self] in
+            guard (try? await Task.sleep(for: context.maximumDowntime)) != nil else { return }
             stoppedForTooLong()
         }
     }
@@ -197,17 +197,17 @@ extension GuestSwitch {
             state.marks.completed(side, at: event)
             return state.marks.stopSeen
         }
-        guard let stopSeen, .now - stopSeen > scene.maximumDowntime, !oldHasExited() else { return }
+        guard let stopSeen, .now - stopSeen > context.maximumDowntime, !oldHasExited() else { return }
         stoppedForTooLong()
     }
 
     private func stoppedForTooLong() {
-        guard !scene.driver.state.isCommitted else { return }
-        scene.fail(
+        guard !context.driver.state.isCommitted else { return }
+        context.fail(
             HyperFreshError(
-                "the guest was stopped for longer than \(scene.maximumDowntime)",
+                "the guest was stopped for longer than \(context.maximumDowntime)",
                 remedy: "Allow more with --max-downtime, or try again when the host is less busy."))
-        scene.driver.happened(.deadlinePassed)
+        context.driver.happened(.deadlinePassed)
     }
 
     private func newSays(_ message: Result<QMPEvent, QMPError>) {
@@ -218,16 +218,16 @@ extension GuestSwitch {
                 state.marks.resume = event.timestamp.microsecondsSinceEpoch
                 state.marks.resumeSeen = .now
             }
-            scene.driver.happened(.newResumed)
+            context.driver.happened(.newResumed)
         case ("MIGRATION", "completed"):
             completed(\.newCompleted, at: event)
-            scene.driver.happened(.newCompleted)
+            context.driver.happened(.newCompleted)
         case ("MIGRATION", "failed"):
-            scene.fail(
+            context.fail(
                 HyperFreshError(
                     "the new QEMU could not load the guest's state", remedy: Self.transferRemedy,
                     evidence: lastWords()))
-            scene.driver.happened(.newFailed)
+            context.driver.happened(.newFailed)
         default: break
         }
     }
@@ -250,7 +250,7 @@ extension GuestSwitch {
             return state.oldIsHeardOut
         }
         if isHeardOut { return tellOldExit() }
-        scene.watch { [self] in
+        context.watch { [self] in
             guard (try? await Task.sleep(for: Self.lastWordsDeadline)) != nil else { return }
             tellOldExit()
         }
@@ -269,6 +269,6 @@ extension GuestSwitch {
             defer { state.oldExitIsTold = true }
             return !state.oldExitIsTold
         }
-        if isFirst { scene.driver.happened(.oldExited) }
+        if isFirst { context.driver.happened(.oldExited) }
     }
 }

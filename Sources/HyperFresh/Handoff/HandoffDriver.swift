@@ -1,39 +1,6 @@
 import Handoff
 import Synchronization
 
-/// What a handoff is performed on.
-///
-/// The machine knows only that there is an old side and a new one; this knows what they are.
-protocol HandoffSides: Sendable {
-    /// Appends the state to the journal: one write, no waiting.
-    func record(_ state: HandoffState) -> HandoffEvent
-
-    /// Tells the old side to hand over, without waiting; what becomes of it is reported to the driver.
-    ///
-    /// - Returns: An event if it failed at once.
-    func beginSwitch() -> HandoffEvent?
-
-    /// Lets the new side run, without waiting; what becomes of it is reported to the driver.
-    ///
-    /// - Returns: An event if it failed at once.
-    func resumeNew() -> HandoffEvent?
-
-    // The other actions are performed to their end, in bounded time. A cancelled task ends early, with the failing answer.
-
-    /// Has a new side, which waits.
-    func launch() async -> HandoffEvent
-    /// Makes both sides ready for the switch, and sure that they have the same guest.
-    func link() async -> HandoffEvent
-    /// Ends the old side, for good.
-    func retire() async -> HandoffEvent
-    /// Puts what others know the guest by in its place.
-    func settle() async -> HandoffEvent
-    /// Ends the new side, and what was made for it.
-    func removeNew() async -> HandoffEvent
-    /// Brings the old side back to where it was, running if `resume`.
-    func restoreOld(resume: Bool) async -> HandoffEvent
-}
-
 /// Interprets a handoff's actions on two sides, one at a time, until it is over.
 ///
 /// Whoever sees something happen reports it here, from any thread. What is on the path from STOP to RESUME (records, the
@@ -43,7 +10,7 @@ protocol HandoffSides: Sendable {
 final class HandoffDriver: Sendable {
     private struct Core {
         var machine: HandoffMachine
-        var sides: (any HandoffSides)?
+        var sides: (any HandoffActions)?
         var queue: [HandoffAction] = []
         var actionInProgress: Task<Void, Never>?
         var finished: CheckedContinuation<HandoffOutcome, Never>?
@@ -61,7 +28,7 @@ final class HandoffDriver: Sendable {
     /// Performs the handoff to its end.
     ///
     /// To be called once.
-    func run(on sides: any HandoffSides) async -> HandoffOutcome {
+    func run(on sides: any HandoffActions) async -> HandoffOutcome {
         await withCheckedContinuation { continuation in
             core.withLock { core in
                 core.sides = sides

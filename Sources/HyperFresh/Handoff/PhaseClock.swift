@@ -3,18 +3,18 @@ import Synchronization
 /// Times the phases of a refresh and tells whoever watches.
 final class PhaseClock: Sendable {
     private struct State {
-        var current: (phase: RefreshPhase, since: ContinuousClock.Instant)?
+        var current: (phase: Phase, since: ContinuousClock.Instant)?
         var timings: [PhaseTiming] = []
     }
 
     private let started = ContinuousClock.now
     private let state = Mutex(State())
-    private let tell: @Sendable (RefreshProgress) -> Void
+    private let tell: @Sendable (ProgressEvent) -> Void
 
-    init(tell: @escaping @Sendable (RefreshProgress) -> Void) { self.tell = tell }
+    init(tell: @escaping @Sendable (ProgressEvent) -> Void) { self.tell = tell }
 
     /// Ends the phase that goes on, if any, and begins another.
-    func begin(_ phase: RefreshPhase) {
+    func begin(_ phase: Phase) {
         end()
         state.withLock { $0.current = (phase, .now) }
         tell(.began(phase))

@@ -7,9 +7,11 @@ struct TextTable {
     mutating func append(_ row: [String]) { rows.append(row.map { TerminalText($0).raw }) }
 
     func print(on terminal: Terminal) {
-        for (index, line) in lines.enumerated() {
-            Console.out(index == 0 ? terminal.paint("\(line)", .bold) : "\(line)")
-        }
+        for line in lines(on: terminal) { Console.out(line) }
+    }
+
+    func lines(on terminal: Terminal) -> [TerminalText] {
+        lines.enumerated().map { index, line in index == 0 ? terminal.paint("\(line)", .bold) : "\(line)" }
     }
 
     var lines: [String] {

@@ -58,10 +58,6 @@ struct RefreshGuestCommand: AsyncParsableCommand {
         request.maximumDowntime = maxDowntime.duration
         request.timeout = timeout.duration
 
-        let refresh = common.host().refresh(request)
-        InterruptSignals.handle { refresh.cancel() }
-        var view = RefreshView(style: common.style)
-        for await progress in refresh.progress { view.show(progress) }
-        throw ExitCode(view.exitCode)
+        throw ExitCode(await OperationView.follow(common.host().refresh(request), style: common.style))
     }
 }

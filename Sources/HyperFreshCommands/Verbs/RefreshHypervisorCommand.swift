@@ -82,10 +82,6 @@ struct StackRefreshOptions: ParsableArguments {
         request.parallelism = parallel
         request.maximumDowntime = maxDowntime?.duration ?? wish.maximumDowntime
         request.timeout = timeout.duration
-        let refresh = common.host().refresh(request)
-        InterruptSignals.handle { refresh.cancel() }
-        var view = HypervisorRefreshView(style: common.style)
-        for await progress in refresh.progress { view.show(progress) }
-        throw ExitCode(view.exitCode)
+        throw ExitCode(await OperationView.follow(common.host().refresh(request), style: common.style))
     }
 }

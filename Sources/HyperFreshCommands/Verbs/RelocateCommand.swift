@@ -48,10 +48,6 @@ struct RelocateContainerCommand: AsyncParsableCommand {
         request.isRehearsal = dryRun
         request.maximumDowntime = maxDowntime.duration
         request.timeout = timeout.duration
-        let relocation = common.host().relocate(request)
-        InterruptSignals.handle { relocation.cancel() }
-        var view = RelocationView(style: common.style)
-        for await progress in relocation.progress { view.show(progress) }
-        throw ExitCode(view.exitCode)
+        throw ExitCode(await OperationView.follow(common.host().relocate(request), style: common.style))
     }
 }

@@ -32,8 +32,6 @@ extension HotPlug {
     }
 
     private static let memoryPrefix = "mem-"
-    /// The id of the port to a guest's monitor.
-    static func relayDevice(of guest: String) -> String { "port-\(guest)" }
 
     private static func command<C: QMPCommand>(_ command: C) -> Steps.Command {
         Steps.Command(name: C.name, arguments: command.arguments)

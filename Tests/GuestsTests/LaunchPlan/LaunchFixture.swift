@@ -87,8 +87,7 @@ extension LaunchFacts {
                 return CommandLineOption(String(name), words[1]?.string)
             },
             removals: Set((json["removals"]?.array ?? []).compactMap(\.string).compactMap(RemovedObject.init(text:))),
-            qmpSocket: json["qmpSocket"]?.string,
-            wasPaused: json["wasPaused"]?.bool ?? false
+            qmpSocket: json["qmpSocket"]?.string
         )
     }
 

@@ -80,19 +80,6 @@ import Testing
         #expect(plan.descriptors.map(\.number) == (0..<Int32(named.count)).map { 10 + $0 })
     }
 
-    @Test(arguments: planned)
-    func pausedGuestGetsTheSamePlan(_ fixture: LaunchFixture) throws {
-        var facts = fixture.facts
-        facts.wasPaused.toggle()
-        let plan = try LaunchPlan.make(
-            commandLine: fixture.commandLine(),
-            facts: facts,
-            target: fixture.target,
-            handoffID: LaunchPlanGoldenTests.handoffID
-        )
-        #expect(try plan == LaunchPlanGoldenTests.plan(fixture))
-    }
-
     @Test func monitorOfTheGuestIsPreferred() throws {
         let line = try CommandLine(
             arguments: [

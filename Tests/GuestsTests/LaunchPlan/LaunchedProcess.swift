@@ -21,7 +21,7 @@ enum LaunchedProcess {
         )
     }
 
-    private static func content(of descriptor: InheritedDescriptor, _ old: LaunchFacts) -> OldDescriptor? {
+    private static func content(of descriptor: PlannedDescriptor, _ old: LaunchFacts) -> OldDescriptor? {
         switch descriptor.source {
         case .oldProcess(let number): old.descriptors[number] ?? .other("inherited")
         case .vhostNet: .vhostNet

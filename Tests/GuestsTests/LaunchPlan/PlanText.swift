@@ -25,14 +25,14 @@ enum PlanText {
         }
     }
 
-    private static func source(_ source: InheritedDescriptor.Source) -> String {
+    private static func source(_ source: PlannedDescriptor.Source) -> String {
         switch source {
         case .oldProcess(let number): "descriptor \(number) of the old process"
         case .vhostNet: "/dev/vhost-net opened anew"
         }
     }
 
-    private static func role(_ role: InheritedDescriptor.Role) -> String {
+    private static func role(_ role: PlannedDescriptor.Role) -> String {
         switch role {
         case .tap(let interface): "tap \(interface ?? "of unknown name")"
         case .vhostNet: "vhost-net"

@@ -9,7 +9,7 @@ import Testing
 /// Throws mutated records (of handoffs, instances, places) and versions told from inside at what reads them.
 @Suite struct RecordFuzzTests {
     private static func corpus() -> FuzzCorpus {
-        let inner = InnerFacts(
+        let inner = HypervisorGuestFacts(
             guest: "web", hypervisor: "alpha", stack: "rack7", oldInstance: "1f3c", newInstance: "a001",
             memoryFile: "/dev/shm/hyperfresh-rack7/web.ram", isRehearsal: true)
         let texts = [
@@ -49,10 +49,10 @@ import Testing
         if let record = InstanceRecord(members), InstanceRecord(record.members) != record {
             throw Fuzz.Violation("an instance reads otherwise when it is written again: \(record)")
         }
-        if let facts = HandoffFacts(json: members), HandoffFacts(json: facts.json) != facts {
+        if let facts = HostGuestFacts(json: members), HostGuestFacts(json: facts.json) != facts {
             throw Fuzz.Violation("a handoff reads otherwise when it is written again: \(facts)")
         }
-        if let facts = InnerFacts(json: members), InnerFacts(json: facts.json) != facts {
+        if let facts = HypervisorGuestFacts(json: members), HypervisorGuestFacts(json: facts.json) != facts {
             throw Fuzz.Violation("an inner handoff reads otherwise when it is written again: \(facts)")
         }
         _ = MigrationLink.Settings(json: json)

@@ -110,7 +110,8 @@ final class ContainerField {
         var request = RelocationRequest(container: Self.relocated.name, to: system)
         request.maximumDowntime = .seconds(120)
         request.timeout = .seconds(900)
-        guard let report = await host.relocate(request).report(), report.outcome == .refreshed,
+        let report = await host.relocate(request).report()
+        guard report.outcome == .refreshed,
             let handover = report.handover, let timing = handover.timing
         else { throw BenchError("relocate: it did not come to its end: `history` in \(tools.state)") }
         let phases = handover.phases.map { (name: $0.phase.rawValue, microseconds: Int($0.milliseconds * 1000)) }

@@ -81,7 +81,7 @@ struct RefreshedStack {
 
     private func move(_ report: HypervisorReport) throws -> NestedMove {
         var move = NestedMove(handovers: [], wholeMicroseconds: Int(report.totalMilliseconds * 1000))
-        for (phase, milliseconds) in report.phases { move.phases[phase.rawValue] = Int(milliseconds * 1000) }
+        for timing in report.phases { move.phases[timing.phase.rawValue] = Int(timing.milliseconds * 1000) }
         move.bootMicroseconds = move.phases["boot"]
         for guest in report.guests {
             guard let timing = guest.timing else { throw BenchError("guest \(guest.guest) has no timing") }

@@ -1,0 +1,88 @@
+import Hypervisors
+public import JSON
+import Linux
+
+/// One running hypervisor, as reports name it.
+public struct InstanceReport: Sendable, Hashable {
+    /// The instance: four hexadecimal digits.
+    public let id: String
+    /// The QEMU that runs it.
+    public let pid: Int32
+    /// Its image's folder.
+    public let image: String
+    /// Its kernel's release.
+    public let kernel: String?
+    /// The version of the QEMU in it.
+    public let qemu: String?
+
+    init(_ record: InstanceRecord) {
+        id = record.id
+        pid = record.process.pid
+        image = record.image
+        kernel = record.kernel
+        qemu = record.qemu
+    }
+}
+
+/// The record of the refresh of one hypervisor or OS VM: what `--json` prints last.
+public struct HypervisorReport: OperationReport {
+    let kind: HypervisorKind
+    /// Its name.
+    public let hypervisor: String
+    /// How it ended.
+    public internal(set) var outcome: RefreshOutcome = .rolledBack
+    /// The instance that had the guests.
+    public internal(set) var old: InstanceReport?
+    /// The instance that has them now, or would have.
+    public internal(set) var new: InstanceReport?
+    /// Each guest or container that was to move.
+    public internal(set) var guests: [HandoffReport] = []
+    /// The phases that were gone through, in order.
+    public internal(set) var phases: [PhaseTiming] = []
+    /// From the request to the end, in milliseconds.
+    public internal(set) var totalMilliseconds = 0.0
+    /// What happened, for a person, when it did not go well.
+    public internal(set) var failure: HyperFreshError?
+
+    init(_ kind: HypervisorKind, named name: String) {
+        self.kind = kind
+        hypervisor = name
+    }
+
+    /// What its tenants are, one of them: `guest` or `container`.
+    public var tenant: String { kind.tenant }
+
+    /// The exit status of a command that ended so; 64 when there was nothing to work on.
+    public var exitCode: Int32 {
+        failure?.exitCode == HyperFreshError.usage ? HyperFreshError.usage : outcome.exitCode
+    }
+}
+
+// MARK: - JSON
+
+extension InstanceReport: JSONRepresentable {
+    /// `id`, `pid`, `image`, `kernel`, `qemu`.
+    public var json: JSONValue {
+        .object(
+            [
+                "id": .string(id), "pid": .integer(Int64(pid)), "image": .string(image),
+                "kernel": kernel.map(JSONValue.string), "qemu": qemu.map(JSONValue.string),
+            ].compactMapValues(\.self))
+    }
+}
+
+extension HypervisorReport: JSONRepresentable {
+    /// The `result` line.
+    public var json: JSONValue {
+        JSONSchema.document(
+            type: "result",
+            [
+                "operation": .string("refresh \(kind.rawValue)"), "hypervisor": .string(hypervisor),
+                "outcome": .string(outcome.rawValue), "exit_code": .integer(Int64(exitCode)),
+                "old": old?.json, "new": new?.json, "guests": .array(guests.map(\.json)),
+                "total_ms": .number(totalMilliseconds),
+                "phases": phases.json,
+                "error": failure.map { .object($0.members) },
+            ])
+    }
+}

@@ -1,0 +1,40 @@
+import Handoff
+
+/// The handoff of one guest or container that is handed over together with others.
+protocol GroupedHandoff: Sendable {
+    /// The guest's or container's name.
+    var name: String { get }
+    /// What is handed over.
+    var subject: Subject { get }
+    /// Those that are handed over together.
+    var group: HandoffGroup { get }
+
+    /// Makes the sides of the handoff that is now on record.
+    func sides(_ context: HandoffContext, _ store: StackStore) -> any HandoffSides
+    /// Closes what was prepared for a handoff that could not be recorded.
+    func abandon() async
+}
+
+extension GroupedHandoff {
+    func abandon() async {}
+
+    /// Performs it.
+    ///
+    /// - Parameter run: How.
+    /// - Returns: How it ended.
+    func perform(_ run: HandoffRun) async -> HandoffReport {
+        defer { group.ended(name) }
+        var report = HandoffReport(name)
+        do throws(HyperFreshError) {
+            let subject = subject
+            let store = StackStore(stateDirectory: run.host.stateDirectory)
+            try await run.perform(subject, id: HandoffJournal.makeID(), lock: try subject.lock(), &report) {
+                sides($0, store)
+            }
+        } catch {
+            await abandon()
+            report.failure = error
+        }
+        return report
+    }
+}

@@ -1,0 +1,114 @@
+import Handoff
+import QMP
+
+/// One handoff of any subject, from its record to its report.
+struct HandoffRun: Sendable {
+    let host: Host
+    let driver: HandoffDriver
+    let clock: PhaseClock
+    /// How long the subject may be stopped before everything is rolled back.
+    let maximumDowntime: Duration
+    /// How long the handoff may take up to the commit before everything is rolled back.
+    let timeout: Duration
+
+    /// Performs the handoff, and completes the report.
+    ///
+    /// - Parameters:
+    ///   - subject: What is handed over.
+    ///   - id: The handoff's id.
+    ///   - lock: Excludes other controllers; released at the end.
+    ///   - report: Gets what came of it.
+    ///   - makeSides: Makes the two sides, for the handoff that is now on record.
+    /// - Throws: If it cannot be recorded; then nothing was touched.
+    func perform(
+        _ subject: Subject, id: String, lock: HeldLock, _ report: inout HandoffReport,
+        sides makeSides: (HandoffContext) -> any HandoffSides
+    ) async throws(HyperFreshError) {
+        let journal = try HandoffJournal.begin(id: id, facts: subject.json, lock: lock, host: host)
+        report.id = journal.id
+        clock.end()
+        let context = HandoffContext(journal: journal, driver: driver, clock: clock, maximumDowntime: maximumDowntime)
+        let sides = makeSides(context)
+        context.giveUp(after: timeout)
+        let handoff = await driver.run(on: sides)
+        clock.end()
+        // What is claimed was seen a moment ago.
+        let look = handoff.isOnNewSide ? await sides.lookAgain(after: handoff) : .sound(nil)
+        report.conclude(handoff, look, of: sides, context)
+        report.phases = clock.timings
+        report.totalMilliseconds = clock.totalMilliseconds
+        await sides.close()
+        journal.close(with: report.json, state: report.outcome == .lost ? .lost : driver.state)
+    }
+}
+
+extension HandoffOutcome {
+    /// Whether the subject is on the new side.
+    var isOnNewSide: Bool { self == .refreshed || self == .incomplete }
+}
+
+// MARK: - The report
+
+extension HandoffReport {
+    fileprivate mutating func conclude(
+        _ handoff: HandoffOutcome, _ look: LastLook, of sides: any HandoffSides, _ context: HandoffContext
+    ) {
+        let end = context.outcome(of: handoff, seen: look)
+        outcome = RefreshOutcome(end)
+        if end.isOnNewSide { timing = sides.timing }
+        let ended = sides.endedGuest?.whereabouts(after: end, old: sides.names.old, new: sides.names.new)
+        if end == .refreshed || end == .rehearsed {
+            if let ended { context.warn(ended) }
+        } else {
+            failure = failure(end, of: sides, context, whereabouts: ended)
+        }
+        sides.complete(&self, after: handoff, look)
+        if failure == nil { warnings = context.warnings }
+    }
+
+    private func failure(
+        _ end: HandoffOutcome, of sides: any HandoffSides, _ context: HandoffContext, whereabouts: String?
+    ) -> HyperFreshError {
+        var failure =
+            context.failure
+            ?? HyperFreshError(Self.reason(end), remedy: "`hyperfresh history --json` has the details.")
+        // What then failed was told to stop.
+        if end == .rolledBack(.cancelled) {
+            failure = HyperFreshError(Self.reason(end), remedy: "Start it again when it suits.")
+        }
+        failure.evidence += context.warnings
+        if let guest = sides.endedGuest {
+            if whereabouts == nil { failure.evidence.append(guest.message) }
+            if end == .lost, whereabouts != nil { failure.message = guest.message }
+        }
+        failure.guestState = whereabouts ?? failure.guestState
+        failure.exitCode = outcome.exitCode
+        return failure
+    }
+
+    static func reason(_ outcome: HandoffOutcome) -> String {
+        switch outcome {
+        case .rolledBack(.deadline): "a deadline passed"
+        case .rolledBack(.cancelled): "the refresh was cancelled"
+        case .rolledBack(let failure): "the refresh failed (\(failure.rawValue))"
+        case .incomplete: "the refresh is done, but cleaning up is not"
+        case .lost: "the guest's QEMU died"
+        case .unknown, .refreshed, .rehearsed: "the refresh could not be settled"
+        }
+    }
+}
+
+extension RefreshOutcome {
+    init(_ outcome: HandoffOutcome) {
+        self =
+            switch outcome {
+            case .refreshed: .refreshed
+            case .rehearsed: .rehearsed
+            case .rolledBack(.deadline): .timedOut
+            case .rolledBack: .rolledBack
+            case .incomplete: .incomplete
+            case .lost: .lost
+            case .unknown: .unknown
+            }
+    }
+}

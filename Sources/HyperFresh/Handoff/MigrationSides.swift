@@ -1,0 +1,165 @@
+import Guests
+import Handoff
+import JSON
+import QMP
+import Synchronization
+
+/// Two QEMUs on the same memory as the sides of a handoff, on this host or in two hypervisors.
+///
+/// Agreement, records, switch, restore and last look are the same for both, and are written here once. A conforming type
+/// starts and ends the two QEMUs, and says what is different about them.
+protocol MigrationSides: HandoffSides, AnyObject {
+    var context: HandoffContext { get }
+    /// What the two monitors have agreed on so far.
+    var migration: Migration { get }
+    /// Whether the old QEMU is known to be dead.
+    var oldHasExited: Bool { get }
+
+    // MARK: Before the switch
+
+    /// Proves that both QEMUs have the same guest: memory, devices, images.
+    func proveSameGuest(_ new: QMPClient) async throws
+    /// Gives each QEMU its end of a channel; the new one waits at its own.
+    ///
+    /// - Returns: Where the old one sends the state, in the words of `migrate`.
+    func connect(_ new: QMPClient) async throws -> String
+    /// Completes the link: from here on the guest may be stopped.
+    func prepareSwitch(_ guestSwitch: GuestSwitch) async throws(HyperFreshError)
+
+    // MARK: On the path of the switch: no waiting
+
+    /// What a record of this state adds to the journal, beside what every migration adds.
+    func facts(of state: HandoffState) -> [String: JSONValue]
+    /// Why this state may not be recorded: the new QEMU is dead.
+    func deathOfNew(before state: HandoffState) -> HyperFreshError?
+    /// Notes that a state is on record.
+    func recorded(_ state: HandoffState)
+    /// Leaves the guest's host devices to the new QEMU.
+    func beginHandover()
+
+    // MARK: After a failure, and at the end
+
+    /// Looks whether the old QEMU did not answer because it is dead, and reports that.
+    func reportIfOldExited() async
+    /// What to do when the old QEMU cannot be restored.
+    var restoreRemedy: String { get }
+    /// What is wrong with the two processes; `nil` where the new monitor can be asked.
+    func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook?
+    /// Looks why the new monitor does not answer.
+    func lookAtSilentNew(_ silence: QMPError) async -> LastLook
+    /// Looks whether the vCPUs run, of a guest that QEMU calls running.
+    func lookAtVCPUs() async -> LastLook
+    /// A last look that cannot tell whether the guest runs.
+    func doubt(_ message: String, evidence: [String]) -> HyperFreshError
+    /// The new QEMU's last words, which often are the only place where a reason stands.
+    func lastWords() async -> [String]
+    /// Those of them that can be had without waiting.
+    var recentWords: [String] { get }
+}
+
+extension MigrationSides {
+    func facts(of state: HandoffState) -> [String: JSONValue] { [:] }
+    func recorded(_ state: HandoffState) {}
+    func beginHandover() {}
+    func lookAtVCPUs() async -> LastLook { .sound(nil) }
+    var recentWords: [String] { [] }
+
+    func doubt(_ message: String) -> HyperFreshError { doubt(message, evidence: []) }
+
+    var endedGuest: EndedGuest? { migration.guestSwitch?.endedGuest }
+}
+
+// MARK: - Actions
+
+extension MigrationSides {
+    func record(_ state: HandoffState) -> HandoffEvent {
+        let facts = migration.facts(of: state).merging(facts(of: state)) { $1 }
+        let event = context.record(state, facts: facts, unless: { self.obstacle(to: state) })
+        if event == .recorded(state) { recorded(state) }
+        return event
+    }
+
+    /// A new QEMU that is dead is not committed to, though its `completed` was heard: the old one still has the guest.
+    private func obstacle(to state: HandoffState) -> HyperFreshError? {
+        if state == .switching { return migration.guestSwitch?.outsideHand(since: migration.guestRuns) }
+        return deathOfNew(before: state)
+    }
+
+    func link() async -> HandoffEvent {
+        context.clock.begin(.link)
+        defer { context.clock.end() }
+        guard let new = migration.new else { return .linkFailed }
+        do {
+            try await proveSameGuest(new)
+            try await migration.agree(recordingIn: context.journal)
+            try Task.checkCancellation()
+            let uri = try await connect(new)
+            let guestSwitch = GuestSwitch(
+                context: context, old: migration.old, new: new, uri: uri,
+                oldHasExited: { [weak self] in self?.oldHasExited ?? false },
+                lastWords: { [weak self] in self?.recentWords ?? [] })
+            guestSwitch.listen()
+            migration.guestSwitch = guestSwitch
+            try await prepareSwitch(guestSwitch)
+            return .linked(guestRuns: try await migration.noteGuestRuns())
+        } catch let failure as HyperFreshError {
+            context.fail(failure.adding(evidence: recentWords))
+        } catch {
+            context.fail(
+                HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: await lastWords())
+            )
+        }
+        return .linkFailed
+    }
+
+    func beginSwitch() -> HandoffEvent? {
+        context.clock.begin(.handover)
+        beginHandover()
+        guard let guestSwitch = migration.guestSwitch else { return .switchRefused }
+        return guestSwitch.begin()
+    }
+
+    func resumeNew() -> HandoffEvent? {
+        guard let guestSwitch = migration.guestSwitch else { return .resumeRefused }
+        return guestSwitch.resumeNew()
+    }
+
+    /// The new side's process is gone: nobody else can run the guest.
+    func restoreOld(resume: Bool) async -> HandoffEvent {
+        defer { context.clock.end() }
+        do {
+            for warning in try await migration.restoreOld(resume: resume) { context.warn(warning) }
+            return .oldRestored
+        } catch {
+            context.fail(
+                HyperFreshError("\(names.old) could not be restored", because: error, remedy: restoreRemedy))
+            await reportIfOldExited()
+            return .restoreFailed
+        }
+    }
+}
+
+// MARK: - The last look
+
+extension MigrationSides {
+    func lookAgain(after outcome: HandoffOutcome) async -> LastLook {
+        guard let new = migration.new else { return .doubtful(doubt("there is no new QEMU")) }
+        if let look = lookAtProcesses(after: outcome) { return look }
+        let status: QueryStatus.Reply
+        do throws(QMPError) {
+            status = try await new.execute(QueryStatus(), deadline: .seconds(5))
+        } catch {
+            return await lookAtSilentNew(error)
+        }
+        guard migration.guestRuns, endedGuest == nil else { return .sound(nil) }
+        switch status.state {
+        case .running: return await lookAtVCPUs()
+        case .shutdown, .guestPanicked:
+            return .sound("The guest has come to its own end since: \(names.new) says \(status.state.rawValue).")
+        // It ran: whatever has stopped it came later.
+        case .paused where migration.guestSwitch?.marks.resumeSeen != nil:
+            return .sound("Somebody has paused the guest since: \(names.new) says \(status.state.rawValue).")
+        default: return .doubtful(doubt("\(names.new) does not run the guest: it says \(status.state.rawValue)"))
+        }
+    }
+}

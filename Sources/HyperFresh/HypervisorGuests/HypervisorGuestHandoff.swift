@@ -1,0 +1,34 @@
+import Handoff
+import Hypervisors
+import Linux
+import QMP
+
+/// The handoff of one guest between two instances of its hypervisor.
+struct HypervisorGuestHandoff: GroupedHandoff {
+    let guest: HypervisorRefresh.Prepared.Guest
+    let plan: HypervisorAdmission.Plan
+    let group: HandoffGroup
+
+    var name: String { guest.seat.guest.name }
+
+    var subject: Subject {
+        var facts = HypervisorGuestFacts(
+            guest: name, hypervisor: plan.spec.name, stack: plan.stack.name,
+            oldInstance: guest.old.seat.hypervisor.record.id, newInstance: guest.seat.hypervisor.record.id,
+            memoryFile: guest.seat.memoryFile.path, isRehearsal: group.isRehearsal)
+        facts.oldVersion = guest.old.client.greeting.version.description
+        facts.newVersion = guest.seat.hypervisor.record.qemu
+        return .hypervisorGuest(facts)
+    }
+
+    func sides(_ context: HandoffContext, _ store: StackStore) -> any HandoffSides {
+        HypervisorGuestSides(
+            old: guest.old, newSeat: guest.seat, newDevice: guest.device, channel: guest.channel, context: context,
+            group: group, store: store)
+    }
+
+    func abandon() async {
+        guest.old.client.close()
+        await guest.channel.close()
+    }
+}

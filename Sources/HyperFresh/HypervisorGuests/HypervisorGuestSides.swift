@@ -1,0 +1,269 @@
+import Guests
+import Handoff
+import Hypervisors
+import JSON
+import Linux
+import QMP
+import Synchronization
+
+/// The old side of the handoff of a hypervisor's guest: a QEMU in an instance.
+struct InnerQEMU: Sendable {
+    let seat: GuestSeat
+    let device: MemoryDevice
+    let client: QMPClient
+}
+
+/// Two QEMUs in two instances of a hypervisor as the sides of a handoff.
+///
+/// A side has ended when its unit has, or when its whole instance has.
+final class HypervisorGuestSides: MigrationSides {
+    let old: InnerQEMU
+    let newSeat: GuestSeat
+    let newDevice: MemoryDevice
+    let channel: StateChannel
+    let context: HandoffContext
+    let migration: Migration
+    let group: HandoffGroup
+    let store: StackStore
+    private let state = Mutex(State())
+
+    private struct State {
+        var oldHasExited = false
+        var taps: [QMPTap] = []
+    }
+
+    init(
+        old: InnerQEMU, newSeat: GuestSeat, newDevice: MemoryDevice, channel: StateChannel, context: HandoffContext,
+        group: HandoffGroup, store: StackStore
+    ) {
+        self.old = old
+        self.newSeat = newSeat
+        self.newDevice = newDevice
+        self.channel = channel
+        self.context = context
+        self.group = group
+        self.store = store
+        migration = Migration(old: old.client)
+    }
+
+    var guest: String { newSeat.guest.name }
+    var oldHasExited: Bool { state.withLock { $0.oldHasExited } }
+
+    /// By the arrival of the events on this host: the two instances have clocks of their own.
+    var timing: SwitchTiming? { migration.guestSwitch?.marks.arrivalTiming }
+
+    var names: (old: String, new: String) {
+        (
+            "the QEMU of \(guest) in instance \(old.seat.hypervisor.record.id)",
+            "the QEMU of \(guest) in instance \(newSeat.hypervisor.record.id)"
+        )
+    }
+
+    func lastWords() async -> [String] { await newSeat.unit.lastWords(by: newSeat.hypervisor.agent) }
+
+    func close() async {
+        context.close()
+        state.withLock { $0.taps = [] }
+        migration.close()
+        await channel.close()
+    }
+}
+
+// MARK: - Launch
+
+extension HypervisorGuestSides {
+    func launch() async -> HandoffEvent {
+        context.clock.begin(.launch)
+        defer { context.clock.end() }
+        do throws(HyperFreshError) {
+            migration.new = try await newSeat.start(on: newDevice, isIncoming: true)
+            watchEnds()
+            return .launched
+        } catch {
+            context.fail(error)
+            return .launchFailed
+        }
+    }
+
+    /// A hypervisor's QEMU tells when a port in it is closed: then the relay ended, and with it perhaps the guest's QEMU.
+    private func watchEnds() {
+        let taps = [(old.seat, HandoffEvent.oldExited), (newSeat, HandoffEvent.newExited)].map { seat, event in
+            seat.hypervisor.monitor.tap(named: ["VSERPORT_CHANGE"]) { [weak self] message in
+                guard case .success(let change) = message, change.data["open"]?.bool == false,
+                    change.data["id"]?.string == "port-\(seat.guest.name)"
+                else { return }
+                self?.context.watch { [weak self] in await self?.lookAfter(seat, event) }
+            }
+        }
+        state.withLock { $0.taps += taps }
+        for (seat, event) in [(old.seat, HandoffEvent.oldExited), (newSeat, HandoffEvent.newExited)] {
+            context.watch { [weak self] in
+                if await seat.hypervisor.process.waitForExit(within: .seconds(86_400)) { self?.exited(event) }
+            }
+        }
+    }
+
+    private func lookAfter(_ seat: GuestSeat, _ event: HandoffEvent) async {
+        // An agent that does not answer says nothing of the unit: the monitors and deadlines tell then.
+        guard let isActive = try? await seat.unit.isActive(by: seat.hypervisor.agent), !isActive else { return }
+        if event == .newExited {
+            context.fail(
+                HyperFreshError("the new QEMU exited", remedy: "Its own words say why.", evidence: await lastWords()))
+        }
+        exited(event)
+    }
+
+    private func exited(_ event: HandoffEvent) {
+        if event == .oldExited { state.withLock { $0.oldHasExited = true } }
+        context.driver.happened(event)
+    }
+}
+
+// MARK: - Link
+
+extension HypervisorGuestSides {
+    /// The same memory, shown by writing to it; the same devices in the same places, by the word of both.
+    func proveSameGuest(_ new: QMPClient) async throws {
+        do throws(HypervisorError) {
+            try await MemoryProof.make(
+                guest: newSeat.guest, old: old.seat.hypervisor, oldDevice: old.device, new: newSeat.hypervisor,
+                newDevice: newDevice)
+        } catch {
+            throw HyperFreshError(error)
+        }
+        context.clock.note("memory proven the same in both hypervisors")
+        async let oldDescription = GuestDescription.describe(old.client, identity: nil)
+        async let newDescription = GuestDescription.describe(new, identity: nil)
+        let (before, after) = try await (oldDescription, newDescription)
+        var differences = GuestComparison.differences(old: before, new: after)
+        if before.memoryLayout != after.memoryLayout {
+            differences.append("the guest's memory lies at other addresses")
+        }
+        if after.memory.contains(where: { !$0.isShared }) {
+            differences.append("the new QEMU does not share the memory")
+        }
+        guard differences.isEmpty else {
+            throw HyperFreshError(
+                "the new QEMU does not have the guest's devices",
+                remedy: "Was the stack changed since `up`? A guest keeps what it was started with.",
+                evidence: differences)
+        }
+    }
+
+    func connect(_ new: QMPClient) async throws -> String {
+        try await new.execute(MigrateIncoming(uri: channel.incoming))
+        do throws(HypervisorError) { try await channel.join() } catch { throw HyperFreshError(error) }
+        return channel.outgoing
+    }
+
+    /// Nobody is stopped before everybody is ready, and no more at once than was asked for.
+    func prepareSwitch(_ guestSwitch: GuestSwitch) async throws(HyperFreshError) {
+        guard await group.admit(guest) else {
+            throw HyperFreshError(
+                "another guest of the hypervisor could not be made ready", remedy: "See its own report.")
+        }
+    }
+}
+
+// MARK: - Records
+
+extension HypervisorGuestSides {
+    /// No guest is committed to a hypervisor that is dead: the old one has it still.
+    func deathOfNew(before handoffState: HandoffState) -> HyperFreshError? {
+        guard handoffState == .committed, newSeat.hypervisor.process.hasExited else { return nil }
+        return HyperFreshError(
+            "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
+    }
+
+    func recorded(_ handoffState: HandoffState) {
+        if handoffState == .committed { group.committed(guest) }
+    }
+}
+
+// MARK: - After commit
+
+extension HypervisorGuestSides {
+    func retire() async -> HandoffEvent {
+        context.clock.begin(.retire)
+        defer { context.clock.end() }
+        if let failure = await old.seat.endUnit(orHypervisor: { false }) {
+            context.warn("the old QEMU of \(guest) did not end: \(failure.message)")
+            return .oldSurvived
+        }
+        return .oldRetired
+    }
+
+    func settle() async -> HandoffEvent {
+        context.clock.begin(.settle)
+        defer { context.clock.end() }
+        let instance = newSeat.hypervisor.record
+        do {
+            try store.place(guest, on: instance.id, of: instance.hypervisor)
+        } catch {
+            context.warn("it could not be recorded where \(guest) is: \(error)")
+            return .settleFailed
+        }
+        do {
+            if let warning = try await migration.leaveNoTrace() { context.warn(warning) }
+        } catch {
+            context.warn("the new QEMU of \(guest) keeps some migration settings: \(error)")
+        }
+        return .settled
+    }
+}
+
+// MARK: - Rollback
+
+extension HypervisorGuestSides {
+    func removeNew() async -> HandoffEvent {
+        context.clock.begin(.rollback)
+        if let failure = await newSeat.endUnit(orHypervisor: { self.group.mayEndNew(for: self.guest) }) {
+            context.fail(
+                HyperFreshError(
+                    "the new QEMU of \(guest) cannot be ended",
+                    remedy: "End hypervisor instance "
+                        + "\(newSeat.hypervisor.record.id), then run `hyperfresh recover`.",
+                    evidence: [failure.message]))
+            return .newSurvived
+        }
+        return .newRemoved
+    }
+
+    var restoreRemedy: String { "Look at its hypervisor's console, then run `hyperfresh recover`." }
+
+    func reportIfOldExited() async {
+        if old.seat.hypervisor.process.hasExited { exited(.oldExited) }
+    }
+}
+
+// MARK: - The last look
+
+/// The vCPUs are threads of the hypervisor's, not of this host's: whether they use time is not looked at.
+extension HypervisorGuestSides {
+    func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook? {
+        newSeat.hypervisor.process.hasExited ? .dead(failure("the new hypervisor has ended", .lost)) : nil
+    }
+
+    func lookAtSilentNew(_ silence: QMPError) async -> LastLook {
+        do throws(HypervisorError) {
+            guard try await !newSeat.unit.isActive(by: newSeat.hypervisor.agent) else {
+                return .doubtful(doubt("\(names.new) does not answer", evidence: ["\(silence)"]))
+            }
+            return .dead(
+                failure("\(names.new) exited when the guest had been committed to it", .lost, await lastWords()))
+        } catch {
+            return lookAtProcesses(after: .refreshed)
+                ?? .doubtful(doubt("\(names.new) does not answer", evidence: [error.message]))
+        }
+    }
+
+    func doubt(_ message: String, evidence: [String]) -> HyperFreshError { failure(message, .unknown, evidence) }
+
+    private func failure(
+        _ message: String, _ outcome: RefreshOutcome, _ evidence: [String] = []
+    ) -> HyperFreshError {
+        HyperFreshError(
+            message, remedy: "`hyperfresh ps` shows what its hypervisor says of it; its console may tell why.",
+            evidence: evidence, exitCode: outcome.exitCode)
+    }
+}

@@ -1,0 +1,178 @@
+import Containers
+import Glibc
+import Guests
+import Handoff
+import Hypervisors
+import Linux
+
+/// What has to be known and true before a hypervisor is refreshed.
+///
+/// Changes nothing.
+struct HypervisorAdmission {
+    let stack: Stack
+    let spec: HypervisorSpec
+    let store: StackStore
+    let request: HypervisorRefreshRequest
+
+    /// What is to be done.
+    struct Plan: Sendable {
+        let stack: Stack
+        let spec: HypervisorSpec
+        let image: HypervisorImage
+        /// The instance with guests to move; with none, when an earlier refresh moved them all but could not end it.
+        let old: Hypervisor
+        /// The instance of an earlier refresh that did not come to its end; `nil` when one has to be started.
+        let new: Hypervisor?
+        /// The guests to hand over.
+        let guests: [InnerGuestSpec]
+        /// The containers to relocate, of an OS VM.
+        let containers: [ContainerSpec]
+        /// Guests without a QEMU: shut down from within, or ended; containers without a process.
+        let stoppedGuests: [String]
+        let isRehearsal: Bool
+
+        /// Whether this run brings an earlier one to its end.
+        var isFinishing: Bool { new != nil }
+    }
+
+    func run() async throws(HyperFreshError) -> Plan {
+        try Self.refuseUnfinished(of: spec.name, in: store)
+        try refuseFunctions()
+        let image = try readImage()
+        let records = try store.survey(spec.name).records()
+        try refuseUsedFiles()
+        let alive = records.alive
+        guard let last = alive.last else {
+            throw HyperFreshError(
+                "\(spec.kind) \(spec.name) does not run", guestState: "None of its \(spec.kind.tenant)s runs.",
+                remedy: "hyperfresh down, then up, with its stack file.", exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        guard alive.count <= 2 else {
+            throw HyperFreshError(
+                "\(spec.kind) \(spec.name) has \(alive.count) instances",
+                remedy: "`hyperfresh recover` ends those without guests.",
+                evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
+        }
+        let placement = records.placement
+        let first = alive[0]
+        let new = alive.count == 2 ? try await reach(last) : nil
+        if new == nil { try checkRoom() }
+        let old = try await reach(first)
+        do throws(HyperFreshError) {
+            let check = TenantCheck(stack: stack, spec: spec)
+            let tenants = try await check.run(old, placement)
+            if let new { _ = try await check.run(new, placement) }
+            let isHere = { (name: String) in placement[name] == old.record.id }
+            let guests = spec.guests.filter { isHere($0.name) }
+            // Those, too, that were relocated to it.
+            let containers = stack.containers.filter { isHere($0.name) }
+            let stopped =
+                guests.filter { !tenants.guests.contains($0.name) }.map(\.name)
+                + containers.filter { !tenants.containers.contains($0.name) }.map(\.name)
+            for guest in guests where tenants.guests.contains(guest.name) {
+                try GuestMemoryFile(guest, in: stack).verify(mappedBy: old.record.process)
+            }
+            for container in containers where tenants.containers.contains(container.name) {
+                try ContainerStoreFile(container, in: stack).verify(mappedBy: old.record.process)
+            }
+            return Plan(
+                stack: stack, spec: spec, image: image, old: old, new: new,
+                guests: guests.filter { tenants.guests.contains($0.name) },
+                containers: containers.filter { tenants.containers.contains($0.name) },
+                stoppedGuests: stopped, isRehearsal: request.isRehearsal)
+        } catch {
+            old.close()
+            new?.close()
+            throw error
+        }
+    }
+
+    private func readImage() throws(HyperFreshError) -> HypervisorImage {
+        do throws(HypervisorError) {
+            return try HypervisorImage.read(ImageCache.folder(of: request.image ?? spec.image, stack: stack))
+        } catch {
+            var error = HyperFreshError(error)
+            error.guestState = "Nothing was touched."
+            error.exitCode = RefreshOutcome.blocked.exitCode
+            throw error
+        }
+    }
+
+    private func reach(_ record: InstanceRecord) async throws(HyperFreshError) -> Hypervisor {
+        do throws(HypervisorError) {
+            let hypervisor = try await store.reach(record)
+            guard await hypervisor.agent.answers(within: .seconds(20)) else {
+                hypervisor.close()
+                throw HypervisorError(
+                    "the agent of \(spec.kind) \(spec.name) (instance \(record.id)) does not answer",
+                    remedy: "Its guests may run on. Without the agent they cannot be handed over: see its console, "
+                        + "shut the guests down from within, then take it down.",
+                    evidence: Hypervisor.consoleTail(hypervisor.folder).map { "console: \($0)" })
+            }
+            return hypervisor
+        } catch {
+            var error = HyperFreshError(error)
+            error.guestState = "Nothing was touched."
+            error.exitCode = RefreshOutcome.blocked.exitCode
+            throw error
+        }
+    }
+
+    /// A file of a guest that a process has which is not on record: that may be a hypervisor that was forgotten.
+    private func refuseUsedFiles() throws(HyperFreshError) {
+        let known = try store.processes(of: stack)
+        let claims =
+            spec.guests.flatMap { FileUse.Claim.all(of: $0, in: stack) }
+            + stack.containers.flatMap { FileUse.Claim.all(of: $0, in: stack) }
+        try FileUse.refuseStrangers(claims, known: known)
+    }
+
+    /// A function of a device has one owner.
+    private func refuseFunctions() throws(HyperFreshError) {
+        guard !spec.functions.isEmpty else { return }
+        throw HyperFreshError(
+            "\(spec.kind) \(spec.name) holds functions of this host's devices, which a second one cannot have beside it",
+            guestState: "Nothing was touched.", remedy: "Take the stack down, and up again. docs/limits.md says more.",
+            evidence: spec.functions, exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    /// Both hypervisors are in memory for the time of the refresh.
+    private func checkRoom() throws(HyperFreshError) {
+        var finding = HostChecks.memory(overhead: spec.memory + (256 << 20))
+        guard finding.severity == .fail else { return }
+        finding.message = "there is too little memory for a second \(spec.kind) beside the first"
+        throw HyperFreshError(
+            "\(spec.kind) \(spec.name) cannot be refreshed: \(finding.message) (\(finding.id))",
+            guestState: "Nothing was touched.",
+            remedy: "Free \((spec.memory >> 20) + 256) MiB, or give hypervisors less memory in the stack file.",
+            evidence: finding.evidence, exitCode: RefreshOutcome.blocked.exitCode)
+    }
+
+    /// A controller died in the middle of it: until that is settled, where a guest runs is not known.
+    static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
+        let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
+        guard !unfinished.isEmpty else { return }
+        throw HyperFreshError(
+            "handoffs of hypervisor \(hypervisor) were left unfinished",
+            remedy: "Run `hyperfresh recover` first.",
+            evidence: unfinished.map { "\($0.id): \($0.subject?.name ?? "?"), \($0.state?.rawValue ?? "?")" },
+            exitCode: RefreshOutcome.blocked.exitCode)
+    }
+}
+
+/// Where images lie that are named without a folder.
+enum ImageCache {
+    /// The folder of an image: a path as it is; a name under `$HYPERFRESH_IMAGES`, else the stack file's folder's
+    /// `.cache/hypervisor`, else /var/lib/hyperfresh/images.
+    static func folder(of image: String, stack: Stack) -> String {
+        guard !image.contains("/") else { return image }
+        let folders =
+            [variable("HYPERFRESH_IMAGES"), variable("HYPERFRESH_CACHE").map { "\($0)/hypervisor" }].compactMap(\.self)
+            + ["\(stack.directory)/.cache/hypervisor", "/var/lib/hyperfresh/images"]
+        return folders.map { "\($0)/\(image)" }.first { Files.exists($0) } ?? "\(folders[0])/\(image)"
+    }
+
+    private static func variable(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+}
