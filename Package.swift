@@ -29,8 +29,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
 }
 
-/// A hypervisor's machine, a part of the program: the file is that of qemu-configs/.
-let machineDefinitions: [Resource] = [.embedInCode("Machine/hypervisor.cfg")]
+/// Files that are a part of the program: a hypervisor's machine (that of qemu-configs/), and what it runs inside of VMs.
+let hypervisorFiles: [Resource] = ["Machine/hypervisor.cfg", "Scripts/network.sh", "Scripts/guest.sh"].map { .embedInCode($0) }
+let containerFiles: [Resource] = ["Scripts/container.sh", "Scripts/timers.pl"].map { .embedInCode($0) }
 
 let package = Package(
     name: "hyperfresh",
@@ -68,8 +69,8 @@ let package = Package(
         room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
         room(
             "Hypervisors", ["CYAML", "QMP", "JSON", "Linux"],
-            resources: machineDefinitions),
-        room("Containers", ["Hypervisors", "JSON"]),
+            resources: hypervisorFiles),
+        room("Containers", ["Hypervisors", "JSON"], resources: containerFiles),
 
         // What the product does.
         room(

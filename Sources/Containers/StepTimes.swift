@@ -11,15 +11,6 @@ public struct StepTimes: Sendable, Hashable {
     /// The steps, in order, without the first, which begins them.
     public let steps: [Step]
 
-    /// Shell lines that define `step NAME`, which adds the name and the time to `$steps` and starts no program.
-    ///
-    /// Nothing is said before all is done: where nobody listens any more, who speaks waits.
-    static let shell = """
-        steps=
-        step() { read -r up idle </proc/uptime; steps="${steps}step $1 $up
-        "; }
-        """
-
     /// Reads what a script printed; other lines are skipped.
     ///
     /// - Parameter text: The script's output.

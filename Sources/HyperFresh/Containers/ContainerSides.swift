@@ -99,7 +99,7 @@ extension ContainerSides {
         do throws(HypervisorError) {
             let channels = (old: try await old.openControlChannel(), new: try await new.openControlChannel())
             state.withLock { $0.channels = channels }
-            try await new.place.expect(over: channels.new)
+            try await new.place.prepareRestore(over: channels.new)
             return .launched
         } catch {
             context.fail(HyperFreshError(error))
@@ -130,7 +130,7 @@ extension ContainerSides {
 
     private func transfer(within deadline: Duration) async {
         do throws(HypervisorError) {
-            let steps = try await old.place.leave(over: try channels().old, within: deadline)
+            let steps = try await old.place.dump(over: try channels().old, within: deadline)
             state.withLock { state in
                 state.marks.oldCompletedSeen = .now
                 state.steps += steps.steps
@@ -143,7 +143,7 @@ extension ContainerSides {
         // A deadline may have passed meanwhile: then the new side is on its way out.
         guard context.driver.state == .switching else { return }
         do throws(HypervisorError) {
-            let steps = try await new.place.arrive(over: try channels().new, within: deadline)
+            let steps = try await new.place.restore(over: try channels().new, within: deadline)
             state.withLock { state in
                 state.marks.newCompletedSeen = .now
                 state.steps += steps.steps

@@ -89,7 +89,7 @@ struct GuestSeat: Sendable {
         let command = InnerCommandLine(guest, dax: device.path, isIncoming: isIncoming)
         return try await refining { () throws(HypervisorError) in
             try await unit.start(
-                [command.executable] + command.arguments, then: InnerNetwork.taps(of: guest),
+                [command.executable] + command.arguments, cards: guest.networks,
                 channel: hypervisor.folder.relaySocket(guest.name), by: hypervisor.agent)
         }
     }

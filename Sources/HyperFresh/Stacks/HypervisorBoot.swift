@@ -155,22 +155,14 @@ struct HypervisorBoot {
         let modules = spec.kind == .os ? Self.containerModules : []
         // Without it guests' clocks are off by up to a second.
         _ = try? await hypervisor.agent.run(
-            // Its clock was set from an RTC that counts whole seconds; guests' RTCs run on it.
-            """
-            date --set="@$1" >/dev/null
-            [ -z "$2" ] || modprobe --all --quiet $2 </dev/null >/dev/null 2>&1 &
-            """, ["\(seconds).\(fraction)", modules.joined(separator: " ")], to: "set its clock")
+            verb: "set-clock", ["\(seconds).\(fraction)", modules.joined(separator: " ")], to: "set its clock")
         if let versions = await Self.versions(of: hypervisor) { (record.kernel, record.qemu) = versions }
         return record
     }
 
     /// The kernel's and QEMU's versions in a hypervisor; nil where it does not say: they are for showing only.
     static func versions(of hypervisor: Hypervisor) async -> (kernel: String, qemu: String)? {
-        let words = try? await hypervisor.agent.run(
-            """
-            uname -r
-            qemu-system-x86_64 --version | sed -n '1s/.*version \\([^ ]*\\).*/\\1/p'
-            """, to: "ask for its versions")
+        let words = try? await hypervisor.agent.run(verb: "versions", to: "ask for its versions")
         return versions(in: words ?? "")
     }
 

@@ -65,6 +65,27 @@ public final class HypervisorAgent: Sendable {
         return String(decoding: end.output, as: UTF8.self)
     }
 
+    /// Runs a verb of Scripts/guest.sh.
+    ///
+    /// - Parameters:
+    ///   - verb: The verb.
+    ///   - arguments: Its arguments.
+    ///   - input: What it reads from standard input.
+    ///   - purpose: What it is for, for messages: "cannot <purpose>".
+    ///   - deadline: How long it may take.
+    /// - Returns: What it wrote to standard output.
+    /// - Throws: ``HypervisorError`` as for ``run(_:_:input:to:within:)``.
+    @discardableResult
+    public func run(
+        verb: String, _ arguments: [String] = [], input: [UInt8] = [], to purpose: String,
+        within deadline: Duration = .seconds(30)
+    ) async throws(HypervisorError) -> String {
+        try await run(Self.guestScript, [verb] + arguments, input: input, to: purpose, within: deadline)
+    }
+
+    static let guestScript = [PackageResources.network_sh, PackageResources.guest_sh]
+        .map { String(decoding: $0, as: UTF8.self) }.joined()
+
     private func result(
         _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration
     ) async throws(HypervisorError) -> GuestExecStatus.Reply {

@@ -20,45 +20,22 @@ public struct InnerUnit: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - arguments: The QEMU's, the program first.
-    ///   - preparation: Shell lines for when its monitor is there; `await FILE` waits for what it makes later.
+    ///   - cards: The guest's cards: their taps go onto the networks' bridges as soon as QEMU has made them.
     ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client like any other.
     /// - Throws: ``HypervisorError`` with the QEMU's words.
     public func start(
-        _ arguments: [String], then preparation: String, channel: String, by agent: HypervisorAgent
+        _ arguments: [String], cards: [CardSpec], channel: String, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
-        let script = """
-            unit=$1 socket=$2 log=$3 relay=$4; shift 4
-            rm -f "$socket" "$log"
-            systemctl reset-failed "$unit" 2>/dev/null || true
-            systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
-                --property=OOMScoreAdjust=-500 --property=TimeoutStopSec=5 -- "$@"
-            \(Self.awaiting)
-            await "$socket"
-            \(preparation)
-            systemctl restart "$relay"
-            """
+        let taps = cards.enumerated().flatMap { index, card in [files.tap(index), InnerGuestFiles.bridge(card.network)] }
         return try await connect(through: channel) { () throws(HypervisorError) in
             try await agent.run(
-                script, [files.unit, files.qmp, errorLog, files.relayUnit] + arguments,
+                verb: "start",
+                [files.unit, files.qmp, errorLog, files.relayUnit, "\(cards.count)"] + taps + arguments,
                 to: "start the QEMU of guest \(guest)", within: .seconds(90))
         }
     }
-
-    /// Shell lines that define `await FILE`: waits until the QEMU of `$unit` has made it, or has ended.
-    ///
-    /// A QEMU makes its monitor first, and then its devices, one after the other.
-    static let awaiting = """
-        tries=0
-        await() {
-            until [ -e "$1" ]; do
-                systemctl is-active --quiet "$unit" || { cat "$log" >&2; exit 1; }
-                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "$1 did not appear" >&2; exit 1; }
-                sleep 0.05
-            done
-        }
-        """
 
     /// Ends the QEMU for good, and waits until it is gone.
     ///
@@ -70,16 +47,7 @@ public struct InnerUnit: Sendable, Hashable {
     /// - Throws: ``HypervisorError`` when that cannot be made sure of.
     public func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
         try await agent.run(
-            """
-            systemctl stop "$2" 2>/dev/null || true
-            systemctl kill --signal=KILL "$1" 2>/dev/null || true
-            tries=0
-            while systemctl is-active --quiet "$1"; do
-                tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "it does not end" >&2; exit 1; }
-                sleep 0.02
-            done
-            systemctl reset-failed "$1" 2>/dev/null || true
-            """, [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
+            verb: "end", [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
     }
 
     /// Whether the QEMU is there.
@@ -89,7 +57,7 @@ public struct InnerUnit: Sendable, Hashable {
     /// - Throws: ``HypervisorError`` when the agent does not answer.
     public func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
         let answer = try await agent.run(
-            "systemctl is-active \"$1\" || true", [files.unit], to: "look for the QEMU of guest \(guest)",
+            verb: "is-active", [files.unit], to: "look for the QEMU of guest \(guest)",
             within: .seconds(10))
         return ["active", "activating", "deactivating"].contains(answer.filter { !$0.isWhitespace })
     }
@@ -100,7 +68,7 @@ public struct InnerUnit: Sendable, Hashable {
     /// - Returns: At most twelve lines; none when the agent does not answer.
     public func lastWords(by agent: HypervisorAgent) async -> [String] {
         let text = try? await agent.run(
-            "tail -n 12 \"$1\" 2>/dev/null || true", [errorLog], to: "read the log of guest \(guest)",
+            verb: "last-words", [errorLog], to: "read the log of guest \(guest)",
             within: .seconds(5))
         return (text ?? "").split(whereSeparator: \.isNewline).map(String.init)
     }
@@ -117,7 +85,7 @@ public struct InnerUnit: Sendable, Hashable {
     ) async throws(HypervisorError) -> QMPClient {
         try await connect(through: channel) { () throws(HypervisorError) in
             try await agent.run(
-                "systemctl restart \"$1\"", [files.relayUnit], to: "open the monitor of guest \(guest)",
+                verb: "restart", [files.relayUnit], to: "open the monitor of guest \(guest)",
                 within: .seconds(20))
         }
     }

@@ -32,7 +32,7 @@ public struct Tenants: Sendable, Hashable {
             + strangers.sorted().map { "a QEMU (pid \($0) in it) that hyperfresh did not start" }
     }
 
-    /// Reads what ``script`` prints; nil when that is cut short, or holds anything else.
+    /// Reads what `guest.sh tenants` prints; nil when that is cut short, or holds anything else.
     ///
     /// - Parameter text: A line a tenant, and `end` as the last one.
     init?(parsing text: String) {
@@ -51,25 +51,6 @@ public struct Tenants: Sendable, Hashable {
             }
         }
     }
-
-    /// Asks systemd for our units, the kernel for control groups with processes, and for QEMUs outside our units.
-    ///
-    /// A failure of any of them is a failure of the whole: an answer that lacks something would look like an empty hypervisor.
-    static let script = """
-        units=$(systemctl list-units --plain --no-legend --full \\
-            --state=active,activating,reloading,deactivating 'hyperfresh-guest-*.service')
-        printf '%s\\n' "$units" | sed -n 's/^hyperfresh-guest-\\(.*\\)\\.service .*/guest \\1/p'
-        for events in /sys/fs/cgroup/hyperfresh/*/cgroup.events; do
-            [ -e "$events" ] || continue
-            ! grep -q 'populated 1' "$events" || { name=${events%/*}; echo "container ${name##*/}"; }
-        done
-        # A process that ends while it is looked at is no failure.
-        for pid in $(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\\([0-9]*\\)/exe -> .*/qemu-system-.*|\\1|p'); do
-            group=$(cat "/proc/$pid/cgroup" 2>/dev/null) || continue
-            case $group in *hyperfresh-guest-*.service*) ;; *) echo "stranger $pid" ;; esac
-        done
-        echo end
-        """
 }
 
 extension HypervisorAgent {
@@ -79,7 +60,7 @@ extension HypervisorAgent {
     /// - Returns: All guests, containers and other QEMUs in it.
     /// - Throws: ``HypervisorError`` when the agent does not answer, or not completely.
     public func tenants(within deadline: Duration = .seconds(20)) async throws(HypervisorError) -> Tenants {
-        let text = try await run(Tenants.script, to: "say what is active in it", within: deadline)
+        let text = try await run(verb: "tenants", to: "say what is active in it", within: deadline)
         guard let tenants = Tenants(parsing: text) else {
             throw HypervisorError(
                 "it cannot be said what is active in the hypervisor", remedy: "See its console.",

@@ -13,7 +13,8 @@ public final class ControlChannel: Sendable {
     /// No script has more to say; a hypervisor that does is not listened to.
     private static let most = 64 << 10
 
-    private let token: UInt32
+    /// What makes a word and an answer this channel's.
+    public let token: String
     private let stream: UnixStream
     private let hypervisor: String
     private let isClosed = Mutex(false)
@@ -46,7 +47,7 @@ public final class ControlChannel: Sendable {
     init(_ stream: UnixStream, hypervisor: String, token: UInt32 = .random(in: 0x1000_0000 ... .max)) {
         // What a script could not tell to a controller that has died comes now, and what that has told may come to a script of
         // ours: neither is taken for what it looks like.
-        self.token = token
+        self.token = "\(token)"
         (done, failed) = ("done \(token)", "failed \(token)")
         self.stream = stream
         self.hypervisor = hypervisor

@@ -60,7 +60,7 @@ public struct StateChannel: Sendable {
         for hypervisor in [old, new] {
             // Best effort: its names are its own, and in nobody's way.
             _ = try? await hypervisor.agent.run(
-                "systemctl stop \"$1\" 2>/dev/null || true; rm -f \"$2.out\" \"$2.in\"",
+                verb: "close-channel",
                 [unit, "\(InnerGuestFiles.directory)/\(guest)"], to: "close the channel of guest \(guest)",
                 within: .seconds(5))
             // Refused where it is gone already.
@@ -91,22 +91,6 @@ public struct StateChannel: Sendable {
 
     private func relay(in hypervisor: Hypervisor, to end: String) async throws(HypervisorError) {
         try await hypervisor.agent.run(
-            """
-            tries=0
-            while ! [ -c "/dev/virtio-ports/$2" ]; do
-                tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "port $2 did not appear" >&2; exit 1; }
-                sleep 0.02
-            done
-            systemctl stop "$1" 2>/dev/null || true
-            systemctl reset-failed "$1" 2>/dev/null || true
-            systemd-run --quiet --collect --unit="$1" socat -b 262144 "$3" "FILE:/dev/virtio-ports/$2"
-            case $3 in UNIX-LISTEN:*)
-                path=${3#UNIX-LISTEN:} path=${path%%,*} tries=0
-                while ! [ -S "$path" ]; do
-                    tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "the relay did not start" >&2; exit 1; }
-                    sleep 0.02
-                done ;;
-            esac
-            """, [unit, port, end], to: "open the channel of guest \(guest)")
+            verb: "open-channel", [unit, port, end], to: "open the channel of guest \(guest)")
     }
 }

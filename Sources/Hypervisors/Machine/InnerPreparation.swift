@@ -2,17 +2,6 @@
 ///
 /// One script: each call of the agent is a round trip through two kernels.
 public enum InnerPreparation {
-    /// udev names a disk a while after it was plugged in; a long while on a busy host.
-    private static let appears = """
-        appears() {
-            tries=0
-            while ! [ -b "$1" ]; do
-                tries=$((tries + 1)); [ $tries -lt 600 ] || { echo "$1 did not appear" >&2; exit 1; }
-                sleep 0.1
-            done
-        }
-        """
-
     /// A file that the guest's QEMU reads when it starts.
     public struct BootFile: Sendable, Hashable {
         /// What it is there: `kernel` or `initramfs`.
@@ -44,19 +33,23 @@ public enum InnerPreparation {
         for guest: InnerGuestSpec, bootFiles: [BootFile], memoryAt address: UInt64, in hypervisor: Hypervisor
     ) async throws(HypervisorError) -> MemoryDevice {
         let files = InnerGuestFiles(guest: guest.name)
-        let script =
-            [appears, "mkdir -p -m 0700 \(InnerGuestFiles.bootDirectory)"]
-            + bootFiles.map { file in
-                let device = files.device(file.name)
-                return """
-                    appears \(device)
-                    head -c \(file.size) \(device) >\(InnerGuestFiles.bootDirectory)/\(guest.name).\(file.name)
-                    """
-            }
-            + guest.disks.map { "appears \(files.device($0.name))" }
-            + [InnerNetwork.bridges(for: guest, in: hypervisor.record.runName), CoMapping.finding(at: address)]
+        var things: [String] = []
+        for file in bootFiles {
+            things += [
+                "boot", files.device(file.name), "\(file.size)",
+                "\(InnerGuestFiles.bootDirectory)/\(guest.name).\(file.name)",
+            ]
+        }
+        for disk in guest.disks { things += ["disk", files.device(disk.name)] }
+        for card in guest.networks {
+            things += [
+                "bridge", InnerGuestFiles.bridge(card.network),
+                HardwareAddress.derived(instance: hypervisor.record.runName, network: card.network), card.network,
+            ]
+        }
+        things += ["memory", CoMapping.place(of: address)]
         let text = try await hypervisor.agent.run(
-            script.joined(separator: "\n"), to: "prepare guest \(guest.name)", within: .seconds(90))
+            verb: "prepare", things, to: "prepare guest \(guest.name)", within: .seconds(90))
         return try CoMapping.device(in: text, at: address)
     }
 }

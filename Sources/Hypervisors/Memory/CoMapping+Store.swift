@@ -10,35 +10,11 @@ extension CoMapping {
         at address: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> String {
         let text = try await agent.run(
-            findingBlockDevice(at: address), to: "find the image store", within: .seconds(30))
+            verb: "find-store", [place(of: address)], to: "find the image store", within: .seconds(30))
         return try blockDevice(in: text, at: address)
     }
 
-    /// Shell lines that print the name of the disk behind the info block of an NVDIMM; it appears a moment after that.
-    ///
-    /// Numbers differ between OS VMs: the address alone says which one it is.
-    ///
-    /// - Parameter address: Where this host attached it.
-    /// - Returns: For `/bin/sh -eu`; one line of output, for ``blockDevice(in:at:)``.
-    public static func findingBlockDevice(at address: UInt64) -> String {
-        """
-        wanted=\(hexadecimal(address &+ MemoryFileShape.infoBlockSize))
-        tries=0
-        while :; do
-            for folder in /sys/bus/nd/devices/pfn*/block/pmem*; do
-                place=${folder%/block/*}/resource
-                # One that is not set up yet has a place, but no word for it.
-                [ -r "$place" ] && [ "$(cat "$place" 2>/dev/null)" = "$wanted" ] || continue
-                [ -b "/dev/${folder##*/}" ] || continue
-                echo "${folder##*/}"; break 2
-            done
-            tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "no disk appeared at $wanted" >&2; exit 1; }
-            sleep 0.05
-        done
-        """
-    }
-
-    /// Reads what ``findingBlockDevice(at:)`` made the OS VM say.
+    /// Reads what `guest.sh find-store` printed.
     ///
     /// - Parameters:
     ///   - text: Its output.

@@ -21,28 +21,12 @@ public enum CoMapping {
         at address: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> MemoryDevice {
         try device(
-            in: try await agent.run(finding(at: address), to: "find guest memory", within: .seconds(30)), at: address)
+            in: try await agent.run(
+                verb: "find-memory", [place(of: address)], to: "find guest memory", within: .seconds(30)), at: address)
     }
 
-    /// Shell lines that print name and size of the device DAX behind the info block of an NVDIMM; it appears a moment
-    /// after that.
-    ///
-    /// Numbers differ between hypervisors: the address alone says which one it is.
-    static func finding(at address: UInt64) -> String {
-        """
-        wanted=\(hexadecimal(address &+ MemoryFileShape.infoBlockSize))
-        tries=0
-        while :; do
-            for folder in /sys/bus/dax/devices/dax*; do
-                [ -r "$folder/resource" ] && [ "$(cat "$folder/resource")" = "$wanted" ] || continue
-                size=$(cat "$folder/size")
-                if [ "$size" -gt 0 ] && [ -c "/dev/${folder##*/}" ]; then echo "${folder##*/} $size"; break 2; fi
-            done
-            tries=$((tries + 1)); [ $tries -lt 200 ] || { echo "no device DAX appeared at $wanted" >&2; exit 1; }
-            sleep 0.05
-        done
-        """
-    }
+    /// What the kernel calls the place of memory that this host attached at an address: it begins behind its info block.
+    static func place(of address: UInt64) -> String { hexadecimal(address &+ MemoryFileShape.infoBlockSize) }
 
     static func device(in text: String, at address: UInt64) throws(HypervisorError) -> MemoryDevice {
         let words = text.split(whereSeparator: \.isWhitespace)
@@ -81,7 +65,7 @@ extension CoMapping {
         _ word: String, into device: MemoryDevice, at offset: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) {
         try await agent.run(
-            "daxio --output=\"$1\" --seek=\"$2\" --len=\"$3\" >/dev/null",
+            verb: "write-memory",
             [device.path, "\(offset)", "\(word.utf8.count)"], input: Array(word.utf8), to: "write behind guest memory")
     }
 
@@ -98,7 +82,7 @@ extension CoMapping {
         length: Int, from device: MemoryDevice, at offset: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> String {
         try await agent.run(
-            "daxio --input=\"$1\" --skip=\"$2\" --len=\"$3\"", [device.path, "\(offset)", "\(length)"],
+            verb: "read-memory", [device.path, "\(offset)", "\(length)"],
             to: "read behind guest memory")
     }
 }

@@ -7,35 +7,49 @@ import Testing
 extension HypervisorsTests {
     /// What the start of a guest's QEMU waits for, in a shell of this host with a systemd that says what a test wants.
     @Suite struct InnerUnitTests {
-        /// Runs the shell lines after those that define `await FILE`.
+        /// Runs `guest.sh start` for a guest with the monitor `late`.
         ///
-        /// - Returns: What they print, and the exit status.
-        private func run(_ lines: String) async throws -> String {
+        /// - Parameters:
+        ///   - isActive: Whether the unit is.
+        ///   - late: A shell line that the QEMU runs.
+        ///   - sleep: What `sleep` does.
+        /// - Returns: What it prints, and the exit status.
+        private func start(isActive: Bool = true, qemu: String = ":", sleep: String = "exec /bin/sleep") async throws
+            -> String
+        {
             let folder = "/tmp/hyperfresh-test-\(getpid())-\(UInt32.random(in: 0 ... .max))"
             try Files.createDirectory(folder)
-            defer { for path in ["\(folder)/out", "\(folder)/late", folder] { remove(path) } }
-            let script =
-                "cd \(folder); ( set -eu; unit=u log=/dev/null; \(InnerUnit.awaiting)\n\(lines)\n) >out 2>&1; echo $? >>out"
+            defer { _ = try? spawn(SpawnRequest(executable: "/bin/rm", arguments: ["rm", "-rf", folder])) }
+            for (name, line) in [
+                ("systemctl", "case $1 in is-active) exit \(isActive ? 0 : 1) ;; esac"),
+                ("systemd-run", "(\(qemu)) >/dev/null 2>&1 &"), ("sleep", "\(sleep) \"$@\""),
+            ] {
+                try Files.replaceAtomically("\(folder)/\(name)", bytes: Array("#!/bin/sh\n\(line)\n".utf8), mode: 0o755)
+            }
+            try Files.replaceAtomically("\(folder)/guest.sh", bytes: Array(HypervisorAgent.guestScript.utf8))
+            let line = """
+                cd \(folder); PATH=$PWD:$PATH
+                sh -eu guest.sh start u late log relay 0 qemu >out 2>&1; echo $? >>out
+                """
             let shell = try ProcessHandle(
-                try spawn(SpawnRequest(executable: "/bin/sh", arguments: ["sh", "-c", script])))
+                try spawn(
+                    SpawnRequest(
+                        executable: "/bin/sh", arguments: ["sh", "-c", line],
+                        environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"])))
             try #require(await shell.waitForExit(within: .seconds(60)))
             return String(decoding: try Files.readAll("\(folder)/out"), as: UTF8.self)
         }
 
-        /// A QEMU's monitor is there before its taps are.
         @Test func whatComesLateIsWaitedFor() async throws {
-            let words = try await run("systemctl() { :; }; { sleep 0.3; : >late; } & await late; ls late; wait")
-            #expect(words == "late\n0\n")
+            #expect(try await start(qemu: "/bin/sleep 0.3; : >late") == "0\n")
         }
 
         @Test func nobodyWaitsForAQEMUThatHasEnded() async throws {
-            #expect(try await run("systemctl() { false; }; await late; echo never") == "1\n")
+            #expect(try await start(isActive: false).hasSuffix("1\n"))
         }
 
         @Test func waitingHasAnEnd() async throws {
-            #expect(
-                try await run("systemctl() { :; }; sleep() { :; }; await late; echo never")
-                    == "late did not appear\n1\n")
+            #expect(try await start(sleep: ":") == "late did not appear\n1\n")
         }
     }
 }

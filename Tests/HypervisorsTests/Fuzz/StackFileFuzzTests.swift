@@ -95,7 +95,6 @@ import Testing
         var words = [outer.executable] + outer.arguments
         for guest in hypervisor.guests {
             words += InnerCommandLine(guest, dax: "/dev/dax0.0", isIncoming: true).arguments
-            words += [InnerNetwork.bridges(for: guest, in: instance.id), InnerNetwork.taps(of: guest)]
             guard folder.relaySocket(guest.name).utf8.count <= 107 else { throw Fuzz.Violation("a path is too long") }
             for disk in guest.disks {
                 _ = HotPlug.Disk(disk, of: guest.name, isBlockDevice: false, bypassesCache: true).steps

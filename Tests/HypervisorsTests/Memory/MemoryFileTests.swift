@@ -39,7 +39,7 @@ extension HypervisorsTests {
             for text in ["", "pmem", "pmem0 pmem1", "sda", "pmem0p1", "pmem0;reboot", "../pmem0", "no disk appeared"] {
                 #expect(throws: HypervisorError.self) { try CoMapping.blockDevice(in: text, at: 1 << 32) }
             }
-            #expect(CoMapping.findingBlockDevice(at: 0x1_0000_0000).contains("wanted=0x100200000"))
+            #expect(CoMapping.place(of: 0x1_0000_0000) == "0x100200000")
         }
 
         @Test func uniqueIDsAreReadAndWritten() throws {

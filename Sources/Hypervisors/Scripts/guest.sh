@@ -1,0 +1,231 @@
+#!/bin/sh
+# Everything that hyperfresh does inside a hypervisor for a guest, and inside an OS VM before there is a container: memory,
+# disks, networks, the unit with the guest's QEMU, relays, clock.
+#
+#   guest.sh VERB [ARGUMENT...]
+#
+# The host sends this file with each call, behind network.sh. A verb that fails says why on standard error.
+set -eu
+
+verb=$1
+shift
+
+fail() {
+    echo "$*" >&2
+    exit 1
+}
+
+# await TEST FILE TRIES PAUSE: waits until `[ TEST FILE ]` holds; udev names a device a while after it was plugged in.
+await() {
+    tries=0
+    until test "$1" "$2"; do
+        tries=$((tries + 1))
+        [ $tries -lt "$3" ] || fail "$2 did not appear"
+        sleep "$4"
+    done
+}
+
+# ---------------------------------------------------------------- memory
+
+# FILE ADDRESS: whether a device says that it is there. One that is not set up yet has the file, but no address in it.
+is_at() { [ -r "$1" ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+
+# ADDRESS: prints name and size of the device DAX behind the info block of an NVDIMM; it appears a moment after that. Numbers
+# differ between hypervisors: the address alone says which one it is.
+find_memory() {
+    tries=0
+    while :; do
+        for folder in /sys/bus/dax/devices/dax*; do
+            is_at "$folder/resource" "$1" || continue
+            size=$(cat "$folder/size")
+            if [ "$size" -gt 0 ] && [ -c "/dev/${folder##*/}" ]; then
+                echo "${folder##*/} $size"
+                return
+            fi
+        done
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "no device DAX appeared at $1"
+        sleep 0.05
+    done
+}
+
+# ADDRESS: prints the name of the disk behind the info block of an NVDIMM.
+find_store() {
+    tries=0
+    while :; do
+        for folder in /sys/bus/nd/devices/pfn*/block/pmem*; do
+            is_at "${folder%/block/*}/resource" "$1" || continue
+            if [ -b "/dev/${folder##*/}" ]; then
+                echo "${folder##*/}"
+                return
+            fi
+        done
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "no disk appeared at $1"
+        sleep 0.05
+    done
+}
+
+# DEVICE OFFSET LENGTH: writes standard input behind the guest's memory, or prints what is there.
+write_memory() { daxio --output="$1" --seek="$2" --len="$3" >/dev/null; }
+read_memory() { daxio --input="$1" --skip="$2" --len="$3"; }
+
+# ---------------------------------------------------------------- the guest's QEMU
+
+# THING...: copies boot files, waits for disks, makes bridges, and finds the guest's memory. A thing is
+#   boot DEVICE SIZE FILE | disk DEVICE | bridge BRIDGE MAC NETWORK | memory ADDRESS
+prepare() {
+    while [ $# -gt 0 ]; do
+        case $1 in
+        boot)
+            mkdir -p "${4%/*}"
+            chmod 0700 "${4%/*}"
+            await -b "$2" 600 0.1
+            head -c "$3" "$2" >"$4"
+            shift 4
+            ;;
+        disk)
+            await -b "$2" 600 0.1
+            shift 2
+            ;;
+        bridge)
+            make_bridge "$2" "$3" "$4"
+            shift 4
+            ;;
+        memory)
+            find_memory "$2"
+            shift 2
+            ;;
+        *) fail "there is nothing called $1" ;;
+        esac
+    done
+}
+
+# UNIT SOCKET LOG RELAY TAPS [TAP BRIDGE]... PROGRAM [ARGUMENT...]: starts the QEMU in a unit of its own, so that an agent that
+# is restarted does not take guests along; puts so many taps on their bridges, and starts the relay to its monitor. A QEMU makes
+# its monitor first, and then its devices, one after the other.
+start() {
+    unit=$1 socket=$2 log=$3 relay=$4 taps=$5
+    shift 5
+    pairs=
+    while [ "$taps" -gt 0 ]; do
+        pairs="$pairs $1 $2" taps=$((taps - 1))
+        shift 2
+    done
+    rm -f "$socket" "$log"
+    systemctl reset-failed "$unit" 2>/dev/null || true
+    systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
+        --property=OOMScoreAdjust=-500 --property=TimeoutStopSec=5 -- "$@"
+    await_qemu "$socket"
+    # shellcheck disable=SC2086 # words
+    set -- $pairs
+    while [ $# -gt 0 ]; do
+        await_qemu "/sys/class/net/$1"
+        ip link set dev "$1" master "$2" up
+        shift 2
+    done
+    systemctl restart "$relay"
+}
+
+# FILE: waits until the QEMU of $unit has made it, or has ended.
+await_qemu() {
+    tries=0
+    until [ -e "$1" ]; do
+        systemctl is-active --quiet "$unit" || {
+            cat "$log" >&2
+            exit 1
+        }
+        tries=$((tries + 1))
+        [ $tries -lt 600 ] || fail "$1 did not appear"
+        sleep 0.05
+    done
+}
+
+# UNIT RELAY: ends the QEMU for good, and waits until it is gone.
+end() {
+    systemctl stop "$2" 2>/dev/null || true
+    systemctl kill --signal=KILL "$1" 2>/dev/null || true
+    tries=0
+    while systemctl is-active --quiet "$1"; do
+        tries=$((tries + 1))
+        [ $tries -lt 200 ] || fail "it does not end"
+        sleep 0.02
+    done
+    systemctl reset-failed "$1" 2>/dev/null || true
+}
+
+# ---------------------------------------------------------------- the channel between two QEMUs
+
+# UNIT PORT END: joins a port with the socket of a QEMU.
+open_channel() {
+    await -c "/dev/virtio-ports/$2" 200 0.02
+    systemctl stop "$1" 2>/dev/null || true
+    systemctl reset-failed "$1" 2>/dev/null || true
+    systemd-run --quiet --collect --unit="$1" socat -b 262144 "$3" "FILE:/dev/virtio-ports/$2"
+    case $3 in
+    UNIX-LISTEN:*)
+        path=${3#UNIX-LISTEN:}
+        await -S "${path%%,*}" 200 0.02
+        ;;
+    esac
+}
+
+# UNIT FILES: what is gone already is no error.
+close_channel() {
+    systemctl stop "$1" 2>/dev/null || true
+    rm -f "$2.out" "$2.in"
+}
+
+# ---------------------------------------------------------------- the whole VM
+
+# TIME MODULES: sets the clock, which was set at boot from an RTC that counts whole seconds; guests' RTCs run on it. Loads modules
+# in the background: the first who needs one would wait for it.
+set_clock() {
+    date --set="@$1" >/dev/null
+    # shellcheck disable=SC2086 # words
+    [ -z "$2" ] || modprobe --all --quiet $2 </dev/null >/dev/null 2>&1 &
+}
+
+print_versions() {
+    uname -r
+    qemu-system-x86_64 --version | sed -n '1s/.*version \([^ ]*\).*/\1/p'
+}
+
+# Prints a line for each guest, container and foreign QEMU that is active, and `end`. A failure of any of them is a failure of the
+# whole: an answer that lacks something would look like an empty hypervisor.
+list_tenants() {
+    units=$(systemctl list-units --plain --no-legend --full \
+        --state=active,activating,reloading,deactivating 'hyperfresh-guest-*.service')
+    printf '%s\n' "$units" | sed -n 's/^hyperfresh-guest-\(.*\)\.service .*/guest \1/p'
+    for events in /sys/fs/cgroup/hyperfresh/*/cgroup.events; do
+        [ -e "$events" ] || continue
+        name=${events%/*}
+        ! grep -q 'populated 1' "$events" || echo "container ${name##*/}"
+    done
+    for link in /proc/[0-9]*/exe; do
+        # A process that ends while it is looked at is no failure.
+        program=$(readlink "$link" 2>/dev/null) || continue
+        case $program in */qemu-system-*) ;; *) continue ;; esac
+        group=$(cat "${link%/exe}/cgroup" 2>/dev/null) || continue
+        pid=${link%/exe}
+        case $group in *hyperfresh-guest-*.service*) ;; *) echo "stranger ${pid#/proc/}" ;; esac
+    done
+    echo end
+}
+
+case $verb in
+tenants) list_tenants ;;
+find-memory) find_memory "$@" ;;
+find-store) find_store "$@" ;;
+write-memory) write_memory "$@" ;;
+read-memory) read_memory "$@" ;;
+prepare | start | end) "$verb" "$@" ;;
+is-active) systemctl is-active "$1" || true ;;
+restart) systemctl restart "$1" ;;
+last-words) tail -n 12 "$1" 2>/dev/null || true ;;
+open-channel) open_channel "$@" ;;
+close-channel) close_channel "$@" ;;
+set-clock) set_clock "$@" ;;
+versions) print_versions ;;
+*) fail "there is no verb $verb" ;;
+esac
