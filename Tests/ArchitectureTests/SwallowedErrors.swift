@@ -25,7 +25,7 @@ enum SwallowedErrors {
         "Guests/Preflight/TrustChecks.swift": 2,
         "Guests/Preflight/VMState.swift": 1,
         "HyperFresh/Containers/ContainerRecovery.swift": 3,
-        "HyperFresh/Containers/ContainerSeat+Run.swift": 1,
+        "HyperFresh/Containers/ContainerPlacement+Run.swift": 1,
         "HyperFresh/Containers/ContainerSides.swift": 1,
         "HyperFresh/Containers/ShareServer.swift": 9,
         "HyperFresh/Handoff/BlockActivation.swift": 1,

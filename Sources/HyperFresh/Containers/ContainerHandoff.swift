@@ -5,8 +5,8 @@ import Hypervisors
 /// The relocation of one container between two OS VMs.
 struct ContainerHandoff: GroupedHandoff {
     let stack: Stack
-    let old: ContainerSeat
-    let new: ContainerSeat
+    let old: ContainerPlacement
+    let new: ContainerPlacement
     let group: HandoffGroup
 
     var name: String { new.container.name }

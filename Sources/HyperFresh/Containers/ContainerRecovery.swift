@@ -63,7 +63,7 @@ struct ContainerSide: RecoverableSide {
 }
 
 /// Which instance has the container.
-struct ContainerPlacement: RecoveryPlaces {
+struct ContainerRecordPlaces: RecoveryPlaces {
     let facts: ContainerFacts
     let store: StackStore
 
@@ -106,7 +106,7 @@ extension HandoffRecovery {
             entry: entry, state: state, journal: journal,
             old: try await ContainerSide.observe(container, in: facts.oldInstance, of: facts.oldSystem, store: store),
             new: try await ContainerSide.observe(container, in: facts.newInstance, of: facts.newSystem, store: store),
-            places: ContainerPlacement(facts: facts, store: store),
+            places: ContainerRecordPlaces(facts: facts, store: store),
             words: Words(tenant: "container", side: "OS VM", afterLoss: StackStore.afterLoss))
     }
 }

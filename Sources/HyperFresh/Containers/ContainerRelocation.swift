@@ -107,8 +107,8 @@ struct ContainerRelocation: Sendable {
         defer { new.close() }
         report.new = InstanceReport(new.record)
         try await relocate(
-            from: ContainerSeat(stack: route.stack, container: route.container, hypervisor: old),
-            to: ContainerSeat(stack: route.stack, container: route.container, hypervisor: new), &report)
+            from: ContainerPlacement(stack: route.stack, container: route.container, hypervisor: old),
+            to: ContainerPlacement(stack: route.stack, container: route.container, hypervisor: new), &report)
     }
 
     /// The one instance of an OS VM, which has what is on record of it.
@@ -140,7 +140,7 @@ struct ContainerRelocation: Sendable {
     }
 
     private func relocate(
-        from old: ContainerSeat, to new: ContainerSeat, _ report: inout RelocationReport
+        from old: ContainerPlacement, to new: ContainerPlacement, _ report: inout RelocationReport
     ) async throws(HyperFreshError) {
         guard try await old.hasProcesses() else {
             throw HyperFreshError(
@@ -176,13 +176,13 @@ struct ContainerRelocation: Sendable {
     }
 
     /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.
-    private func leave(_ seat: ContainerSeat) async {
-        do throws(HyperFreshError) { try await seat.vacate() } catch {
-            clock.note("\(seat.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)")
+    private func leave(_ placement: ContainerPlacement) async {
+        do throws(HyperFreshError) { try await placement.vacate() } catch {
+            clock.note("\(placement.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)")
         }
     }
 
-    private func prepare(from old: ContainerSeat, to new: ContainerSeat) async throws(HyperFreshError) {
+    private func prepare(from old: ContainerPlacement, to new: ContainerPlacement) async throws(HyperFreshError) {
         clock.begin(.prepare)
         defer { clock.end() }
         try await new.makeReady()

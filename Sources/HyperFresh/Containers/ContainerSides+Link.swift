@@ -16,7 +16,7 @@ extension ContainerSides {
             // A process that somebody has stopped is no reason to freeze the others for good.
             state.withLock { $0.ran = seen != .frozen }
             try await new.place.requireRoom(for: try await old.place.memoryInUse())
-            for seat in [old, new] { try await seat.place.tryCRIU() }
+            for placement in [old, new] { try await placement.place.tryCRIU() }
             let rounds = try await copyMemory()
             try await old.place.prepareDump(afterRounds: rounds, over: try channels().old)
             guard await group.admit(name) else {

@@ -11,8 +11,8 @@ import Synchronization
 /// The old side is the frozen processes, the new one those that CRIU made of their images: complete, stopped, unheard. A side
 /// has ended when its OS VM has.
 final class ContainerSides: HandoffSides {
-    let old: ContainerSeat
-    let new: ContainerSeat
+    let old: ContainerPlacement
+    let new: ContainerPlacement
     let context: HandoffContext
     let group: HandoffGroup
     let store: StackStore
@@ -29,7 +29,7 @@ final class ContainerSides: HandoffSides {
         var transfer: Task<Void, Never>?
     }
 
-    init(old: ContainerSeat, new: ContainerSeat, context: HandoffContext, group: HandoffGroup, store: StackStore) {
+    init(old: ContainerPlacement, new: ContainerPlacement, context: HandoffContext, group: HandoffGroup, store: StackStore) {
         self.old = old
         self.new = new
         self.context = context
@@ -91,9 +91,9 @@ extension ContainerSides {
     func launch() async -> HandoffEvent {
         context.clock.begin(.launch)
         defer { context.clock.end() }
-        for (seat, event) in [(old, HandoffEvent.oldExited), (new, HandoffEvent.newExited)] {
+        for (placement, event) in [(old, HandoffEvent.oldExited), (new, HandoffEvent.newExited)] {
             context.watch { [driver = context.driver] in
-                if await seat.hypervisor.process.waitForExit(within: .seconds(86_400)) { driver.happened(event) }
+                if await placement.hypervisor.process.waitForExit(within: .seconds(86_400)) { driver.happened(event) }
             }
         }
         do throws(HypervisorError) {
@@ -270,13 +270,13 @@ extension ContainerSides {
     }
 
     /// Ends the container in an OS VM; where that does not answer, is this run's own and has nobody, the whole OS VM.
-    private func end(_ seat: ContainerSeat, endingSystem mayEnd: () -> Bool) async -> HypervisorError? {
-        if seat.hypervisor.process.hasExited { return nil }
+    private func end(_ placement: ContainerPlacement, endingSystem mayEnd: () -> Bool) async -> HypervisorError? {
+        if placement.hypervisor.process.hasExited { return nil }
         do throws(HypervisorError) {
-            try await seat.place.end()
+            try await placement.place.end()
             return nil
         } catch {
-            guard mayEnd(), await seat.hypervisor.end() else { return error }
+            guard mayEnd(), await placement.hypervisor.end() else { return error }
             return nil
         }
     }

@@ -5,7 +5,7 @@ import QMP
 
 /// Shuts a guest down in its hypervisor.
 struct GuestShutdown {
-    let seat: GuestSeat
+    let placement: GuestPlacement
     /// How long it may take after the power button.
     let grace: Duration
 
@@ -13,12 +13,12 @@ struct GuestShutdown {
     ///
     /// Best effort: whether it is off has to be asked.
     func run() async {
-        guard grace > .zero, let client = try? await seat.connect() else { return }
+        guard grace > .zero, let client = try? await placement.connect() else { return }
         _ = try? await client.executeRaw("system_powerdown")
         client.close()
         let end = ContinuousClock.now + grace
         // Best effort: whoever calls this asks again, and acts on that.
-        while ContinuousClock.now < end, (try? await seat.unit.isActive(by: seat.hypervisor.agent)) == true {
+        while ContinuousClock.now < end, (try? await placement.unit.isActive(by: placement.hypervisor.agent)) == true {
             try? await Task.sleep(for: .milliseconds(200))
         }
     }
@@ -26,22 +26,22 @@ struct GuestShutdown {
 
 /// Takes a guest out of a hypervisor that runs on.
 struct GuestRemoval {
-    let seat: GuestSeat
+    let placement: GuestPlacement
     let grace: Duration
 
     /// Shuts the guest down, ends its QEMU, and takes away what it had.
     ///
     /// Its NVDIMM goes with the hypervisor, as QEMU cannot unplug it; the memory behind it is this host's again at once.
     func run() async throws(HyperFreshError) {
-        await GuestShutdown(seat: seat, grace: grace).run()
+        await GuestShutdown(placement: placement, grace: grace).run()
         do throws(HypervisorError) {
-            try await seat.unit.end(by: seat.hypervisor.agent)
-            try await seat.hypervisor.detach(seat.unplugs())
+            try await placement.unit.end(by: placement.hypervisor.agent)
+            try await placement.hypervisor.detach(placement.unplugs())
         } catch {
             throw HyperFreshError(error)
         }
         // The hypervisor maps it, but has no QEMU that uses it any more.
-        try seat.memoryFile.remove(butFor: [seat.hypervisor.process.identity])
-        unlink(seat.consoleLog)
+        try placement.memoryFile.remove(butFor: [placement.hypervisor.process.identity])
+        unlink(placement.consoleLog)
     }
 }

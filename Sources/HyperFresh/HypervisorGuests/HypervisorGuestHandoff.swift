@@ -9,21 +9,21 @@ struct HypervisorGuestHandoff: GroupedHandoff {
     let plan: HypervisorAdmission.Plan
     let group: HandoffGroup
 
-    var name: String { guest.seat.guest.name }
+    var name: String { guest.placement.guest.name }
 
     var subject: Subject {
         var facts = HypervisorGuestFacts(
             guest: name, hypervisor: plan.spec.name, stack: plan.stack.name,
-            oldInstance: guest.old.seat.hypervisor.record.id, newInstance: guest.seat.hypervisor.record.id,
-            memoryFile: guest.seat.memoryFile.path, isRehearsal: group.isRehearsal)
+            oldInstance: guest.old.placement.hypervisor.record.id, newInstance: guest.placement.hypervisor.record.id,
+            memoryFile: guest.placement.memoryFile.path, isRehearsal: group.isRehearsal)
         facts.oldVersion = guest.old.client.greeting.version.description
-        facts.newVersion = guest.seat.hypervisor.record.qemu
+        facts.newVersion = guest.placement.hypervisor.record.qemu
         return .hypervisorGuest(facts)
     }
 
     func sides(_ context: HandoffContext, _ store: StackStore) -> any HandoffSides {
         HypervisorGuestSides(
-            old: guest.old, newSeat: guest.seat, newDevice: guest.device, channel: guest.channel, context: context,
+            old: guest.old, newPlacement: guest.placement, newDevice: guest.device, channel: guest.channel, context: context,
             group: group, store: store)
     }
 

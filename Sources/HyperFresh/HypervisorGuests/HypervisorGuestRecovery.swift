@@ -66,7 +66,7 @@ struct InnerSide: RecoverableQEMU {
 }
 
 /// Which instance has the guest.
-struct PlacementPlaces: RecoveryPlaces {
+struct GuestRecordPlaces: RecoveryPlaces {
     let facts: HypervisorGuestFacts
     let store: StackStore
 
@@ -91,7 +91,7 @@ extension HandoffRecovery {
             entry: entry, state: state, journal: journal,
             old: try await InnerSide.observe(facts.guest, in: facts.oldInstance, of: facts.hypervisor, store: store),
             new: try await InnerSide.observe(facts.guest, in: facts.newInstance, of: facts.hypervisor, store: store),
-            places: PlacementPlaces(facts: facts, store: store),
+            places: GuestRecordPlaces(facts: facts, store: store),
             words: Words(tenant: "guest", side: "QEMU", afterLoss: StackStore.afterLoss))
     }
 }

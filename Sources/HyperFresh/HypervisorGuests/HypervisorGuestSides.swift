@@ -8,7 +8,7 @@ import Synchronization
 
 /// The old side of the handoff of a hypervisor's guest: a QEMU in an instance.
 struct InnerQEMU: Sendable {
-    let seat: GuestSeat
+    let placement: GuestPlacement
     let device: MemoryDevice
     let client: QMPClient
 }
@@ -18,7 +18,7 @@ struct InnerQEMU: Sendable {
 /// A side has ended when its unit has, or when its whole instance has.
 final class HypervisorGuestSides: MigrationSides {
     let old: InnerQEMU
-    let newSeat: GuestSeat
+    let newPlacement: GuestPlacement
     let newDevice: MemoryDevice
     let channel: StateChannel
     let context: HandoffContext
@@ -33,11 +33,11 @@ final class HypervisorGuestSides: MigrationSides {
     }
 
     init(
-        old: InnerQEMU, newSeat: GuestSeat, newDevice: MemoryDevice, channel: StateChannel, context: HandoffContext,
+        old: InnerQEMU, newPlacement: GuestPlacement, newDevice: MemoryDevice, channel: StateChannel, context: HandoffContext,
         group: HandoffGroup, store: StackStore
     ) {
         self.old = old
-        self.newSeat = newSeat
+        self.newPlacement = newPlacement
         self.newDevice = newDevice
         self.channel = channel
         self.context = context
@@ -46,7 +46,7 @@ final class HypervisorGuestSides: MigrationSides {
         migration = Migration(old: old.client)
     }
 
-    var guest: String { newSeat.guest.name }
+    var guest: String { newPlacement.guest.name }
     var oldHasExited: Bool { state.withLock { $0.oldHasExited } }
 
     /// By the arrival of the events on this host: the two instances have clocks of their own.
@@ -54,12 +54,12 @@ final class HypervisorGuestSides: MigrationSides {
 
     var names: (old: String, new: String) {
         (
-            "the QEMU of \(guest) in instance \(old.seat.hypervisor.record.id)",
-            "the QEMU of \(guest) in instance \(newSeat.hypervisor.record.id)"
+            "the QEMU of \(guest) in instance \(old.placement.hypervisor.record.id)",
+            "the QEMU of \(guest) in instance \(newPlacement.hypervisor.record.id)"
         )
     }
 
-    func lastWords() async -> [String] { await newSeat.unit.lastWords(by: newSeat.hypervisor.agent) }
+    func lastWords() async -> [String] { await newPlacement.unit.lastWords(by: newPlacement.hypervisor.agent) }
 
     func close() async {
         context.close()
@@ -76,7 +76,7 @@ extension HypervisorGuestSides {
         context.clock.begin(.launch)
         defer { context.clock.end() }
         do throws(HyperFreshError) {
-            migration.new = try await newSeat.start(on: newDevice, isIncoming: true)
+            migration.new = try await newPlacement.start(on: newDevice, isIncoming: true)
             watchEnds()
             return .launched
         } catch {
@@ -87,25 +87,25 @@ extension HypervisorGuestSides {
 
     /// A hypervisor's QEMU tells when a port in it is closed: then the relay ended, and with it perhaps the guest's QEMU.
     private func watchEnds() {
-        let taps = [(old.seat, HandoffEvent.oldExited), (newSeat, HandoffEvent.newExited)].map { seat, event in
-            seat.hypervisor.monitor.tap(named: ["VSERPORT_CHANGE"]) { [weak self] message in
+        let taps = [(old.placement, HandoffEvent.oldExited), (newPlacement, HandoffEvent.newExited)].map { placement, event in
+            placement.hypervisor.monitor.tap(named: ["VSERPORT_CHANGE"]) { [weak self] message in
                 guard case .success(let change) = message, change.data["open"]?.bool == false,
-                    change.data["id"]?.string == "port-\(seat.guest.name)"
+                    change.data["id"]?.string == "port-\(placement.guest.name)"
                 else { return }
-                self?.context.watch { [weak self] in await self?.lookAfter(seat, event) }
+                self?.context.watch { [weak self] in await self?.lookAfter(placement, event) }
             }
         }
         state.withLock { $0.taps += taps }
-        for (seat, event) in [(old.seat, HandoffEvent.oldExited), (newSeat, HandoffEvent.newExited)] {
+        for (placement, event) in [(old.placement, HandoffEvent.oldExited), (newPlacement, HandoffEvent.newExited)] {
             context.watch { [weak self] in
-                if await seat.hypervisor.process.waitForExit(within: .seconds(86_400)) { self?.exited(event) }
+                if await placement.hypervisor.process.waitForExit(within: .seconds(86_400)) { self?.exited(event) }
             }
         }
     }
 
-    private func lookAfter(_ seat: GuestSeat, _ event: HandoffEvent) async {
+    private func lookAfter(_ placement: GuestPlacement, _ event: HandoffEvent) async {
         // An agent that does not answer says nothing of the unit: the monitors and deadlines tell then.
-        guard let isActive = try? await seat.unit.isActive(by: seat.hypervisor.agent), !isActive else { return }
+        guard let isActive = try? await placement.unit.isActive(by: placement.hypervisor.agent), !isActive else { return }
         if event == .newExited {
             context.fail(
                 HyperFreshError("the new QEMU exited", remedy: "Its own words say why.", evidence: await lastWords()))
@@ -126,7 +126,7 @@ extension HypervisorGuestSides {
     func proveSameGuest(_ new: QMPClient) async throws {
         do throws(HypervisorError) {
             try await MemoryProof.make(
-                guest: newSeat.guest, old: old.seat.hypervisor, oldDevice: old.device, new: newSeat.hypervisor,
+                guest: newPlacement.guest, old: old.placement.hypervisor, oldDevice: old.device, new: newPlacement.hypervisor,
                 newDevice: newDevice)
         } catch {
             throw HyperFreshError(error)
@@ -170,7 +170,7 @@ extension HypervisorGuestSides {
 extension HypervisorGuestSides {
     /// No guest is committed to a hypervisor that is dead: the old one has it still.
     func deathOfNew(before handoffState: HandoffState) -> HyperFreshError? {
-        guard handoffState == .committed, newSeat.hypervisor.process.hasExited else { return nil }
+        guard handoffState == .committed, newPlacement.hypervisor.process.hasExited else { return nil }
         return HyperFreshError(
             "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
     }
@@ -186,7 +186,7 @@ extension HypervisorGuestSides {
     func retire() async -> HandoffEvent {
         context.clock.begin(.retire)
         defer { context.clock.end() }
-        if let failure = await old.seat.endUnit(orHypervisor: { false }) {
+        if let failure = await old.placement.endUnit(orHypervisor: { false }) {
             context.warn("the old QEMU of \(guest) did not end: \(failure.message)")
             return .oldSurvived
         }
@@ -196,7 +196,7 @@ extension HypervisorGuestSides {
     func settle() async -> HandoffEvent {
         context.clock.begin(.settle)
         defer { context.clock.end() }
-        let instance = newSeat.hypervisor.record
+        let instance = newPlacement.hypervisor.record
         do {
             try store.place(guest, on: instance.id, of: instance.hypervisor)
         } catch {
@@ -217,12 +217,12 @@ extension HypervisorGuestSides {
 extension HypervisorGuestSides {
     func removeNew() async -> HandoffEvent {
         context.clock.begin(.rollback)
-        if let failure = await newSeat.endUnit(orHypervisor: { self.group.mayEndNew(for: self.guest) }) {
+        if let failure = await newPlacement.endUnit(orHypervisor: { self.group.mayEndNew(for: self.guest) }) {
             context.fail(
                 HyperFreshError(
                     "the new QEMU of \(guest) cannot be ended",
                     remedy: "End hypervisor instance "
-                        + "\(newSeat.hypervisor.record.id), then run `hyperfresh recover`.",
+                        + "\(newPlacement.hypervisor.record.id), then run `hyperfresh recover`.",
                     evidence: [failure.message]))
             return .newSurvived
         }
@@ -232,7 +232,7 @@ extension HypervisorGuestSides {
     var restoreRemedy: String { "Look at its hypervisor's console, then run `hyperfresh recover`." }
 
     func reportIfOldExited() async {
-        if old.seat.hypervisor.process.hasExited { exited(.oldExited) }
+        if old.placement.hypervisor.process.hasExited { exited(.oldExited) }
     }
 }
 
@@ -241,12 +241,12 @@ extension HypervisorGuestSides {
 /// The vCPUs are threads of the hypervisor's, not of this host's: whether they use time is not looked at.
 extension HypervisorGuestSides {
     func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook? {
-        newSeat.hypervisor.process.hasExited ? .dead(failure("the new hypervisor has ended", .lost)) : nil
+        newPlacement.hypervisor.process.hasExited ? .dead(failure("the new hypervisor has ended", .lost)) : nil
     }
 
     func lookAtSilentNew(_ silence: QMPError) async -> LastLook {
         do throws(HypervisorError) {
-            guard try await !newSeat.unit.isActive(by: newSeat.hypervisor.agent) else {
+            guard try await !newPlacement.unit.isActive(by: newPlacement.hypervisor.agent) else {
                 return .doubtful(doubt("\(names.new) does not answer", evidence: ["\(silence)"]))
             }
             return .dead(

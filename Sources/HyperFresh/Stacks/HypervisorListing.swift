@@ -165,7 +165,7 @@ struct HypervisorListing {
             guests.append(
                 await status(
                     container.name, memory: container.memory, isThere: { $0.containers.contains(container.name) }
-                ) { await ContainerSeat(stack: stack, container: container, hypervisor: $0).state() })
+                ) { await ContainerPlacement(stack: stack, container: container, hypervisor: $0).state() })
         }
         guests += Self.strangers(in: seen, known: Set(spec.guests.map(\.name) + stack.containers.map(\.name)))
         return HypervisorStatus(
@@ -223,9 +223,9 @@ struct HypervisorListing {
     }
 
     private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor, _ stack: Stack) async -> String {
-        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: hypervisor)
         // For showing only.
-        guard let client = try? await seat.connect() else { return "unknown" }
+        guard let client = try? await placement.connect() else { return "unknown" }
         defer { client.close() }
         return (try? await client.execute(QueryStatus()).state.rawValue) ?? "unknown"
     }

@@ -8,13 +8,13 @@ extension HypervisorRefresh {
         var containers: [Container] = []
 
         struct Container: Sendable {
-            let old: ContainerSeat
-            let new: ContainerSeat
+            let old: ContainerPlacement
+            let new: ContainerPlacement
         }
 
         struct Guest: Sendable {
             let old: InnerQEMU
-            let seat: GuestSeat
+            let placement: GuestPlacement
             let device: MemoryDevice
             let channel: StateChannel
         }
@@ -50,19 +50,19 @@ extension HypervisorRefresh {
     private func prepare(
         _ guest: InnerGuestSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
     ) async throws(HyperFreshError) -> Prepared.Guest {
-        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: new)
-        try seat.memoryFile.verify()
-        try await seat.attach()
-        let device = try await seat.prepare()
-        let oldSeat = GuestSeat(stack: stack, guest: guest, hypervisor: old)
+        let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: new)
+        try placement.memoryFile.verify()
+        try await placement.attach()
+        let device = try await placement.prepare()
+        let oldPlacement = GuestPlacement(stack: stack, guest: guest, hypervisor: old)
         do throws(HypervisorError) {
             let address = try await old.memoryAddress(of: guest.name)
             let oldDevice = try await CoMapping.find(at: address, by: old.agent)
             let channel = StateChannel(guest: guest.name, old: old, new: new)
             try await channel.open()
-            let client = try await oldSeat.connect()
+            let client = try await oldPlacement.connect()
             return Prepared.Guest(
-                old: InnerQEMU(seat: oldSeat, device: oldDevice, client: client), seat: seat, device: device,
+                old: InnerQEMU(placement: oldPlacement, device: oldDevice, client: client), placement: placement, device: device,
                 channel: channel)
         } catch {
             throw HyperFreshError(error)
@@ -73,8 +73,8 @@ extension HypervisorRefresh {
         _ container: ContainerSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
     ) async throws(HyperFreshError) -> Prepared.Container {
         let (old, new) = (
-            ContainerSeat(stack: stack, container: container, hypervisor: old),
-            ContainerSeat(stack: stack, container: container, hypervisor: new)
+            ContainerPlacement(stack: stack, container: container, hypervisor: old),
+            ContainerPlacement(stack: stack, container: container, hypervisor: new)
         )
         try new.storeFile.verify()
         try await new.makeReady()

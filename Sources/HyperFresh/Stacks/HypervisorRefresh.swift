@@ -98,7 +98,7 @@ struct HypervisorRefresh: Sendable {
     }
 
     private func handOver(_ prepared: Prepared, _ plan: HypervisorAdmission.Plan) async -> [HandoffReport] {
-        let order = prepared.guests.map(\.seat.guest.name) + prepared.containers.map(\.new.container.name)
+        let order = prepared.guests.map(\.placement.guest.name) + prepared.containers.map(\.new.container.name)
         let group = HandoffGroup(
             order, limit: request.parallelism, isNewOwn: !plan.isFinishing, isRehearsal: request.isRehearsal)
         cancellation.onCancel { group.callOff() }

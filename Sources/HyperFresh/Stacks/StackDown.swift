@@ -96,13 +96,13 @@ struct StackDown {
         }
         await withTaskGroup(of: Void.self) { group in
             for guest in spec.guests where tenants.guests.contains(guest.name) {
-                let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
-                group.addTask { await GuestShutdown(seat: seat, grace: grace).run() }
+                let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: hypervisor)
+                group.addTask { await GuestShutdown(placement: placement, grace: grace).run() }
             }
             for container in stack.containers where tenants.containers.contains(container.name) {
-                let seat = ContainerSeat(stack: stack, container: container, hypervisor: hypervisor)
+                let placement = ContainerPlacement(stack: stack, container: container, hypervisor: hypervisor)
                 // Whoever does not end in time is ended with the OS VM.
-                group.addTask { try? await seat.stop(grace: grace) }
+                group.addTask { try? await placement.stop(grace: grace) }
             }
         }
     }

@@ -61,7 +61,7 @@ extension StackUp {
             let hypervisor = try await reach(record, spec)
             defer { hypervisor.close() }
             try await step("container \(container.name) is removed from \(spec.name)") { () throws(HyperFreshError) in
-                try await ContainerSeat(stack: old, container: container, hypervisor: hypervisor).remove(grace: grace)
+                try await ContainerPlacement(stack: old, container: container, hypervisor: hypervisor).remove(grace: grace)
             }
         } else {
             try ContainerStoreFile(container, in: old).remove()
@@ -78,8 +78,8 @@ extension StackUp {
             let hypervisor = try await reach(record, spec)
             defer { hypervisor.close() }
             try await step("guest \(guest.name) is removed from \(spec.name)") { () throws(HyperFreshError) in
-                let seat = GuestSeat(stack: old, guest: guest, hypervisor: hypervisor)
-                try await GuestRemoval(seat: seat, grace: grace).run()
+                let placement = GuestPlacement(stack: old, guest: guest, hypervisor: hypervisor)
+                try await GuestRemoval(placement: placement, grace: grace).run()
             }
         } else {
             try GuestMemoryFile(guest, in: old).remove()

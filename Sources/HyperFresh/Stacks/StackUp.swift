@@ -231,25 +231,25 @@ struct StackUp {
     private func startAgain(
         _ guest: InnerGuestSpec, in hypervisor: Hypervisor, _ spec: HypervisorSpec
     ) async throws(HyperFreshError) -> Bool {
-        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: hypervisor)
         do throws(HypervisorError) {
-            if try await seat.unit.isActive(by: hypervisor.agent) { return false }
+            if try await placement.unit.isActive(by: hypervisor.agent) { return false }
         } catch {
             throw HyperFreshError(error)
         }
-        try seat.memoryFile.verify()
-        try await launch(seat, spec)
+        try placement.memoryFile.verify()
+        try await launch(placement, spec)
         return true
     }
 
     private func add(
         _ guest: InnerGuestSpec, to hypervisor: Hypervisor, _ spec: HypervisorSpec, made: inout [GuestMemoryFile]
     ) async throws(HyperFreshError) {
-        let seat = GuestSeat(stack: stack, guest: guest, hypervisor: hypervisor)
+        let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: hypervisor)
         try await refuseUsedName(guest, in: hypervisor)
-        try seat.memoryFile.create()
-        made.append(seat.memoryFile)
-        try await launch(seat, spec)
+        try placement.memoryFile.create()
+        made.append(placement.memoryFile)
+        try await launch(placement, spec)
     }
 
     /// The memory of a guest that was removed is still attached, and it is not the new one's.
@@ -268,14 +268,14 @@ struct StackUp {
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    private func launch(_ seat: GuestSeat, _ spec: HypervisorSpec) async throws(HyperFreshError) {
-        try await step("guest \(seat.guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
-            try await seat.attach()
-            let device = try await seat.prepare()
-            let client = try await seat.start(on: device, isIncoming: false)
+    private func launch(_ placement: GuestPlacement, _ spec: HypervisorSpec) async throws(HyperFreshError) {
+        try await step("guest \(placement.guest.name) starts on \(spec.name)") { () throws(HyperFreshError) in
+            try await placement.attach()
+            let device = try await placement.prepare()
+            let client = try await placement.start(on: device, isIncoming: false)
             client.close()
         }
-        try record(seat.guest.name, on: seat.hypervisor.record.id, of: spec)
+        try record(placement.guest.name, on: placement.hypervisor.record.id, of: spec)
     }
 }
 

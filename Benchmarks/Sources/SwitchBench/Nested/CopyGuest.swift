@@ -9,7 +9,7 @@ final class CopyGuest {
     private let spec: InnerGuestSpec
     private let log: String
     /// Where it is, and its monitor there.
-    private var seat: (hypervisor: Hypervisor, client: QMPClient)?
+    private var placement: (hypervisor: Hypervisor, client: QMPClient)?
 
     init(_ spec: InnerGuestSpec, console log: String) {
         self.spec = spec
@@ -50,37 +50,37 @@ final class CopyGuest {
     }
 
     func start(in hypervisor: Hypervisor) async throws {
-        seat = (hypervisor, try await launch(in: hypervisor, isIncoming: false))
+        placement = (hypervisor, try await launch(in: hypervisor, isIncoming: false))
     }
 
     /// Starts a QEMU that waits for the guest, and opens the same kind of channel to it as a refresh uses.
     func prepareJourney(from old: Hypervisor, to new: Hypervisor, number: Int) async throws -> CopyJourney {
-        guard let seat, seat.hypervisor === old else { throw BenchError("guest \(name) is not where it should be") }
+        guard let placement, placement.hypervisor === old else { throw BenchError("guest \(name) is not where it should be") }
         let client = try await launch(in: new, isIncoming: true)
         // A port that was closed is not used again: the journey's number makes the names new.
         let channel = StateChannel(guest: "\(name)-\(number)", old: old, new: new)
         try await channel.open()
-        let journey = CopyJourney(guest: name, old: seat.client, new: client, newHypervisor: new, channel: channel)
+        let journey = CopyJourney(guest: name, old: placement.client, new: client, newHypervisor: new, channel: channel)
         try await journey.prepare()
         return journey
     }
 
     /// Ends the QEMU that had the guest.
     func arrived(_ journey: CopyJourney) async throws {
-        guard let seat else { return }
-        seat.client.close()
-        try await InnerUnit(name).end(by: seat.hypervisor.agent, within: .seconds(30))
+        guard let placement else { return }
+        placement.client.close()
+        try await InnerUnit(name).end(by: placement.hypervisor.agent, within: .seconds(30))
         await journey.channel.close()
-        self.seat = (journey.newHypervisor, journey.new)
+        self.placement = (journey.newHypervisor, journey.new)
     }
 
     /// Stops it or lets it go on.
-    func setRunning(_ running: Bool) async throws { try await seat?.client.setRunning(running) }
+    func setRunning(_ running: Bool) async throws { try await placement?.client.setRunning(running) }
 
     /// Lets go of it; it ends with its hypervisor.
     func close() {
         console.end()
-        seat?.client.close()
+        placement?.client.close()
     }
 
     /// The product's own command line, but for the memory and for who lets the guest run: QEMU itself, once it has it.

@@ -3,7 +3,7 @@ import Linux
 import QMP
 
 /// A guest's place in one hypervisor: what is attached for it, and what lies ready inside, up to its QEMU.
-struct GuestSeat: Sendable {
+struct GuestPlacement: Sendable {
     let stack: Stack
     let guest: InnerGuestSpec
     let hypervisor: Hypervisor

@@ -1,7 +1,7 @@
 import Containers
 import Hypervisors
 
-extension ContainerSeat {
+extension ContainerPlacement {
     /// The place within the OS VM.
     var place: ContainerPlace { ContainerPlace(container, in: hypervisor) }
 

@@ -2,7 +2,7 @@ import Containers
 import Hypervisors
 import Linux
 
-extension ContainerSeat {
+extension ContainerPlacement {
     /// The OS VM's QEMU, and what serves it: they map the image store as long as they live.
     var processes: Set<ProcessIdentity> {
         ShareServer.processes(below: hypervisor.folder.path).union([hypervisor.process.identity])

@@ -2,7 +2,7 @@ import Hypervisors
 import Linux
 
 /// A container's place in one OS VM: what is attached for it from outside.
-struct ContainerSeat: Sendable {
+struct ContainerPlacement: Sendable {
     let stack: Stack
     let container: ContainerSpec
     /// The OS VM.
