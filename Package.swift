@@ -57,18 +57,23 @@ let package = Package(
 
         // What the machine offers.
         room("JSON", ["CJSONC"]),
-        room("Linux", ["CLinux"]),
+        room("Linux", ["CLinux", .product(name: "Logging", package: "swift-log")]),
         room("Systemd", ["CGLib"]),
 
         // What the product knows.
-        room("QMP", ["JSON", "Linux"]),
+        room("QMP", ["JSON", "Linux", .product(name: "Logging", package: "swift-log")]),
         room("QMPTesting", ["QMP", "JSON", "Linux"]),
         room("CanaryTesting", ["JSON", "Linux"]),
         room("Handoff"),
         room("Journal", ["Handoff", "JSON", "Linux"]),
-        room("Guests", ["QMP", "JSON", "Linux", .product(name: "Subprocess", package: "swift-subprocess")]),
         room(
-            "Hypervisors", ["CYAML", "QMP", "JSON", "Linux"],
+            "Guests",
+            [
+                "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log"),
+                .product(name: "Subprocess", package: "swift-subprocess"),
+            ]),
+        room(
+            "Hypervisors", ["CYAML", "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log")],
             resources: hypervisorFiles),
         room("Containers", ["Hypervisors", "JSON"], resources: containerFiles),
 
@@ -98,7 +103,12 @@ let package = Package(
         tests("JSONTests", ["JSON"]),
         tests("LinuxTests", ["Linux", "TestTools"]),
         tests("SystemdTests", ["Systemd", "Linux"]),
-        tests("QMPTests", ["QMP", "QMPTesting", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests(
+            "QMPTests",
+            [
+                "QMP", "QMPTesting", "JSON", "Linux", "TestTools", .product(name: "Logging", package: "swift-log"),
+                .product(name: "InMemoryLogging", package: "swift-log"),
+            ], resources: [.copy("Fixtures")]),
         tests("HandoffTests", ["Handoff"]),
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux", "TestTools"]),
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),

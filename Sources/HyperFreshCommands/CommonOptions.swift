@@ -1,13 +1,16 @@
 import ArgumentParser
+import Glibc
 import HyperFresh
 import Logging
 
-/// What every verb understands.
+/// The options that every verb has.
 struct CommonOptions: ParsableArguments {
     @Flag(help: "Print JSON (docs/json.md) instead of text.")
     var json = false
 
-    @Flag(name: .shortAndLong, help: "Say on standard error what is being done.")
+    @Flag(
+        name: .shortAndLong,
+        help: "Log each QMP command and event, process and file to standard error; as HYPERFRESH_LOG=debug.")
     var verbose = false
 
     @Option(
@@ -17,13 +20,29 @@ struct CommonOptions: ParsableArguments {
         completion: .directory)
     var stateDir: String?
 
-    func host() -> Host {
+    func validate() throws {
+        guard let text = getenv("HYPERFRESH_LOG").map({ String(cString: $0) }), !text.isEmpty else { return }
+        guard Logger.Level(rawValue: text) == nil else { return }
+        let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("HYPERFRESH_LOG is '\(text)'; use one of \(levels).")
+    }
+
+    var host: Host { Host(stateDirectory: stateDir) }
+
+    /// Writes to standard error; by default only warnings.
+    var logger: Logger {
         var logger = Logger(label: "hyperfresh", factory: { StreamLogHandler.standardError(label: $0) })
-        logger.logLevel = verbose ? .debug : .error
-        return Host(stateDirectory: stateDir, logger: logger)
+        let chosen = getenv("HYPERFRESH_LOG").flatMap { Logger.Level(rawValue: String(cString: $0)) }
+        logger.logLevel = verbose ? min(chosen ?? .debug, .debug) : chosen ?? .warning
+        return logger
     }
 
     var style: OutputStyle { json ? .json : .text(.standardOutput) }
+}
+
+/// A verb of the command line.
+protocol Verb: AsyncParsableCommand {
+    var common: CommonOptions { get }
 }
 
 /// How a verb prints.

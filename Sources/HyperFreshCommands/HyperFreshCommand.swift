@@ -1,5 +1,6 @@
 import ArgumentParser
 import HyperFresh
+import Logging
 
 /// The command line, for whoever wants it as a program.
 public enum CommandLineTool {
@@ -18,7 +19,9 @@ public enum CommandLineTool {
             UsageFailure.exit(with: error, arguments: arguments)
         }
         do {
-            if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            try await withLogger((command as? any Verb)?.common.logger ?? Logger(label: "hyperfresh")) { _ in
+                if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+            }
         } catch {
             HyperFreshCommand.exit(withError: error)
         }

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Logging
 
 extension Files {
     /// Puts a socket or file in the place of another one in the same folder, with the owner and permissions of that one.
@@ -32,6 +33,7 @@ extension Files {
             _ = chmod(held, old.st_mode & 0o7777)
         }
         _ = try retrying("rename", path) { renameat(folderNumber, newName, folderNumber, name) }
+        Logger.current.debug("renamed \(temporary) to \(path)")
     }
 
     /// Holds a file without opening it: nothing happens to it, whatever it is, and a link is not followed.

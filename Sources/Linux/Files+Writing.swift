@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Logging
 internal import Synchronization
 
 extension Files {
@@ -33,6 +34,7 @@ extension Files {
             throw error
         }
         if durable { try synchronizeFolder(of: path) }
+        Logger.current.debug("wrote \(path)")
     }
 
     /// Gives a file a second name.
@@ -88,7 +90,11 @@ extension Files {
     ///   are not ours, with a detail that says which.
     public static func createDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         try verifyParent(of: path)
-        if mkdir(path, mode) != 0 && errno != EEXIST { throw .last("mkdir", path) }
+        if mkdir(path, mode) == 0 {
+            Logger.current.debug("created \(path)")
+        } else if errno != EEXIST {
+            throw .last("mkdir", path)
+        }
         try verifyDirectory(path, mode: mode)
     }
 

@@ -1,5 +1,6 @@
 internal import CLinux
 internal import Glibc
+internal import Logging
 
 /// Starts a process that outlives us: child of init, in a session of its own, with nothing of ours but what is asked for.
 ///
@@ -15,7 +16,9 @@ public func spawn(
     _ request: SpawnRequest, beforeStart: (ProcessIdentity) -> Bool = { _ in true }
 ) throws(SystemError) -> ProcessIdentity {
     let preparation = try SpawnPreparation(request)
-    return try preparation.start(beforeStart: beforeStart)
+    let identity = try preparation.start(beforeStart: beforeStart)
+    Logger.current.debug("started \(request.executable)", metadata: ["pid": "\(identity.pid)"])
+    return identity
 }
 
 /// All that the child needs, made before the fork: afterwards nothing may allocate.

@@ -36,6 +36,7 @@ extension QMPConnection {
                 )
                 if outbox.entries.isEmpty, !outbox.isBeingEmptied { try sendNow(&entry) }
                 if entry.sent < bytes.count { try enqueue(entry, &outbox) }
+                log?.append(.sent(name))
                 return .success(pending)
             } catch {
                 return .failure(error)

@@ -56,6 +56,7 @@ final class QMPConnection: Sendable {
     let peer: PeerCredentials?
     let state = Mutex(State())
     let outbox = Mutex(Outbox())
+    let log: QMPLog?
     private let limits: JSONLimits
 
     init(_ stream: UnixStream, endpoint: String, limits: JSONLimits) {
@@ -63,20 +64,23 @@ final class QMPConnection: Sendable {
         self.endpoint = endpoint
         self.limits = limits
         peer = try? stream.peerCredentials()
+        log = QMPLog(endpoint: endpoint)
     }
 
     /// Ends the connection; whoever waits is told the reason.
     func end(_ reason: QMPError) {
         let reason = located(reason)
-        let (waiters, listeners) = state.withLock { state in
+        let (isFirst, waiters, listeners) = state.withLock { state in
+            let isFirst = state.session.failure == nil
             state.session.end(reason)
             defer {
                 state.waiters = [:]
                 state.listeners = []
             }
-            return (state.waiters, state.listeners)
+            return (isFirst, state.waiters, state.listeners)
         }
         stream.shutdown()
+        if isFirst { log?.append(.closed(reason: reason.message)) }
         for waiter in waiters.values {
             var error = unanswered(waiter.command, because: reason)
             error.isUnsent = !waiter.isSent
@@ -173,11 +177,15 @@ final class QMPConnection: Sendable {
             waiter?.slot.fill(.success(value["QMP"] ?? .null))
         case .answered(_, .success(let value)):
             waiter?.slot.fill(.success(value))
+            log?.append(.answered(name(of: waiter?.command)))
         case .answered(_, .failure(let refusal)):
             waiter?.slot.fill(.failure(refused(refusal, command: waiter?.command)))
+            log?.append(.refused(name(of: waiter?.command), reason: refusal.text))
         case .unusable(_, let error):
             waiter?.slot.fill(.failure(located(error, command: waiter?.command)))
+            log?.append(.refused(name(of: waiter?.command), reason: error.message))
         case .emitted(let event):
+            log?.append(.event(event.name))
             for listener in listeners where listener.names.isEmpty || listener.names.contains(event.name) {
                 listener.deliver(.success(event))
             }

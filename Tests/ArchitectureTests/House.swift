@@ -17,16 +17,16 @@ enum House {
         Room(name: "CLinux", isPure: true),
 
         Room(name: "JSON", uses: ["CJSONC"]),
-        Room(name: "Linux", uses: ["CLinux"]),
+        Room(name: "Linux", uses: ["CLinux"], packages: ["Logging"]),
         Room(name: "Systemd", uses: ["CGLib"]),
 
-        Room(name: "QMP", uses: ["JSON", "Linux"]),
+        Room(name: "QMP", uses: ["JSON", "Linux"], packages: ["Logging"]),
         Room(name: "QMPTesting", uses: ["QMP", "JSON", "Linux"]),
         Room(name: "CanaryTesting", uses: ["JSON", "Linux"]),
         Room(name: "Handoff", isPure: true),
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
-        Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Subprocess", "SystemPackage"]),
-        Room(name: "Hypervisors", uses: ["CYAML", "QMP", "JSON", "Linux"]),
+        Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Logging", "Subprocess", "SystemPackage"]),
+        Room(name: "Hypervisors", uses: ["CYAML", "QMP", "JSON", "Linux"], packages: ["Logging"]),
         Room(name: "Containers", uses: ["Hypervisors", "JSON"]),
 
         Room(

@@ -58,6 +58,23 @@ extension Live {
             }
         }
 
+        @Test func verboseShowsEachCommandWithItsSide() async throws {
+            try await LiveGuest.run("verbose") { guest in
+                let result = try await guest.command("refresh", "guest", guest.canary.files.qmp, "--verbose")
+                #expect(result.ending == .exited(0), "\(result)")
+                let lines = result.errors.split(separator: "\n")
+                func line(_ side: String, _ text: String) -> Substring? {
+                    lines.first { $0.contains("side=\(side)") && $0.hasSuffix("] \(text)") }
+                }
+                for command in ["query-status", "migrate-set-capabilities"] { #expect(line("old", "-> \(command)") != nil) }
+                // What happens between STOP and RESUME is written afterwards, with its time.
+                for line in [line("old", "<- event STOP"), line("new", "-> cont"), line("new", "<- event RESUME")] {
+                    #expect(line?.contains("after=") == true, "\(result.errors)")
+                }
+                #expect(lines.contains { $0.contains("started \(Live.qemu7)") }, "\(result.errors)")
+            }
+        }
+
         @Test func aPausedGuestStaysPaused() async throws {
             try await LiveGuest.borrow { guest in
                 try await guest.ask(Stop())

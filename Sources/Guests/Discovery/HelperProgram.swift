@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Logging
 internal import Subprocess
 internal import SystemPackage
 
@@ -62,6 +63,7 @@ package struct HelperProgram {
     /// Runs the program in a session of its own, its standard input empty, and waits for its end.
     package func run(deadline: Duration) async throws(Failure) -> Output {
         let program = self
+        Logger.current.debug("running \(path) \(arguments.joined(separator: " "))")
         let outcome = await withTaskGroup(of: Result<Output, Failure>?.self) { group in
             group.addTask { await program.finish() }
             group.addTask {

@@ -1,4 +1,5 @@
 internal import Linux
+internal import Logging
 internal import QMP
 
 /// Connects to the guest's monitor, and says why where it cannot.
@@ -12,7 +13,10 @@ enum MonitorConnection {
     ) async -> (client: QMPClient, monitor: MonitorSocket)? {
         for monitor in guest.monitors {
             // The next monitor is tried; where none answers, a finding says so.
-            if let client = try? await QMPClient.connect(path: monitor.path, greetingDeadline: greetingDeadline) {
+            let client = try? await withLogger(mergingMetadata: ["side": "old"]) { _ async throws(QMPError) in
+                try await QMPClient.connect(path: monitor.path, greetingDeadline: greetingDeadline)
+            }
+            if let client {
                 if answersFor(guest, client, monitor) { return (client, monitor) }
                 client.close()
             }

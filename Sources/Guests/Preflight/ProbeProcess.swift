@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Linux
+internal import Logging
 internal import QMP
 
 /// A QEMU without a machine that is there to be asked.
@@ -89,8 +90,10 @@ final class ProbeProcess: Sendable {
     /// Waits for its monitor.
     func connect(within deadline: Duration) async throws(QEMUProbeError) -> QMPClient {
         do throws(QMPError) {
-            return try await QMPClient.connect(
-                adopting: Descriptor(adopting: dup(monitor.number)), name: path, greetingDeadline: deadline)
+            return try await withLogger(mergingMetadata: ["side": "probe"]) { _ async throws(QMPError) in
+                try await QMPClient.connect(
+                    adopting: Descriptor(adopting: dup(monitor.number)), name: path, greetingDeadline: deadline)
+            }
         } catch {
             end()
             let said = lastWords()

@@ -2,7 +2,6 @@ public import Guests
 import Handoff
 import Journal
 import Linux
-public import Logging
 public import QMP
 
 /// The version of the product.
@@ -13,21 +12,19 @@ public enum Product {
 
 /// This host and the guests on it: the entry to everything the product does.
 ///
-/// A value without state of its own; what goes on is in QEMU, and what is remembered is in the state folder.
+/// A value without state of its own; what goes on is in QEMU, and what is remembered is in the state folder. Each QMP
+/// command and event, process started and file written is logged at debug level to the task's logger (`Logger.current` of
+/// swift-log; `withLogger` sets it).
 public struct Host: Sendable {
     /// The folder where handoffs are recorded.
     public let stateDirectory: String
-    let logger: Logger
 
     /// The host as seen from this process.
     ///
-    /// - Parameters:
-    ///   - stateDirectory: Where handoffs are recorded; `nil` for `$HYPERFRESH_STATE_DIR`, else `/run/hyperfresh` for root and
-    ///     `$XDG_RUNTIME_DIR/hyperfresh` for others.
-    ///   - logger: Takes what is done, at debug level.
-    public init(stateDirectory: String? = nil, logger: Logger = Logger(label: "hyperfresh")) {
+    /// - Parameter stateDirectory: Where handoffs are recorded; `nil` for `$HYPERFRESH_STATE_DIR`, else `/run/hyperfresh` for
+    ///   root and `$XDG_RUNTIME_DIR/hyperfresh` for others.
+    public init(stateDirectory: String? = nil) {
         self.stateDirectory = stateDirectory ?? StateDirectory.standard
-        self.logger = logger
     }
 
     /// Every QEMU on this host that the caller may see, with the first reason, if any, why it cannot be refreshed.

@@ -82,13 +82,24 @@ final class GuestSwitch: Sendable {
         state.withLock { $0.taps = taps }
     }
 
-    func stopListening() { state.withLock { $0.taps = [] } }
+    func stopListening() {
+        state.withLock { $0.taps = [] }
+        releaseLogs()
+    }
+
+    /// Writes what was kept of the two monitors' logs while the guest was stopped.
+    private func releaseLogs() {
+        old.releaseLog()
+        new.releaseLog()
+    }
 
     /// Tells the old side to hand over.
     ///
     /// - Returns: An event if it failed at once.
     func begin() -> HandoffEvent? {
         state.withLock { $0.hasBegun = true }
+        old.holdLog()
+        new.holdLog()
         do throws(QMPError) {
             let reply = try old.post("migrate", arguments: ["uri": .string(uri)], deadline: Self.replyDeadline)
             context.watch { [self] in
@@ -118,6 +129,7 @@ final class GuestSwitch: Sendable {
                 do {
                     _ = try await reply.value()
                     context.driver.happened(.newResumed)
+                    releaseLogs()
                 } catch { refused(.resumeRefused, error) }
             }
             return nil

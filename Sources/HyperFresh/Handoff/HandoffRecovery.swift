@@ -1,6 +1,7 @@
 import Handoff
 import Journal
 import Linux
+import Logging
 
 /// One side as recovery finds it, and how it is ended.
 protocol RecoverableSide: Sendable {
@@ -111,6 +112,12 @@ struct HandoffRecovery {
     func run() async -> Conclusion {
         let decision = Recovery.decide(
             recorded: state, guestRan: entry.guestRan, old: old.observation, new: new.observation)
+        Logger.current.debug(
+            "recovery decided: \(decision)",
+            metadata: [
+                "handoff": "\(entry.id)", "recorded": "\(state.rawValue)", "old": "\(old.observation)",
+                "new": "\(new.observation)",
+            ])
         defer {
             old.close()
             new.close()

@@ -2,6 +2,7 @@ import Glibc
 import Guests
 import Handoff
 import Linux
+import Logging
 import QMP
 import Synchronization
 
@@ -56,7 +57,9 @@ extension HostGuestSides {
             if await handle.waitForExit(within: .milliseconds(2)) { throw exited() }
             guard Files.exists(plan.qmpSocket) else { continue }
             do throws(QMPError) {
-                return try await QMPClient.connect(path: plan.qmpSocket, greetingDeadline: deadline - .now)
+                return try await withLogger(mergingMetadata: ["side": "new"]) { _ async throws(QMPError) in
+                    try await QMPClient.connect(path: plan.qmpSocket, greetingDeadline: deadline - .now)
+                }
             } catch {
                 // Bound, but not listening yet.
                 guard error.systemError?.code == ECONNREFUSED else { throw error }

@@ -3,6 +3,7 @@ import Handoff
 import Hypervisors
 import JSON
 import Linux
+import Logging
 import QMP
 import Synchronization
 
@@ -76,7 +77,11 @@ extension HypervisorGuestSides {
         context.clock.begin(.launch)
         defer { context.clock.end() }
         do throws(HyperFreshError) {
-            migration.new = try await newPlacement.start(on: newDevice, isIncoming: true)
+            migration.new = try await withLogger(
+                mergingMetadata: ["side": "new", "guest": "\(facts.guest)"]
+            ) { _ async throws(HyperFreshError) in
+                try await newPlacement.start(on: newDevice, isIncoming: true)
+            }
             watchEnds()
             return .launched
         } catch {

@@ -1,4 +1,5 @@
 import Hypervisors
+import Logging
 import QMP
 
 extension HypervisorRefresh {
@@ -60,7 +61,11 @@ extension HypervisorRefresh {
             let oldDevice = try await CoMapping.find(at: address, by: old.agent)
             let channel = StateChannel(guest: guest.name, old: old, new: new)
             try await channel.open()
-            let client = try await oldPlacement.connect()
+            let client = try await withLogger(
+                mergingMetadata: ["side": "old", "guest": "\(guest.name)"]
+            ) { _ async throws(HypervisorError) in
+                try await oldPlacement.connect()
+            }
             return Prepared.Guest(
                 old: InnerQEMU(placement: oldPlacement, device: oldDevice, client: client), placement: placement, device: device,
                 channel: channel)

@@ -3,7 +3,7 @@ import Guests
 import HyperFresh
 
 /// `hyperfresh doctor`.
-struct DoctorCommand: AsyncParsableCommand {
+struct DoctorCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Check what this host offers: rights, kernel, QEMU, memory, leftovers.",
@@ -13,7 +13,7 @@ struct DoctorCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let findings = await common.host().doctor()
+        let findings = await common.host.doctor()
         switch common.style {
         case .json: Console.out(json: findings.json(type: "doctor"), pretty: true)
         case .text(let terminal):

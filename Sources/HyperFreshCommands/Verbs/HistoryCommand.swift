@@ -2,7 +2,7 @@ import ArgumentParser
 import HyperFresh
 
 /// `hyperfresh history`.
-struct HistoryCommand: AsyncParsableCommand {
+struct HistoryCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "history",
         abstract: "Show past refreshes with their figures, the latest last.",
@@ -19,7 +19,7 @@ struct HistoryCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let entries = try await reportingFailure(as: common.style) { try common.host().history(limit: limit) }
+        let entries = try await reportingFailure(as: common.style) { try common.host.history(limit: limit) }
         switch common.style {
         case .json: Console.out(json: entries.json(type: "history"), pretty: true)
         case .text(let terminal):

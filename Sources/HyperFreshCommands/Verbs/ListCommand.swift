@@ -3,7 +3,7 @@ import Guests
 import HyperFresh
 
 /// `hyperfresh list`.
-struct ListCommand: AsyncParsableCommand {
+struct ListCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Show every QEMU on this host, and whether it can be refreshed.",
@@ -13,7 +13,7 @@ struct ListCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let guests = try await reportingFailure(as: common.style) { try await common.host().guests() }
+        let guests = try await reportingFailure(as: common.style) { try await common.host.guests() }
         switch common.style {
         case .json: Console.out(json: guests.json(type: "guests"), pretty: true)
         case .text(let terminal):

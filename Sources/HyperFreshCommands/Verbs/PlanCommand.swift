@@ -11,7 +11,7 @@ struct PlanCommand: AsyncParsableCommand {
 }
 
 /// `hyperfresh plan guest`.
-struct PlanGuestCommand: AsyncParsableCommand {
+struct PlanGuestCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "guest",
         abstract: "Check one guest: PASS, WARN or FAIL with a stable id and a remedy (docs/preflight.md).",
@@ -31,7 +31,7 @@ struct PlanGuestCommand: AsyncParsableCommand {
 
     func run() async throws {
         let plan = try await reportingFailure(as: common.style) {
-            try await common.host().plan(guest: guest, target: to)
+            try await common.host.plan(guest: guest, target: to)
         }
         switch common.style {
         case .json: Console.out(json: plan.json, pretty: true)

@@ -3,7 +3,7 @@ import HyperFresh
 import QMP
 
 /// `hyperfresh qmp`.
-struct QMPShellCommand: AsyncParsableCommand {
+struct QMPShellCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "qmp",
         abstract: "Talk to a guest's QMP monitor: one command, or a shell with completion.",
@@ -28,7 +28,7 @@ struct QMPShellCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await reportingFailure(as: common.style) {
-            let client = try await common.host().monitor(of: guest)
+            let client = try await common.host.monitor(of: guest)
             defer { client.close() }
             let shell = QMPShell(client: client)
             if words.isEmpty {

@@ -2,7 +2,7 @@ import ArgumentParser
 import HyperFresh
 
 /// `hyperfresh recover`.
-struct RecoverCommand: AsyncParsableCommand {
+struct RecoverCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "recover",
         abstract: "Bring every unfinished handoff to its one right end, and make damaged records anew from what runs.",
@@ -23,7 +23,7 @@ struct RecoverCommand: AsyncParsableCommand {
 
     func run() async throws {
         let summary = try await reportingFailure(as: common.style) {
-            try await common.host().recover(forcing: force)
+            try await common.host.recover(forcing: force)
         }
         switch common.style {
         case .json: Console.out(json: summary.json, pretty: true)

@@ -11,7 +11,7 @@ struct RefreshCommand: AsyncParsableCommand {
 }
 
 /// `hyperfresh refresh guest`.
-struct RefreshGuestCommand: AsyncParsableCommand {
+struct RefreshGuestCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "guest",
         abstract: "Hand one guest from its QEMU to a new one on the same memory.",
@@ -58,6 +58,6 @@ struct RefreshGuestCommand: AsyncParsableCommand {
         request.maximumDowntime = maxDowntime.duration
         request.timeout = timeout.duration
 
-        throw ExitCode(await OperationView.follow(common.host().refresh(request), style: common.style))
+        throw ExitCode(await OperationView.follow(common.host.refresh(request), style: common.style))
     }
 }

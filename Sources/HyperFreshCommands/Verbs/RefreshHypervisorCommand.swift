@@ -2,7 +2,7 @@ import ArgumentParser
 import HyperFresh
 
 /// `hyperfresh refresh hypervisor`.
-struct RefreshHypervisorCommand: AsyncParsableCommand {
+struct RefreshHypervisorCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "hypervisor",
         abstract: "Put a fresh hypervisor beneath all guests of one.",
@@ -25,7 +25,7 @@ struct RefreshHypervisorCommand: AsyncParsableCommand {
 }
 
 /// `hyperfresh refresh os`.
-struct RefreshSystemCommand: AsyncParsableCommand {
+struct RefreshSystemCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "os",
         abstract: "Put a fresh operating system beneath all containers of one.",
@@ -82,6 +82,6 @@ struct StackRefreshOptions: ParsableArguments {
         request.parallelism = parallel
         request.maximumDowntime = maxDowntime?.duration ?? wish.maximumDowntime
         request.timeout = timeout.duration
-        throw ExitCode(await OperationView.follow(common.host().refresh(request), style: common.style))
+        throw ExitCode(await OperationView.follow(common.host.refresh(request), style: common.style))
     }
 }

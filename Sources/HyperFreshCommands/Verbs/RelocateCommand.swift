@@ -11,7 +11,7 @@ struct RelocateCommand: AsyncParsableCommand {
 }
 
 /// `hyperfresh relocate container`.
-struct RelocateContainerCommand: AsyncParsableCommand {
+struct RelocateContainerCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "container",
         abstract: "Move a running container from its OS VM to another one.",
@@ -48,6 +48,6 @@ struct RelocateContainerCommand: AsyncParsableCommand {
         request.isRehearsal = dryRun
         request.maximumDowntime = maxDowntime.duration
         request.timeout = timeout.duration
-        throw ExitCode(await OperationView.follow(common.host().relocate(request), style: common.style))
+        throw ExitCode(await OperationView.follow(common.host.relocate(request), style: common.style))
     }
 }

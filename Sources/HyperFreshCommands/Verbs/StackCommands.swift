@@ -3,7 +3,7 @@ import HyperFresh
 import JSON
 
 /// `hyperfresh up`.
-struct UpCommand: AsyncParsableCommand {
+struct UpCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "up",
         abstract: "Start the hypervisors and guests, OS VMs and containers of a stack file.",
@@ -27,7 +27,7 @@ struct UpCommand: AsyncParsableCommand {
     func run() async throws {
         let view = StackView(style: common.style)
         let orphans: OrphanPolicy = removeOrphans ? .remove(grace: grace.duration) : .refuse
-        let work = Task { [host = common.host(), file] in
+        let work = Task { [host = common.host, file] in
             try await host.up(file: file, orphans: orphans) { view.show($0) }
         }
         InterruptSignals.handle { work.cancel() }
@@ -36,7 +36,7 @@ struct UpCommand: AsyncParsableCommand {
 }
 
 /// `hyperfresh down`.
-struct DownCommand: AsyncParsableCommand {
+struct DownCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "down",
         abstract:
@@ -58,13 +58,13 @@ struct DownCommand: AsyncParsableCommand {
     func run() async throws {
         let view = StackView(style: common.style)
         try await reportingFailure(as: common.style) {
-            try await common.host().down(stack: stack, grace: now ? .zero : grace.duration) { view.show($0) }
+            try await common.host.down(stack: stack, grace: now ? .zero : grace.duration) { view.show($0) }
         }
     }
 }
 
 /// `hyperfresh ps`.
-struct PsCommand: AsyncParsableCommand {
+struct PsCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "ps",
         abstract: "Show the hypervisors and OS VMs of this host, and the guests and containers in them."
@@ -74,7 +74,7 @@ struct PsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let listing = try await reportingFailure(as: common.style) {
-            try await common.host().hypervisors()
+            try await common.host.hypervisors()
         }
         switch common.style {
         case .json: Console.out(json: listing.json, pretty: true)

@@ -2,7 +2,7 @@ import ArgumentParser
 import HyperFresh
 
 /// `hyperfresh status`.
-struct StatusCommand: AsyncParsableCommand {
+struct StatusCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "status",
         abstract: "Show handoffs that are going on, or were left unfinished."
@@ -11,7 +11,7 @@ struct StatusCommand: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let handoffs = try await reportingFailure(as: common.style) { try common.host().status() }
+        let handoffs = try await reportingFailure(as: common.style) { try common.host.status() }
         switch common.style {
         case .json: Console.out(json: handoffs.json(type: "status"), pretty: true)
         case .text(let terminal):

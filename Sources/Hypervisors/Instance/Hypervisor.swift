@@ -1,4 +1,5 @@
 public import Linux
+internal import Logging
 public import QMP
 internal import Synchronization
 
@@ -39,7 +40,11 @@ public final class Hypervisor: Sendable {
     ) async throws(HypervisorError) -> Hypervisor {
         do {
             let process = try ProcessHandle(record.process)
-            let monitor = try await QMPClient.connect(path: folder.qmpSocket, greetingDeadline: patience)
+            let monitor = try await withLogger(
+                mergingMetadata: ["side": "\(record.hypervisor)-\(record.id)"]
+            ) { _ async throws(QMPError) in
+                try await QMPClient.connect(path: folder.qmpSocket, greetingDeadline: patience)
+            }
             guard monitor.peer?.pid == record.process.pid else {
                 monitor.close()
                 throw HypervisorError(
