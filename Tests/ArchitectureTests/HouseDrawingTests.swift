@@ -1,0 +1,32 @@
+import Foundation
+import Testing
+
+@Suite struct HouseDrawingTests {
+    private static let document = "docs/architecture.md"
+
+    @Test(arguments: ["modules", "folders of HyperFresh"])
+    func theDrawingShowsTheCode(_ drawing: String) throws {
+        let uses = try drawing == "modules" ? HouseDrawing.reduced(HouseDrawing.modules()) : HouseDrawing.folders(of: "HyperFresh")
+        let text = try SourceTree.text(Self.document)
+        let mark = "<!-- \(drawing) -->\n"
+        let pieces = text.components(separatedBy: mark)
+        try #require(pieces.count == 3, "\(Self.document) has no place for the drawing of the \(drawing)")
+        let drawn = "\(HouseDrawing.mermaid(uses))\n"
+        if ProcessInfo.processInfo.environment["HYPERFRESH_DRAW"] != nil {
+            let new = [pieces[0], drawn, pieces[2]].joined(separator: mark)
+            try new.write(to: SourceTree.root.appendingPathComponent(Self.document), atomically: true, encoding: .utf8)
+        } else {
+            #expect(pieces[1] == drawn, "the drawing is not of this code: run scripts/draw-house")
+        }
+    }
+
+    @Test func arrowsThatFollowFromOthersAreLeftOut() {
+        #expect(HouseDrawing.reduced(["a": ["b", "c"], "b": ["c"], "c": []]) == ["a": ["b"], "b": ["c"], "c": []])
+    }
+
+    @Test func oneArrowIsDrawnForBothWays() {
+        #expect(
+            HouseDrawing.mermaid(["b": ["a"], "a": ["b", "c"], "c": []])
+                == "```mermaid\nflowchart TD\n    a <--> b\n    a --> c\n```")
+    }
+}
