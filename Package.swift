@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-/// The settings of every target: what the compiler can hold us to, it holds us to.
+/// Settings of every Swift target: Swift 6, upcoming features, warnings as errors.
 let strictSettings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -18,9 +18,9 @@ let strictCSettings: [CSetting] = [
     .treatAllWarnings(as: .error),
 ]
 
-/// One room of the house.
+/// Returns a library target.
 ///
-/// Its arrows point down only; Tests/ArchitectureTests holds the imports to them.
+/// A target may import only targets declared above it; Tests/ArchitectureTests checks the imports.
 func room(_ name: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
     .target(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
 }
@@ -29,8 +29,11 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
     .testTarget(name: name, dependencies: dependencies, resources: resources, swiftSettings: strictSettings)
 }
 
-/// Files that are a part of the program: a hypervisor's machine (that of qemu-configs/), and what it runs inside of VMs.
-let hypervisorFiles: [Resource] = ["Machine/hypervisor.cfg", "Scripts/network.sh", "Scripts/guest.sh"].map { .embedInCode($0) }
+/// Files embedded in the program: the hypervisor's machine definition (from qemu-configs/) and the scripts that run in
+/// VMs.
+let hypervisorFiles: [Resource] = ["Machine/hypervisor.cfg", "Scripts/network.sh", "Scripts/guest.sh"].map {
+    .embedInCode($0)
+}
 let containerFiles: [Resource] = ["Scripts/container.sh", "Scripts/timers.pl"].map { .embedInCode($0) }
 
 let package = Package(
@@ -55,12 +58,12 @@ let package = Package(
         .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .target(name: "CLinux", cSettings: strictCSettings),
 
-        // What the machine offers.
+        // What the machine offers: JSON, the kernel, systemd.
         room("JSON", ["CJSONC"]),
         room("Linux", ["CLinux", .product(name: "Logging", package: "swift-log")]),
         room("Systemd", ["CGLib"]),
 
-        // What the product knows.
+        // What hyperfresh knows about QEMU, guests, hypervisors and containers.
         room("QMP", ["JSON", "Linux", .product(name: "Logging", package: "swift-log")]),
         room("QMPTesting", ["QMP", "JSON", "Linux"]),
         room("CanaryTesting", ["JSON", "Linux"]),
@@ -77,7 +80,7 @@ let package = Package(
             resources: hypervisorFiles),
         room("Containers", ["Hypervisors", "JSON"], resources: containerFiles),
 
-        // What the product does.
+        // What hyperfresh does: the library and the command.
         room(
             "HyperFresh",
             [
@@ -95,7 +98,7 @@ let package = Package(
         ),
         .executableTarget(name: "hyperfresh", dependencies: ["HyperFreshCommands"], swiftSettings: strictSettings),
 
-        // What tests of several rooms need: throwing mutated input at a parser, running with another umask.
+        // Shared by several test targets: feeding mutated input to a parser, running with another umask.
         .target(
             name: "TestTools", dependencies: ["Linux"], path: "Tests/TestTools", exclude: ["Crashers"],
             swiftSettings: strictSettings),

@@ -11,7 +11,7 @@ struct look {
     uint64_t ticks;
 };
 
-/// One look at both clocks: the one, among several, in which the least time passed between the two readings.
+/// Reads both clocks together: returns the pair, of several, with the least time between the two readings.
 static struct look look(void) {
     struct look best = {0, 0};
     uint64_t least = UINT64_MAX;

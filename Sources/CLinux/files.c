@@ -43,7 +43,7 @@ int hf_unlock_file(int descriptor) {
 }
 
 int hf_file_is_locked(int descriptor) {
-    // A read lock collides with write locks only.
+    // A read lock conflicts only with write locks.
     struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
     if (fcntl(descriptor, F_OFD_GETLK, &lock) < 0) return -1;
     return lock.l_type != F_UNLCK;

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-// By number: the C library has wrappers for these since 2.36 only.
+// By number: the C library has wrappers only since 2.36.
 int hf_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 int hf_pidfd_getfd(int pidfd, int number) { return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0); }
 int hf_pidfd_send_signal(int pidfd, int signal) {
@@ -20,7 +20,7 @@ int hf_close_range(unsigned first, unsigned last) { return (int)syscall(SYS_clos
 int hf_memfd_create(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 
 int hf_pin_thread(pid_t thread, int processor) {
-    unsigned long mask[8192 / (8 * sizeof(unsigned long))] = {0}; // a bit for each processor of the largest kernel
+    unsigned long mask[8192 / (8 * sizeof(unsigned long))] = {0}; // a bit for each processor, up to the kernel's limit
     if (processor < 0 || (size_t)processor >= 8 * sizeof mask) {
         errno = EINVAL;
         return -1;
@@ -59,7 +59,7 @@ int hf_start_thread(const char *name, void (*body)(void *), void *context) {
     }
     pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     pthread_attr_setstacksize(&attributes, 512 * 1024);
-    // A thread inherits its maker's mask: signals stay with the threads that wait for them.
+    // A thread inherits its creator's signal mask; blocked signals stay with the threads that wait for them.
     sigset_t all, previous;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &previous);

@@ -16,7 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-// Keeps the errno of what failed across the clean-up after it.
+// Closes descriptors after a failure without changing errno.
 static int fail_closing(int first, int second) {
     int code = errno;
     if (first >= 0) close(first);
@@ -25,8 +25,8 @@ static int fail_closing(int first, int second) {
     return -1;
 }
 
-// Fills in the address of `path`. Where the path does not fit, its folder is opened and the address goes through it;
-// the folder's descriptor is then stored in `folder` and has to stay open until the call is made.
+// Fills in the address of `path`. If the path does not fit, its folder is opened and the address refers to the
+// descriptor, which is stored in `folder` and must stay open until the call is made.
 static int unix_address(const char *path, struct sockaddr_un *address, int *folder) {
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
@@ -70,7 +70,7 @@ int hf_unix_connect(const char *path, int64_t timeout_us) {
     if (unix_address(path, &address, &folder) < 0) return -1;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return fail_closing(folder, -1);
-    // unix(7): a full queue makes connect wait, for SO_SNDTIMEO at most. Zero would mean for ever.
+    // unix(7): with a full queue, connect waits for up to SO_SNDTIMEO. Zero would mean no limit.
     if (set_send_timeout(descriptor, timeout_us > 0 ? timeout_us : 1) < 0) return fail_closing(folder, descriptor);
     int result;
     do {
@@ -88,7 +88,7 @@ int hf_unix_listen(const char *path, int backlog, mode_t mode) {
     if (unix_address(path, &address, &folder) < 0) return -1;
     int descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) return fail_closing(folder, -1);
-    // The socket file takes its mode from the inode of the socket: it is never wider, not for a moment.
+    // The socket file inherits its mode from the socket's inode, so it is never wider, not even briefly.
     if (fchmod(descriptor, mode) < 0) return fail_closing(folder, descriptor);
     if (bind(descriptor, (struct sockaddr *)&address, sizeof address) < 0) return fail_closing(folder, descriptor);
     if (folder >= 0) close(folder);

@@ -19,8 +19,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// Between fork and execve only async-signal-safe calls are made: other threads of ours may have held any lock when the
-// fork happened. Identity and capability calls go straight to the kernel, because the C library's ones talk to threads.
+// Between fork and execve only async-signal-safe calls are allowed: other threads may have held any lock at the time of
+// the fork. Calls that change IDs and capabilities are raw system calls, because those of the C library synchronize
+// threads.
 
 enum { LAST_CAPABILITY = 63 };
 
@@ -43,11 +44,11 @@ static _Noreturn void fail(int channel, int step) {
 }
 
 static int reset_signals(void) {
-    // The kernel's struct sigaction is all zero for SIG_DFL and shorter than this on every architecture. The C library's
-    // call would refuse the two signals that it keeps for itself, which may come to us ignored.
+    // The kernel's struct sigaction is all zero for SIG_DFL, and no longer than this on any architecture. The C
+    // library's call would refuse the two signals that it reserves, which may be ignored in this process.
     char standard[128] = {0};
     for (int number = 1; number <= 64; number++) {
-        // SIGKILL and SIGSTOP refuse, and are as they should be.
+        // SIGKILL and SIGSTOP cannot be changed and need no change.
         syscall(SYS_rt_sigaction, number, standard, NULL, 8);
     }
     sigset_t none;
@@ -74,12 +75,12 @@ static int write_number(const char *path, int number) {
 }
 
 struct scheduling {
-    unsigned long mask[8192 / (8 * sizeof(unsigned long))]; // a bit for each processor of the largest kernel
+    unsigned long mask[8192 / (8 * sizeof(unsigned long))]; // a bit for each processor, up to the kernel's limit
     long mask_size;
     int nice_value;
 };
 
-// Read before the fork: in another PID namespace the number would mean somebody else.
+// Read before the fork: in another PID namespace, the number would mean another process.
 static int read_scheduling(pid_t model, struct scheduling *scheduling) {
     scheduling->mask_size = syscall(SYS_sched_getaffinity, model, sizeof scheduling->mask, scheduling->mask);
     if (scheduling->mask_size < 0) return -1;
@@ -96,8 +97,8 @@ static int take_scheduling(const struct scheduling *wanted) {
     return wanted->nice_value == own ? 0 : setpriority(PRIO_PROCESS, 0, wanted->nice_value);
 }
 
-// Puts the descriptors under their numbers and marks everything else to be closed by execve.
-// Sources are first moved above all the targets, so that no target overwrites a source that is still needed.
+// Moves the descriptors to their numbers and marks all others close-on-exec. Sources are first duplicated above all
+// targets, so that no target overwrites a source that is still needed.
 static int place_descriptors(const struct hf_spawn_request *request, int *channel, int *namespaces_pidfd) {
     int base = 3;
     for (size_t index = 0; index < request->descriptor_count; index++) {
@@ -150,8 +151,8 @@ static bool same_groups(const struct hf_credentials *wanted) {
            (count == 0 || memcmp(current, wanted->groups, (size_t)count * sizeof(gid_t)) == 0);
 }
 
-// What a process without root's privileges holds after execve is its ambient set; for root it is the bounding set joined
-// with the inheritable one. So those three decide, and the permitted set of this moment only has to allow them.
+// After execve, a process without root's privileges holds its ambient set; root holds the union of the bounding set and
+// the inheritable set. So these three sets decide, and the current permitted set only has to allow them.
 static int set_capabilities(const struct hf_credentials *wanted) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
     struct __user_cap_data_struct data[2];
@@ -172,7 +173,7 @@ static int set_capabilities(const struct hf_credentials *wanted) {
     return 0;
 }
 
-// Every step is left out where nothing would change, so that a user without privileges can start what is its own.
+// Skips each step that would change nothing, so that an unprivileged user can start its own programs.
 static void take_credentials(const struct hf_credentials *wanted, int channel) {
     if (drop_bounding_set(wanted->bounding) < 0) fail(channel, HF_STEP_BOUNDING_SET);
     if (!same_groups(wanted) && syscall(SYS_setgroups, wanted->group_count, wanted->groups) < 0) {
@@ -181,7 +182,7 @@ static void take_credentials(const struct hf_credentials *wanted, int channel) {
     if (syscall(SYS_setresgid, wanted->real_gid, wanted->effective_gid, wanted->saved_gid) < 0) {
         fail(channel, HF_STEP_GROUP_ID);
     }
-    // Leaving root would clear the permitted set, from which the ambient one is raised.
+    // Leaving UID 0 would clear the permitted set, which is needed to raise the ambient one.
     if (wanted->ambient && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail(channel, HF_STEP_CAPABILITIES);
     if (syscall(SYS_setresuid, wanted->real_uid, wanted->effective_uid, wanted->saved_uid) < 0) {
         fail(channel, HF_STEP_USER_ID);
@@ -207,7 +208,7 @@ static _Noreturn void become(
         write_number("/proc/self/oom_score_adj", request->oom_score_adjustment) < 0) {
         fail(channel, HF_STEP_OOM_SCORE);
     }
-    // To cgroup.procs, 0 is whoever writes it.
+    // In cgroup.procs, 0 means the writing process.
     if (request->cgroup_procs >= 0 && write(request->cgroup_procs, "0", 1) < 0) fail(channel, HF_STEP_CGROUP);
     if (request->scheduling_pid && take_scheduling(scheduling) < 0) fail(channel, HF_STEP_SCHEDULING);
     int namespaces_pidfd = request->namespaces_pidfd;
@@ -225,10 +226,10 @@ static _Noreturn void become(
     fail(channel, HF_STEP_EXECVE);
 }
 
-// The process in the middle: its child loses its parent at once and goes to init.
+// The intermediate process: it exits at once, so that init adopts its child.
 static _Noreturn void middle(
     const struct hf_spawn_request *request, const struct scheduling *scheduling, int channel) {
-    // A PID namespace is entered by children only.
+    // Only children enter a PID namespace.
     if (request->namespaces & CLONE_NEWPID && setns(request->namespaces_pidfd, CLONE_NEWPID) < 0) {
         fail(channel, HF_STEP_NAMESPACES);
     }
@@ -239,7 +240,7 @@ static _Noreturn void middle(
     _exit(0);
 }
 
-// Takes the next report: 1 when there is one, 0 at the end, -1 on error.
+// Receives the next report: returns 1 if there is one, 0 at end of file, -1 on error.
 static int next_report(int channel, int timeout_ms, struct report *report) {
     struct pollfd entry = {.fd = channel, .events = POLLIN};
     int ready;
@@ -264,11 +265,11 @@ int hf_spawn_begin(const struct hf_spawn_request *request, pid_t *pid, int *fail
     if (request->scheduling_pid && read_scheduling(request->scheduling_pid, &scheduling) < 0) return -1;
     *failed_step = HF_STEP_FORK;
     int ends[2];
-    // Packets, so that a report is whole; a socket, so that each side sees when the other is gone.
+    // SOCK_SEQPACKET keeps reports whole; a socket lets each side see that the other is gone.
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0) return -1;
     sigset_t all, previous;
     sigfillset(&all);
-    // Our handlers must not run in the child.
+    // This process's signal handlers must not run in the child.
     pthread_sigmask(SIG_SETMASK, &all, &previous);
     pid_t child = fork();
     if (child == 0) {
@@ -283,7 +284,7 @@ int hf_spawn_begin(const struct hf_spawn_request *request, pid_t *pid, int *fail
         errno = code;
         return -1;
     }
-    // ECHILD when the program around us ignores SIGCHLD: then the kernel reaps.
+    // ECHILD if this process ignores SIGCHLD: then the kernel reaps the child.
     while (waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
     struct report report;

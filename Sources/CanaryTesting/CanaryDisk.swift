@@ -1,31 +1,31 @@
 import Glibc
 import Linux
 
-/// A disk image that a canary writes its records to.
+/// A disk image to which a canary writes its records.
 public struct CanaryDisk: Sendable, Hashable {
-    /// How the image is stored.
+    /// The format of the image.
     public enum Format: String, Sendable, Hashable {
-        /// As it is.
+        /// A raw image.
         case raw
-        /// QEMU's own format; made by `qemu-img`.
+        /// A qcow2 image, made by `qemu-img`.
         case qcow2
     }
 
-    /// Its size as the guest sees it, in MiB; 16 hold all the records that the canary keeps.
+    /// The disk's size in MiB as seen by the guest; 16 MiB hold all records that the canary keeps.
     public var mebibytes: Int
-    /// How the image is stored.
+    /// The format of the image.
     public var format: Format
 
-    /// Describes a disk.
+    /// Describes a disk; the default is raw with 16 MiB.
     public init(mebibytes: Int = 16, format: Format = .raw) {
         self.mebibytes = mebibytes
         self.format = format
     }
 
-    /// Makes the image, which must not exist.
+    /// Creates the image; its file must not exist.
     ///
-    /// - Parameter path: Where.
-    /// - Throws: `SystemError`, or ``CanaryError/imageNotMade(words:)`` with what `qemu-img` says.
+    /// - Parameter path: The image's path.
+    /// - Throws: `SystemError`, or ``CanaryError/imageNotMade(words:)`` with the output of `qemu-img`.
     public func create(at path: String) async throws {
         switch format {
         case .raw:
@@ -41,12 +41,12 @@ public struct CanaryDisk: Sendable, Hashable {
 }
 
 extension CanaryFiles {
-    /// The image of a disk.
+    /// Returns the path of a disk's image.
     ///
     /// - Parameters:
-    ///   - index: Counts the disks of the guest from 0.
-    ///   - format: How it is stored.
-    /// - Returns: Its path.
+    ///   - index: The disk's index, from 0.
+    ///   - format: The image's format.
+    /// - Returns: The path.
     public func disk(_ index: Int, _ format: CanaryDisk.Format) -> String {
         "\(directory)/disk\(index).\(format.rawValue)"
     }

@@ -1,16 +1,17 @@
 import Glibc
 public import Linux
 
-/// The kernel and the initramfs of the canary guest, as `scripts/build-canary` leaves them.
+/// Kernel and initramfs of the canary guest, as built by `scripts/build-canary`.
 public struct CanaryArtifacts: Sendable, Hashable {
     /// Debian's cloud kernel.
     public let kernel: String
-    /// The canary as init, with the modules that it needs.
+    /// An initramfs with the canary as init, and with the modules that it needs.
     public let initramfs: String
 
-    /// Looks in a cache folder.
+    /// Finds the files in a cache folder.
     ///
-    /// - Parameter cache: The folder; `nil` for `$HYPERFRESH_CACHE`, else `.cache` in the working folder.
+    /// - Parameter cache: The folder; `nil` for `$HYPERFRESH_CACHE`, or `.cache` in the working directory if that is
+    ///   not set.
     /// - Throws: ``CanaryError/notBuilt(path:)``.
     public init(cache: String? = nil) throws(CanaryError) {
         let folder = cache ?? getenv("HYPERFRESH_CACHE").map { String(cString: $0) } ?? ".cache"
@@ -20,26 +21,26 @@ public struct CanaryArtifacts: Sendable, Hashable {
     }
 }
 
-/// Where one canary guest's files are.
+/// The paths of one canary guest's files.
 public struct CanaryFiles: Sendable, Hashable {
-    /// A word that no other guest has in its paths.
+    /// A text that no other guest's paths contain.
     public let unique: String
-    /// The folder of all but the memory.
+    /// The folder for all files except the memory.
     public let directory: String
-    /// The guest's memory, on tmpfs.
+    /// The guest's memory file, on tmpfs.
     public let memory: String
     /// Its QMP socket.
     public var qmp: String { "\(directory)/qmp.sock" }
-    /// What it says on its serial port.
+    /// The log of its serial port.
     public var serial: String { "\(directory)/serial.log" }
     /// Its QEMU's pid.
     public var pidFile: String { "\(directory)/qemu.pid" }
-    /// What its QEMU says on standard error.
+    /// The log of its QEMU's standard error.
     public var errors: String { "\(directory)/qemu.err" }
 
-    /// Files for one guest in a folder of its own, which is made.
+    /// Creates a new folder for one guest under /tmp.
     ///
-    /// - Parameter name: Distinguishes guests of this process in folder names.
+    /// - Parameter name: Part of the folder's name; distinguishes guests of this process.
     /// - Throws: `SystemError`.
     public init(name: String) throws(SystemError) {
         unique = "\(name)-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
@@ -48,12 +49,12 @@ public struct CanaryFiles: Sendable, Hashable {
         try Files.createDirectory(directory, mode: 0o700)
     }
 
-    /// Files for one guest where the caller wants them.
+    /// Creates a folder for one guest at the given path.
     ///
     /// - Parameters:
-    ///   - unique: A word that is part of both paths and of no other guest's.
-    ///   - directory: The folder of all but the memory, which is made.
-    ///   - memory: The file of the guest's memory, on tmpfs.
+    ///   - unique: A text that both paths contain, and no other guest's paths.
+    ///   - directory: The folder for all files except the memory; it is created.
+    ///   - memory: The guest's memory file, on tmpfs.
     /// - Throws: `SystemError`.
     public init(unique: String, directory: String, memory: String) throws(SystemError) {
         self.unique = unique
@@ -69,7 +70,7 @@ public struct CanaryFiles: Sendable, Hashable {
         }
     }
 
-    /// The end of what the guest has said on its serial port: room for some of its reports.
+    /// Returns the end of the serial log, long enough for several reports.
     func serialTail() throws(SystemError) -> String {
         let file = try Descriptor.open(serial, flags: O_RDONLY)
         let size = try Files.status(of: file).size

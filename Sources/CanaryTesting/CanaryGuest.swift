@@ -1,11 +1,11 @@
 import Glibc
 public import Linux
 
-/// A canary guest on a real QEMU, the witness of every live test.
+/// A canary guest on a real QEMU, used by every live test.
 ///
-/// It checks its own memory, disk, clock and network, and says on its serial port what it finds.
+/// It checks its own memory, disk, clock and network, and reports the results on its serial port.
 public final class CanaryGuest: Sendable {
-    /// How to boot it.
+    /// The guest's configuration.
     public struct Options: Sendable {
         /// The guest's name.
         public var name = "canary"
@@ -13,34 +13,34 @@ public final class CanaryGuest: Sendable {
         public var binary = "/usr/bin/qemu-system-x86_64"
         /// Guest memory in MiB.
         public var memoryMiB = 256
-        /// Memory that the canary walks and rewrites, in MiB.
+        /// The size of the memory that the canary walks and rewrites, in MiB.
         public var watchedMiB = 32
-        /// Pages rewritten each second, `idle` or `max`.
+        /// The number of pages rewritten each second, `idle` or `max`.
         public var pace = "idle"
-        /// Reports each second: whoever asks the canary whether it runs waits for one.
+        /// The number of reports each second; checking that the canary runs means waiting for one.
         public var reports = 5
         /// The machine type.
         public var machine = "pc-q35-7.2"
-        /// The memory backend's further properties.
+        /// Further properties of the memory backend.
         public var memoryProperties = "share=on"
         /// Its virtio disks.
         public var disks: [CanaryDisk] = []
-        /// Whether QEMU names its threads, so that those of the vCPUs can be told.
+        /// Whether QEMU names its threads, so that vCPU threads can be identified.
         public var namesThreads = false
-        /// Arguments after all others.
+        /// QEMU arguments, appended after all others.
         public var arguments: [String] = []
-        /// Words for the guest kernel's command line.
+        /// Further arguments for the guest kernel's command line.
         public var kernelWords: [String] = []
-        /// QEMU's environment, beside a `PATH`.
+        /// QEMU's environment, in addition to a `PATH`.
         public var environment: [String] = []
 
         /// The defaults: 256 MiB, idle, no disk, no network.
         public init() {}
     }
 
-    /// Files that the guest keeps: all in one folder, but for the memory.
+    /// The guest's files: all in one folder, except the memory.
     public let files: CanaryFiles
-    /// The QEMU that was started first.
+    /// The first QEMU of the guest.
     public let firstProcess: ProcessIdentity
 
     private init(files: CanaryFiles, firstProcess: ProcessIdentity) {
@@ -48,15 +48,15 @@ public final class CanaryGuest: Sendable {
         self.firstProcess = firstProcess
     }
 
-    /// Starts a QEMU and waits until the canary has said something.
+    /// Starts a QEMU and waits for the canary's first report.
     ///
     /// - Parameters:
-    ///   - options: How.
-    ///   - artifacts: The kernel and the initramfs that `scripts/build-canary` makes.
-    ///   - files: Where its files go; the folder must exist.
-    ///   - deadline: How long the guest may take to boot.
+    ///   - options: The guest's configuration.
+    ///   - artifacts: Kernel and initramfs, as built by `scripts/build-canary`.
+    ///   - files: The paths of its files; the folder must exist.
+    ///   - deadline: The longest time for the boot.
     /// - Returns: The running guest.
-    /// - Throws: ``CanaryError`` with QEMU's words or the console's.
+    /// - Throws: ``CanaryError`` with QEMU's or the console's output.
     public static func boot(
         _ options: Options = Options(), artifacts: CanaryArtifacts, files: CanaryFiles,
         within deadline: Duration = .seconds(120)
@@ -103,14 +103,14 @@ public final class CanaryGuest: Sendable {
             } + options.arguments
     }
 
-    /// The pid in the guest's pid file: the QEMU that has the guest now.
+    /// The pid in the guest's pid file: that of the QEMU that runs the guest now.
     public var pid: Int32? {
         (try? Files.readAll(files.pidFile)).flatMap { bytes in
             Int32(String(decoding: bytes, as: UTF8.self).filter { !$0.isWhitespace })
         }
     }
 
-    /// Every report so far, oldest first.
+    /// All reports so far, oldest first.
     public var reports: [CanaryReport] {
         let text =
             (try? Files.readAll(files.serial, limit: 256 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -119,7 +119,7 @@ public final class CanaryGuest: Sendable {
 
     /// The latest report; `nil` before the first.
     ///
-    /// Unlike ``reports`` it costs the same however much the guest has said.
+    /// Unlike ``reports``, its cost does not depend on the size of the log.
     public var latest: CanaryReport? {
         let lines = ((try? files.serialTail()) ?? "").split(whereSeparator: \.isNewline)
         return lines.lazy.reversed().compactMap { CanaryReport(line: $0) }.first
@@ -128,11 +128,11 @@ public final class CanaryGuest: Sendable {
     /// Waits for a report that meets a condition.
     ///
     /// - Parameters:
-    ///   - deadline: How long.
-    ///   - process: The QEMU without which none can come; `nil` if another one may take its place.
-    ///   - condition: What it has to meet.
-    /// - Returns: The first such report among those written from now on or last.
-    /// - Throws: ``CanaryError`` with the console's last words when none came.
+    ///   - deadline: The longest wait.
+    ///   - process: The QEMU that must stay alive during the wait; `nil` if another one may replace it.
+    ///   - condition: The condition.
+    /// - Returns: The first report that meets it, beginning with the latest one.
+    /// - Throws: ``CanaryError`` with the end of the console's log if none arrived.
     public func report(
         within deadline: Duration = .seconds(20), from process: ProcessIdentity? = nil,
         where condition: (CanaryReport) -> Bool
@@ -147,22 +147,22 @@ public final class CanaryGuest: Sendable {
         }
     }
 
-    /// How often the canary has started: once, and again after each reset.
+    /// The number of times that the canary has started: once, and again after each reset.
     public var boots: Int { reports.count { $0.sequence == 1 } }
 
     /// Waits until the canary has started again.
     ///
-    /// - Parameter boots: How often it had started before.
+    /// - Parameter boots: The number of starts so far.
     /// - Returns: One of its reports since.
     /// - Throws: ``CanaryError/silent(words:)`` after a minute.
     public func nextBoot(after boots: Int) async throws -> CanaryReport {
         try await report(within: .seconds(60)) { _ in self.boots > boots }
     }
 
-    /// Waits until the canary has spoken again and has checked more than it had: it runs, and is sound.
+    /// Waits until the canary has reported again and has checked more pages: it runs and found no damage.
     ///
     /// - Returns: Its report.
-    /// - Throws: ``CanaryError`` when it is silent or found an anomaly.
+    /// - Throws: ``CanaryError`` if it sends no report or found an anomaly.
     public func proveAlive(within deadline: Duration = .seconds(20)) async throws -> CanaryReport {
         let before = latest
         let report = try await report(within: deadline) { report in
@@ -172,9 +172,9 @@ public final class CanaryGuest: Sendable {
         return report
     }
 
-    /// Ends every QEMU that maps the guest's memory and removes its files.
+    /// Kills every QEMU that maps the guest's memory, and removes the guest's files.
     ///
-    /// Safe to call twice.
+    /// A second call does nothing.
     public func end() {
         for pid in (try? ProcFS.processes()) ?? []
         where (try? ProcFS.mappings(pid))?.contains(where: { $0.path == files.memory }) == true {
@@ -184,13 +184,13 @@ public final class CanaryGuest: Sendable {
     }
 }
 
-/// Why the canary could not bear witness.
+/// A failure of the canary, or found by it.
 public enum CanaryError: Error, Sendable, CustomStringConvertible {
-    /// It said nothing; what QEMU and the guest's console said last.
+    /// It sent no report; `words` is the end of QEMU's output and of the guest's console.
     case silent(words: String)
-    /// It found something that must never happen.
+    /// It found an anomaly: something that must never happen.
     case anomaly(String)
-    /// `qemu-img` made no disk image.
+    /// `qemu-img` failed to create a disk image.
     case imageNotMade(words: String)
     /// `scripts/build-canary` has not been run.
     case notBuilt(path: String)
@@ -198,10 +198,10 @@ public enum CanaryError: Error, Sendable, CustomStringConvertible {
     /// What happened, and what to do.
     public var description: String {
         switch self {
-        case .silent(let words): "the canary is silent; last words:\n\(words)"
+        case .silent(let words): "the canary sends no reports; end of its logs:\n\(words)"
         case .anomaly(let text): "the canary found an anomaly: \(text)"
-        case .imageNotMade(let words): "qemu-img made no disk image: \(words)"
-        case .notBuilt(let path): "there is no \(path): run scripts/build-canary"
+        case .imageNotMade(let words): "qemu-img cannot create the disk image: \(words)"
+        case .notBuilt(let path): "\(path) does not exist: run scripts/build-canary"
         }
     }
 }

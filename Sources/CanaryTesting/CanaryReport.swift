@@ -1,39 +1,40 @@
 import JSON
 
-/// What the canary guest says of itself at even intervals, and at once when something is wrong.
+/// A report of the canary guest, sent periodically, and at once if something is wrong.
 public struct CanaryReport: Sendable, Hashable {
-    /// Milliseconds since the guest booted, by its monotonic clock.
+    /// Milliseconds since the guest booted, on its monotonic clock.
     public let upMilliseconds: Int
-    /// Counts the reports, from 1.
+    /// The report's number, from 1.
     public let sequence: Int
-    /// Memory pages of 4 KiB under watch.
+    /// The number of 4 KiB memory pages that it checks.
     public let pages: Int
-    /// Pages verified since boot.
+    /// The number of page checks since boot.
     public let pagesVerified: Int
-    /// Disk records verified since boot, over all disks.
+    /// The number of disk record checks since boot, over all disks.
     public let recordsVerified: Int
-    /// Disks under watch.
+    /// The number of disks that it checks.
     public let disks: Int
-    /// Disk records verified since boot by disk: `vda`, `vdb`.
+    /// The number of disk record checks since boot for each disk: `vda`, `vdb`.
     public let recordsByDisk: [String: Int]
-    /// Addresses by network interface: `eth0`.
+    /// IP addresses by network interface: `eth0`.
     public let addresses: [String: String]
-    /// Bytes echoed over TCP since boot.
+    /// The number of bytes echoed over TCP since boot.
     public let tcpBytes: Int
-    /// The longest time in which the guest did not run, since the last report, in microseconds.
+    /// The longest interval without progress of the guest since the last report, in microseconds.
     public let gapMicroseconds: Int
-    /// The time in which QEMU had the guest stopped, since boot, in microseconds, as the RTC tells; see canary.c.
+    /// The time since boot during which QEMU had the guest stopped, in microseconds, measured with the RTC; see
+    /// canary.c.
     public let stoppedMicroseconds: Int
-    /// Things that must never happen.
+    /// The number of anomalies: 0 in an undamaged guest.
     ///
-    /// A wrong page, a lost record, a clock that went back. 0 in a sound guest.
+    /// An anomaly is a wrong page, a lost record, a clock that went backwards.
     public let anomalies: Int
-    /// The last of them in words; empty in a sound guest.
+    /// The description of the last anomaly; empty if there is none.
     public let anomaly: String
 
-    /// Reads a line of the canary's serial port; `nil` for anything else, such as the kernel's own words.
+    /// Parses a line of the canary's serial log; `nil` for any other line, such as kernel messages.
     ///
-    /// - Parameter line: A line without its end.
+    /// - Parameter line: A line without its line break.
     public init?(line: some StringProtocol) {
         // A guest that is reset while it writes leaves the start of a report before the next one on the same line.
         guard let start = line.ranges(of: #"{"canary":"#).last?.lowerBound,

@@ -2,9 +2,9 @@ import Glibc
 public import Linux
 import Synchronization
 
-/// A program that runs as a child of this process: what it says is kept, and it never outlives this object.
+/// A program that runs as a child of this process: its output is kept, and it is killed when this object is destroyed.
 ///
-/// Unlike `spawn`, which starts what is to outlive us, this tells how the program ended.
+/// Unlike `spawn`, which starts processes that outlive this one, it reports how the program ended.
 public final class ChildProgram: Sendable {
     /// How a program ended.
     public enum Ending: Sendable, Hashable {
@@ -14,7 +14,7 @@ public final class ChildProgram: Sendable {
         case killed(by: Int32)
     }
 
-    /// What became of a program.
+    /// The result of a program.
     public struct Result: Sendable, Hashable, CustomStringConvertible {
         /// How it ended.
         public let ending: Ending
@@ -26,7 +26,7 @@ public final class ChildProgram: Sendable {
         /// Its exit status; `nil` when a signal ended it.
         public var status: Int32? { if case .exited(let status) = ending { status } else { nil } }
 
-        /// Everything, for the message of a test that failed.
+        /// All of the result, for the message of a failed test.
         public var description: String { "\(ending)\nstdout:\n\(output)\nstderr:\n\(errors)" }
     }
 
@@ -37,12 +37,12 @@ public final class ChildProgram: Sendable {
     private let errors: Descriptor
     private let ending = Mutex<Ending?>(nil)
 
-    /// Starts a program with nothing to read on standard input.
+    /// Starts a program; its standard input is /dev/null.
     ///
     /// - Parameters:
-    ///   - path: The program; searched in `PATH` when it holds no slash.
-    ///   - arguments: The arguments after its name.
-    ///   - environment: Variables to add to, or replace in, this process's.
+    ///   - path: The program; searched in `PATH` if it contains no slash.
+    ///   - arguments: The arguments after argument 0.
+    ///   - environment: Variables to add to this process's environment, or to replace in it.
     /// - Throws: `SystemError` when it cannot be started.
     public init(
         _ path: String, _ arguments: [String], environment: [String: String] = [:]
@@ -60,15 +60,15 @@ public final class ChildProgram: Sendable {
         }
     }
 
-    /// Runs a program to its end.
+    /// Runs a program and waits until it exits.
     ///
     /// - Parameters:
-    ///   - path: The program; searched in `PATH` when it holds no slash.
-    ///   - arguments: The arguments after its name.
-    ///   - environment: Variables to add to, or replace in, this process's.
-    ///   - deadline: How long it may take; SIGKILL ends it then.
-    /// - Returns: How it ended and what it said.
-    /// - Throws: `SystemError` when it cannot be started.
+    ///   - path: The program; searched in `PATH` if it contains no slash.
+    ///   - arguments: The arguments after argument 0.
+    ///   - environment: Variables to add to this process's environment, or to replace in it.
+    ///   - deadline: The longest time; after it, the program is killed with SIGKILL.
+    /// - Returns: How it ended, and its output.
+    /// - Throws: `SystemError` if it cannot be started.
     @discardableResult
     public static func run(
         _ path: String, _ arguments: [String], environment: [String: String] = [:],
@@ -77,10 +77,10 @@ public final class ChildProgram: Sendable {
         try await ChildProgram(path, arguments, environment: environment).result(within: deadline)
     }
 
-    /// Waits for its end.
+    /// Waits until it exits.
     ///
-    /// - Parameter deadline: How long; SIGKILL ends it then.
-    /// - Returns: How it ended and what it said.
+    /// - Parameter deadline: The longest time; after it, the program is killed with SIGKILL.
+    /// - Returns: How it ended, and its output.
     /// - Throws: `CancellationError`.
     public func result(within deadline: Duration = .seconds(60)) async throws -> Result {
         let end = ContinuousClock.now + deadline
@@ -91,13 +91,13 @@ public final class ChildProgram: Sendable {
         }
     }
 
-    /// What it has written to standard output so far.
+    /// Its standard output so far.
     public var outputSoFar: String { Self.text(of: output) }
 
-    /// What it has written to standard error so far.
+    /// Its standard error so far.
     public var errorsSoFar: String { Self.text(of: errors) }
 
-    /// Sends a signal; harmless once it has ended.
+    /// Sends a signal; does nothing after it has exited.
     public func signal(_ number: Int32) {
         ending.withLock { if $0 == nil { kill(pid, number) } }
     }
@@ -105,11 +105,11 @@ public final class ChildProgram: Sendable {
     /// Whether a signal has stopped it (`T` in ps).
     public var isStopped: Bool {
         guard let stat = try? Files.readAll("/proc/\(pid)/stat") else { return false }
-        // The state follows the name, which is in parentheses and may hold anything.
+        // The state follows the name, which is in parentheses and may contain any character.
         return String(decoding: stat, as: UTF8.self).split(separator: ")").last?.hasPrefix(" T") == true
     }
 
-    /// Whether it has ended.
+    /// Whether it has exited.
     public var hasEnded: Bool { poll() != nil }
 
     private func poll() -> Ending? {
@@ -125,7 +125,7 @@ public final class ChildProgram: Sendable {
 }
 
 extension ChildProgram {
-    /// A file without a name: nothing to clean up, and unlike a pipe never full.
+    /// Creates an unlinked file: it needs no cleanup and, unlike a pipe, never fills up.
     private static func namelessFile() throws(SystemError) -> Descriptor {
         let path = "/tmp/canary-output-\(getpid())-\(UInt64.random(in: 0...UInt64.max))"
         let file = try Descriptor.open(path, flags: O_RDWR | O_CREAT | O_EXCL)
@@ -153,7 +153,7 @@ extension ChildProgram {
         posix_spawn_file_actions_adddup2(&actions, outputs[0], STDOUT_FILENO)
         posix_spawn_file_actions_adddup2(&actions, outputs[1], STDERR_FILENO)
 
-        // Signals as a shell would leave them, whatever this process has made of its own.
+        // Resets the signals, whatever this process has changed.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -3,15 +3,14 @@ import JSON
 public import Linux
 import Synchronization
 
-/// The OCI bundles that containers are made of, as `scripts/build-redis-bundle` and `scripts/build-container-canary` leave
-/// them.
+/// The OCI bundles for containers, as built by `scripts/build-redis-bundle` and `scripts/build-container-canary`.
 public struct ContainerBundles: Sendable, Hashable {
-    /// Debian's Redis.
+    /// A bundle with Debian's Redis.
     public let redis: String
-    /// The canary of containers.
+    /// A bundle with the canary for containers.
     public let canary: String
 
-    /// Looks in a cache folder.
+    /// Finds the bundles in a cache folder.
     ///
     /// - Parameter cache: The folder.
     /// - Throws: ``CanaryError/notBuilt(path:)``.
@@ -24,32 +23,32 @@ public struct ContainerBundles: Sendable, Hashable {
     }
 }
 
-/// What the canary of containers says of itself; images/containers/canary/canary.c describes each figure.
+/// A report of the container canary; images/containers/canary/canary.c describes each figure.
 public struct ContainerReport: Sendable, Hashable {
     /// The report's number.
     public let sequence: Int
-    /// How many processes its tree has.
+    /// The number of processes in its tree.
     public let processes: Int
-    /// How often a page was verified.
+    /// The number of page checks.
     public let pagesVerified: Int
-    /// How often a page was written.
+    /// The number of page writes.
     public let pagesWritten: Int
-    /// Numbers that went round through pipes and sockets.
+    /// The number of messages sent round through pipes and sockets.
     public let messages: Int
-    /// What its timers have counted.
+    /// The count of its timers.
     public let ticks: Int
-    /// Records in its files.
+    /// The number of records in its files.
     public let records: Int
-    /// Lines that it has answered.
+    /// The number of lines that it has answered.
     public let answers: Int
-    /// How often it found something wrong.
+    /// The number of anomalies found.
     public let anomalies: Int
-    /// What it found wrong at last.
+    /// The description of the last anomaly.
     public let anomaly: String
 
-    /// Reads a report.
+    /// Parses a report; the result is nil if the line is none.
     ///
-    /// - Parameter line: A line of the canary's.
+    /// - Parameter line: A line of the canary's output.
     public init?(line: some StringProtocol) {
         guard line.hasPrefix("{\"canary\":2"), let json = try? JSONValue(parsing: String(line)),
             let anomaly = json["anomaly"]?.string
@@ -67,41 +66,41 @@ public struct ContainerReport: Sendable, Hashable {
         self.anomaly = anomaly
     }
 
-    /// Whether everything that the canary watches has gone on since an earlier report.
+    /// Returns whether everything that the canary checks has made progress since an earlier report.
     ///
-    /// - Parameter earlier: That report.
-    /// - Returns: Whether each figure has grown.
+    /// - Parameter earlier: The earlier report.
+    /// - Returns: Whether pages checked, messages, ticks and records have all increased.
     public func goesOn(since earlier: ContainerReport) -> Bool {
         pagesVerified > earlier.pagesVerified && messages > earlier.messages && ticks > earlier.ticks
             && records > earlier.records
     }
 }
 
-/// One TCP connection to a canary in a container, which sends a numbered line every few milliseconds all the time.
+/// A TCP connection to a container canary, which sends a numbered line every few milliseconds.
 public final class BeatSession: Sendable {
     /// The canary's port.
     public static let port: UInt16 = 7007
 
-    /// How the connection has fared so far.
+    /// The state of the connection.
     public struct Record: Sendable, Hashable {
-        /// Lines that came, each with the number after that of the one before.
+        /// The number of lines received, each numbered one higher than the line before.
         public var beats = 0
-        /// The longest time without one since it was asked for last, in microseconds.
+        /// The longest gap between lines since ``forgetGap()``, in microseconds.
         public var longestGap = 0
-        /// Why the connection is over; `nil` as long as it holds.
+        /// Why the connection ended; `nil` while it holds.
         public var end: String?
     }
 
     private let record = Mutex(Record())
     private let isStopped = Atomic(false)
 
-    /// Connects, and begins to listen.
+    /// Connects and starts listening.
     ///
     /// - Parameters:
     ///   - address: The canary's IPv4 address.
-    ///   - milliseconds: How often it is to send a line.
-    ///   - patience: How long none may come until the connection counts as dead, in seconds.
-    /// - Throws: `SystemError` when it cannot connect.
+    ///   - milliseconds: The interval between lines.
+    ///   - patience: The time without a line after which the connection counts as dead, in seconds.
+    /// - Throws: `SystemError` if it cannot connect.
     public init(to address: String, every milliseconds: Int = 10, patience: Int = 600) throws(SystemError) {
         let socket = try TCPSocket(to: address, port: Self.port, patience: patience)
         guard socket.write("beat \(milliseconds)\n") else {
@@ -113,13 +112,13 @@ public final class BeatSession: Sendable {
         }
     }
 
-    /// How it has fared so far.
+    /// The state of the connection so far.
     public var soFar: Record { record.withLock { $0 } }
 
-    /// Begins to look for the longest gap anew.
+    /// Resets the longest gap.
     public func forgetGap() { record.withLock { $0.longestGap = 0 } }
 
-    /// Ends it from this side.
+    /// Closes the connection from this side.
     public func stop() { isStopped.store(true, ordering: .releasing) }
 
     private func listen(to socket: TCPSocket) {
@@ -130,7 +129,7 @@ public final class BeatSession: Sendable {
             let gap = Int((now - last) / .microseconds(1))
             last = now
             let expected = "beat \(soFar.beats + 1)"
-            guard line == expected else { return finish("“\(line)” came, not “\(expected)”") }
+            guard line == expected else { return finish("received “\(line)”, expected “\(expected)”") }
             record.withLock { record in
                 record.beats += 1
                 record.longestGap = max(record.longestGap, gap)
@@ -141,13 +140,13 @@ public final class BeatSession: Sendable {
     private func finish(_ reason: String) { record.withLock { $0.end = reason } }
 }
 
-/// A canary in a container, asked over a connection of its own each time.
+/// A canary in a container; each request uses a new connection.
 public enum ContainerCanary {
-    /// Asks for a report.
+    /// Requests a report.
     ///
     /// - Parameters:
     ///   - address: Its IPv4 address.
-    ///   - patience: How long to wait for it, in seconds.
+    ///   - patience: The longest wait, in seconds.
     /// - Returns: The report; `nil` if there is no answer.
     public static func report(from address: String, patience: Int = 10) -> ContainerReport? {
         guard let socket = try? TCPSocket(to: address, port: BeatSession.port, patience: patience) else { return nil }
@@ -156,7 +155,7 @@ public enum ContainerCanary {
         return ContainerReport(line: line)
     }
 
-    /// Has it spoil a page of its own: it has to notice.
+    /// Makes it corrupt one of its own pages, which it must detect.
     ///
     /// - Parameter address: Its IPv4 address.
     public static func spoil(_ address: String) {

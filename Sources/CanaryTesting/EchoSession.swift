@@ -2,28 +2,29 @@ import Glibc
 public import Linux
 import Synchronization
 
-/// One TCP connection to a canary's echo server, in use all the time: numbered lines, each of which must come back.
+/// A TCP connection to a canary's echo server that is in constant use: it sends numbered lines, and each must come
+/// back.
 public final class EchoSession: Sendable {
-    /// How the connection has fared so far.
+    /// The state of the connection.
     public struct Record: Sendable, Hashable {
-        /// Lines that came back as they were sent.
+        /// The number of lines that came back unchanged.
         public var lines = 0
-        /// The longest wait for one, in microseconds.
+        /// The longest wait for a line, in microseconds.
         public var longestWait = 0
-        /// Why the connection is over; `nil` as long as it holds.
+        /// Why the connection ended; `nil` while it holds.
         public var end: String?
     }
 
     private let record = Mutex(Record())
     private let isStopped = Atomic(false)
 
-    /// Connects, and begins to send a line every few milliseconds.
+    /// Connects and starts sending a line every few milliseconds.
     ///
     /// - Parameters:
     ///   - address: The canary's IPv4 address.
     ///   - port: The echo server's port.
-    ///   - patience: How long an answer may take, in seconds.
-    /// - Throws: `SystemError` when it cannot connect.
+    ///   - patience: The longest wait for an answer, in seconds.
+    /// - Throws: `SystemError` if it cannot connect.
     public init(to address: String, port: UInt16 = 7, patience: Int = 10) throws(SystemError) {
         let socket = try TCPSocket(to: address, port: port, patience: patience)
         try startThread(name: "echo") { [self] in
@@ -32,10 +33,10 @@ public final class EchoSession: Sendable {
         }
     }
 
-    /// How it has fared so far.
+    /// The state of the connection so far.
     public var soFar: Record { record.withLock { $0 } }
 
-    /// Ends it from this side.
+    /// Closes the connection from this side.
     public func stop() { isStopped.store(true, ordering: .releasing) }
 
     private func converse(over socket: TCPSocket) {

@@ -1,29 +1,29 @@
 public import Linux
 import Synchronization
 
-/// One TCP connection to a Redis server, in use all the time: numbered keys are written, one after the other.
+/// A TCP connection to a Redis server that is in constant use: it writes numbered keys, one after the other.
 ///
 /// Source: the Redis serialization protocol, RESP2.
 public final class RedisSession: Sendable {
-    /// How the connection has fared so far.
+    /// The state of the connection.
     public struct Record: Sendable, Hashable {
-        /// Keys that the server has acknowledged: `k1` to this one.
+        /// The number of keys that the server has acknowledged: `k1` to this one.
         public var acknowledged = 0
-        /// The longest wait for an acknowledgement since it was asked for last, in microseconds.
+        /// The longest wait for an acknowledgement, in microseconds.
         public var longestWait = 0
-        /// Why the connection is over; `nil` as long as it holds.
+        /// Why the connection ended; `nil` while it holds.
         public var end: String?
     }
 
     private let record = Mutex(Record())
     private let isStopped = Atomic(false)
 
-    /// Connects, and begins to write.
+    /// Connects and starts writing.
     ///
     /// - Parameters:
     ///   - address: The server's IPv4 address.
-    ///   - patience: How long an answer may take, in seconds.
-    /// - Throws: `SystemError` when it cannot connect.
+    ///   - patience: The longest wait for an answer, in seconds.
+    /// - Throws: `SystemError` if it cannot connect.
     public init(to address: String, patience: Int = 120) throws(SystemError) {
         let socket = try TCPSocket(to: address, port: 6379, patience: patience)
         try startThread(name: "redis") { [self] in
@@ -32,10 +32,10 @@ public final class RedisSession: Sendable {
         }
     }
 
-    /// How it has fared so far.
+    /// The state of the connection so far.
     public var soFar: Record { record.withLock { $0 } }
 
-    /// Ends it from this side.
+    /// Closes the connection from this side.
     public func stop() { isStopped.store(true, ordering: .releasing) }
 
     private func write(to socket: TCPSocket) {
@@ -56,13 +56,13 @@ public final class RedisSession: Sendable {
 
     private func finish(_ reason: String) { record.withLock { $0.end = reason } }
 
-    /// Reads keys over a connection of its own.
+    /// Reads keys over a new connection.
     ///
     /// - Parameters:
-    ///   - numbers: Which keys.
+    ///   - numbers: The numbers of the keys.
     ///   - address: The server's IPv4 address.
-    /// - Returns: The first key that does not have its value, and what it has; `nil` if all have theirs.
-    /// - Throws: `SystemError` when it cannot connect.
+    /// - Returns: The first key with a wrong value, and that value; `nil` if all are right.
+    /// - Throws: `SystemError` if it cannot connect.
     public static func firstWrong(
         _ numbers: ClosedRange<Int>, at address: String
     ) throws(SystemError) -> String? {
@@ -83,15 +83,15 @@ public final class RedisSession: Sendable {
         return nil
     }
 
-    /// The numbered keys that an append-only file has, in its order.
+    /// Returns the numbered keys in an append-only file, in the file's order.
     ///
-    /// - Parameter bundle: The bundle that the server runs from; nothing has rewritten its file.
+    /// - Parameter bundle: The bundle that the server runs from; the file must not have been rewritten.
     /// - Returns: Their numbers.
-    /// - Throws: `SystemError` when the file cannot be read.
+    /// - Throws: `SystemError` if the file cannot be read.
     public static func logged(in bundle: String) throws(SystemError) -> [Int] {
         let file = "\(bundle)/rootfs/var/lib/redis/appendonlydir/appendonly.aof.1.incr.aof"
         let text = String(decoding: try Files.readAll(file, limit: 256 << 20), as: UTF8.self)
-        // `*3 $3 SET $N kNUMBER $N vNUMBER`, a line each.
+        // The file contains `*3 $3 SET $N kNUMBER $N vNUMBER`, one word a line.
         return text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("k") }.compactMap { Int($0.dropFirst()) }
     }
 }

@@ -2,10 +2,10 @@ import Glibc
 public import Linux
 import Synchronization
 
-/// A TCP connection that is read line by line; writes and reads wait.
+/// A TCP connection that is read line by line; reads and writes block.
 public final class TCPSocket: Sendable {
     private let number: Int32
-    /// What was read beyond the last line.
+    /// Bytes received after the last line.
     private let rest = Mutex<[UInt8]>([])
 
     /// Connects.
@@ -13,7 +13,7 @@ public final class TCPSocket: Sendable {
     /// - Parameters:
     ///   - address: An IPv4 address.
     ///   - port: The port.
-    ///   - patience: How long a read, a write or the connection itself may take, in seconds.
+    ///   - patience: The longest time for the connection, for a read or for a write, in seconds.
     /// - Throws: `SystemError`.
     public init(to address: String, port: UInt16, patience: Int) throws(SystemError) {
         let socket = Descriptor(adopting: Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
@@ -41,7 +41,7 @@ public final class TCPSocket: Sendable {
     /// Sends a text.
     ///
     /// - Parameter text: The text.
-    /// - Returns: Whether all of it was taken; `errno` says why not.
+    /// - Returns: Whether all of it was sent; otherwise `errno` is set.
     public func write(_ text: String) -> Bool {
         let bytes = Array(text.utf8)
         return send(number, bytes, bytes.count, Int32(MSG_NOSIGNAL)) == bytes.count
@@ -49,7 +49,7 @@ public final class TCPSocket: Sendable {
 
     /// Waits for a line.
     ///
-    /// - Returns: The line without its end, a carriage return included; `nil` when there is none, and `errno` says why.
+    /// - Returns: The line without its line break (LF or CR LF); `nil` if none arrives, and `errno` is set.
     public func readLine() -> String? {
         rest.withLock { rest in
             var room = [UInt8](repeating: 0, count: 4096)
@@ -67,10 +67,10 @@ public final class TCPSocket: Sendable {
         }
     }
 
-    /// Waits for so many bytes.
+    /// Waits for a number of bytes.
     ///
-    /// - Parameter count: How many.
-    /// - Returns: The bytes; `nil` when they do not come.
+    /// - Parameter count: The number of bytes.
+    /// - Returns: The bytes; `nil` if they do not arrive.
     public func read(_ count: Int) -> [UInt8]? {
         rest.withLock { rest in
             var room = [UInt8](repeating: 0, count: 65_536)
@@ -84,6 +84,6 @@ public final class TCPSocket: Sendable {
         }
     }
 
-    /// Ends the connection; it is not to be used any more.
+    /// Closes the connection; do not use it afterwards.
     public func close() { Glibc.close(number) }
 }

@@ -3,7 +3,7 @@ import Glibc
 import HyperFresh
 import Logging
 
-/// The options that every verb has.
+/// The options of every subcommand.
 struct CommonOptions: ParsableArguments {
     @Flag(help: "Print JSON (docs/json.md) instead of text.")
     var json = false
@@ -15,7 +15,10 @@ struct CommonOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Where handoffs are recorded. Default: $HYPERFRESH_STATE_DIR, else /run/hyperfresh for root.",
+            """
+            The state folder, with the journals and stack records. Default: $HYPERFRESH_STATE_DIR, else \
+            /run/hyperfresh (root) or $XDG_RUNTIME_DIR/hyperfresh (other users).
+            """,
             valueName: "folder"),
         completion: .directory)
     var stateDir: String?
@@ -45,7 +48,7 @@ protocol Verb: AsyncParsableCommand {
     var common: CommonOptions { get }
 }
 
-/// How a verb prints.
+/// The output format of a subcommand.
 enum OutputStyle {
     case text(Terminal)
     case json

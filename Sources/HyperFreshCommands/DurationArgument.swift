@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// A duration on the command line: `5ms`, `1.5s`, `2m`; a bare number is seconds.
+/// A duration on the command line: `5ms`, `1.5s`, `2m`; a number without a unit means seconds.
 struct DurationArgument: ExpressibleByArgument, Sendable {
     let duration: Duration
 

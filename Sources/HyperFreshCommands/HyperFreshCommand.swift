@@ -2,9 +2,9 @@ import ArgumentParser
 import HyperFresh
 import Logging
 
-/// The command line, for whoever wants it as a program.
+/// The `hyperfresh` program as a library, so that `main.swift` is one call.
 public enum CommandLineTool {
-    /// Reads this process's arguments, does what they say, and exits.
+    /// Parses this process's arguments, runs the subcommand, and exits with its status.
     public static func run() async {
         StandardStreams.complete()
         let arguments = Array(CommandLine.arguments.dropFirst())
@@ -12,7 +12,7 @@ public enum CommandLineTool {
         do {
             command = try await HyperFreshCommand.asyncParseAsRoot(arguments)
         } catch {
-            // Asking for help is no failure.
+            // A request for help is not a failure.
             guard HyperFreshCommand.exitCode(for: error) == .validationFailure else {
                 HyperFreshCommand.exit(withError: error)
             }
@@ -28,18 +28,23 @@ public enum CommandLineTool {
     }
 }
 
-/// The command `hyperfresh` with its verbs.
+/// The command `hyperfresh` with its subcommands.
 struct HyperFreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hyperfresh",
-        abstract: "Replace the QEMU or the whole hypervisor beneath running guests, without their noticing.",
+        abstract: "Replace the QEMU, hypervisor or operating system beneath running guests and containers.",
         discussion: """
-            At most one QEMU ever runs a guest: before the commit the old one, after it the new one. Whatever fails \
-            before the commit leaves the guest where it was.
+            At most one QEMU ever runs a guest: the old one before the commit, the new one after it. If a refresh \
+            fails before the commit, hyperfresh rolls it back and the guest stays on the old side.
 
-            Exit status: 0 done; 1 failed, the guest runs on the old side; 3 blocked by preflight, nothing touched; \
-            4 deadline passed, rolled back; 5 on the new side, cleaning up incomplete; 6 cannot tell, an operator must \
-            look; 64 usage.
+            Exit status:
+              0   done
+              1   failed; the guests stay on the old side
+              3   blocked by a check; nothing was changed
+              4   a deadline passed; rolled back
+              5   incomplete: the guest moved but the cleanup failed, or only some guests moved
+              6   a guest is lost, or its state is unknown; an operator must look
+              64  usage error
             """,
         version: Product.version,
         subcommands: [

@@ -1,16 +1,17 @@
 import Glibc
 import Synchronization
 
-/// SIGINT, SIGTERM and SIGHUP as a call, so that an interrupted command rolls back instead of leaving things half done.
+/// Turns SIGINT, SIGTERM and SIGHUP into a function call, so that an interrupted command rolls back.
 ///
-/// The handler writes a byte to a pipe, which is all a handler may do; a thread reads the pipe and makes the call.
+/// A signal handler may only call async-signal-safe functions, so it writes a byte to a pipe; a thread reads the pipe
+/// and makes the call.
 enum InterruptSignals {
-    /// The pipe's writing end; signal handlers can reach nothing but globals.
+    /// The write end of the pipe; a signal handler can reach only globals.
     private static let pipe = Atomic<Int32>(-1)
 
-    /// Calls `interrupted` at each of the signals, from now to the end of the process.
+    /// Calls `interrupted` at each of the signals until the process exits.
     static func handle(_ interrupted: @escaping @Sendable () -> Void) {
-        // A reader of our output that goes away ends the output, not a handoff.
+        // If the reader of our output exits, the handoff must continue.
         signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [-1, -1]
         guard Glibc.pipe(&ends) == 0 else { return }

@@ -1,13 +1,14 @@
 import ArgumentParser
 import HyperFresh
 
-/// What was wrong with the arguments, told in words or, after `--json`, as an `error` document.
+/// Reports wrong arguments as text or, with `--json`, as an `error` document.
 enum UsageFailure {
-    /// Tells it, and ends the process with status 64.
+    /// Prints the error and a suggestion, and exits with status 64.
     static func exit(with error: any Error, arguments: [String]) -> Never {
         let proposal = proposal(for: arguments)
         if arguments.prefix(while: { $0 != "--" }).contains("--json") {
-            let remedy = proposal ?? "`hyperfresh --help` shows the verbs, `hyperfresh VERB --help` what one takes."
+            let remedy =
+                proposal ?? "`hyperfresh --help` lists the commands; `hyperfresh COMMAND --help` describes one."
             Console.out(json: HyperFreshError.misuse(HyperFreshCommand.message(for: error), remedy: remedy).json)
         } else {
             Console.error(.lines(HyperFreshCommand.fullMessage(for: error)))
@@ -16,7 +17,7 @@ enum UsageFailure {
         HyperFreshCommand.exit(withError: ExitCode.validationFailure)
     }
 
-    /// What was probably meant, where a verb is unknown.
+    /// Returns a suggestion if a subcommand is unknown, else `nil`.
     static func proposal(for arguments: [String]) -> String? {
         var path = "hyperfresh"
         var command: any ParsableCommand.Type = HyperFreshCommand.self
@@ -32,26 +33,27 @@ enum UsageFailure {
             guard word != "help" else { return nil }
             let names = verbs.map(name)
             if let near = nearest(to: word, among: names) { return "Did you mean `\(path) \(near)`?" }
-            // `refresh web-1`: what to refresh is not said.
+            // `refresh web-1`: the kind of subject is missing.
             if path != "hyperfresh" {
-                return "Say what: " + names.map { "`\(path) \($0) \(word)`" }.joined(separator: " or ") + "."
+                return "Use " + names.map { "`\(path) \($0) \(word)`" }.joined(separator: " or ") + "."
             }
-            return "\(path) knows: \(names.joined(separator: ", "))."
+            return "Available commands: \(names.joined(separator: ", "))."
         }
         return nil
     }
 
     private static func name(of command: any ParsableCommand.Type) -> String { command.configuration.commandName ?? "" }
 
-    /// The one that a typing error or an abbreviation may have been.
+    /// Returns the name of which `word` may be a misspelling or an abbreviation.
     private static func nearest(to word: String, among names: [String]) -> String? {
         let distances = names.map { name in (name: name, distance: name.hasPrefix(word) ? 0 : edits(word, name)) }
         let best = distances.min { $0.distance < $1.distance }
         return best.flatMap { $0.distance <= max(1, word.count / 3) && !word.isEmpty ? $0.name : nil }
     }
 
-    /// How many characters have to be changed, added, removed or swapped with their neighbour to make one word of the
-    /// other (optimal string alignment).
+    /// Returns the edit distance of two words: how many characters to change, add, remove or swap with their neighbour.
+    ///
+    /// The algorithm is optimal string alignment.
     private static func edits(_ from: String, _ to: String) -> Int {
         let (from, to) = (Array(from), Array(to))
         var table = [[Int]](repeating: [Int](repeating: 0, count: to.count + 1), count: from.count + 1)

@@ -1,18 +1,18 @@
-/// Why something could not be done to a hypervisor or in it, and what to do.
+/// An operation on a hypervisor, or inside it, that failed: the reason and a remedy.
 public struct HypervisorError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What happened.
     public var message: String
     /// What to do.
     public var remedy: String
-    /// The words of others: the kernel's, QEMU's, the hypervisor's console.
+    /// Output of other programs: the kernel, QEMU, the hypervisor's console.
     public var evidence: [String]
 
-    /// Makes an error.
+    /// Creates an error.
     ///
     /// - Parameters:
     ///   - message: What happened.
     ///   - remedy: What to do.
-    ///   - evidence: The words of others.
+    ///   - evidence: Output of other programs, one line each.
     public init(_ message: String, remedy: String, evidence: [String] = []) {
         self.message = message
         self.remedy = remedy

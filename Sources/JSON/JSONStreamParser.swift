@@ -1,33 +1,34 @@
 internal import Glibc
 
-/// Turns bytes, however they are cut, into JSON values.
+/// Parses a stream of bytes, delivered in pieces of any size, into JSON values.
 ///
-/// The values may be separated by white space or by nothing. The outcome depends on the bytes alone and not on how they
-/// were cut into pieces (but for the offset of an error within a number). The first error ends the stream: every later
-/// call throws it again.
+/// White space between values is optional. The result depends only on the bytes, not on how they are divided into
+/// pieces (except for the offset of an error within a number). The first error ends the stream: every later call throws
+/// it again.
 ///
-/// What is JSON is json-c's strict mode, with UTF-8 checked to the letter. Numbers above 2^64-1 or below -2^63 without
-/// fraction or exponent become the nearest of the two, as json-c reads them.
+/// The syntax is json-c's strict mode, with strict checking of UTF-8. Numbers above 2^64-1 or below -2^63 without
+/// fraction or exponent become the nearest of the two, as in json-c.
 public struct JSONStreamParser: ~Copyable {
     private let limits: JSONLimits
     private let tokener: TokenerHandle
 
-    /// Bytes of the stream that came before the message at hand.
+    /// The number of bytes of the stream before the current message.
     private var messageStart = 0
 
-    /// Bytes of the message at hand that json-c has read.
+    /// The number of bytes of the current message that json-c has read.
     private var messageLength = 0
 
-    /// A number, or digits in a string, at the end of the last piece: json-c does not take up every number where it left
-    /// it (`1` and `-2` become a single number).
+    /// A number, or digits in a string, at the end of the last piece.
+    ///
+    /// It is held back because json-c does not resume every number correctly (`1` and `-2` become a single number).
     private var numberStart: [UInt8] = []
 
-    /// What ended the stream.
+    /// The error that ended the stream.
     public private(set) var failure: JSONError?
 
-    /// Makes a parser at the beginning of a stream.
+    /// Creates a parser at the start of a stream.
     ///
-    /// - Parameter limits: What a message may take at most.
+    /// - Parameter limits: The limits for each message.
     public init(limits: JSONLimits = .standard) {
         self.limits = limits
         tokener = TokenerHandle(maximumDepth: limits.maximumDepth)
@@ -39,12 +40,12 @@ public struct JSONStreamParser: ~Copyable {
     /// The number of bytes read so far.
     public var offset: Int { messageStart + messageLength + numberStart.count }
 
-    /// Reads the next piece of the stream.
+    /// Parses the next piece of the stream.
     ///
     /// - Parameters:
     ///   - bytes: The piece.
-    ///   - deliver: Takes each value that the piece completes, in order, also those before an error.
-    /// - Throws: The stream's first error, then and ever after.
+    ///   - deliver: Receives each value that the piece completes, in order, including those before an error.
+    /// - Throws: The stream's first error; every later call throws it again.
     public mutating func feed(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
         if let failure { throw failure }
         do throws(JSONError) {
@@ -55,12 +56,12 @@ public struct JSONStreamParser: ~Copyable {
         }
     }
 
-    /// Reads the next piece of the stream.
+    /// Parses the next piece of the stream.
     ///
     /// - Parameters:
     ///   - bytes: The piece.
-    ///   - deliver: Takes each value that the piece completes, in order, also those before an error.
-    /// - Throws: The stream's first error, then and ever after.
+    ///   - deliver: Receives each value that the piece completes, in order, including those before an error.
+    /// - Throws: The stream's first error; every later call throws it again.
     public mutating func feed(_ bytes: [UInt8], _ deliver: (JSONValue) -> Void) throws(JSONError) {
         var thrown: JSONError?
         bytes.withUnsafeBytes { buffer in
@@ -69,10 +70,10 @@ public struct JSONStreamParser: ~Copyable {
         if let thrown { throw thrown }
     }
 
-    /// Says that the stream has ended: a number that stands alone is complete only now.
+    /// Ends the stream; only now is a top-level number at its end complete.
     ///
-    /// - Parameter deliver: Takes the value that the end completes.
-    /// - Throws: The stream's first error; `truncated` when it ends within a value.
+    /// - Parameter deliver: Receives the value that the end completes.
+    /// - Throws: The stream's first error; `truncated` if it ends within a value.
     public mutating func finish(_ deliver: (JSONValue) -> Void) throws(JSONError) {
         guard failure != nil || isWithinMessage else { return }
         let end = offset
@@ -84,7 +85,7 @@ public struct JSONStreamParser: ~Copyable {
     }
 
     private mutating func read(_ bytes: UnsafeRawBufferPointer, _ deliver: (JSONValue) -> Void) throws(JSONError) {
-        // json-c takes a NUL for the end of the text.
+        // json-c treats a NUL as the end of the text.
         let text = Self.prefixWithoutNUL(bytes)
         let isWhole = text.count == bytes.count
         let tail = isWhole ? text.reversed().prefix(while: Self.isNumeric).count : 0
@@ -95,10 +96,10 @@ public struct JSONStreamParser: ~Copyable {
         if messageLength + numberStart.count > limits.maximumBytes {
             try readJoined(UnsafeRawBufferPointer(start: nil, count: 0), deliver)
         }
-        guard isWhole else { throw JSONError(.malformed, offset: offset, message: "a NUL byte stands in the text") }
+        guard isWhole else { throw JSONError(.malformed, offset: offset, message: "the text contains a NUL byte") }
     }
 
-    /// Reads what was held back, and the text behind it.
+    /// Parses the held-back bytes and the text after them.
     private mutating func readJoined(
         _ text: UnsafeRawBufferPointer,
         _ deliver: (JSONValue) -> Void
@@ -128,7 +129,7 @@ public struct JSONStreamParser: ~Copyable {
         }
     }
 
-    /// Reads to the end of the message or of the piece; returns the number of bytes read.
+    /// Parses up to the end of the message or of the piece; returns the number of bytes read.
     private mutating func readMessage(
         _ bytes: UnsafeRawBufferPointer,
         _ deliver: (JSONValue) -> Void
@@ -139,7 +140,7 @@ public struct JSONStreamParser: ~Copyable {
         switch tokener.parse(piece) {
         case .complete(let object, let length):
             let value = try value(of: object, at: offset + length)
-            // The space behind a message may be read along and does not count as part of it.
+            // json-c may also read white space after a message; it does not count as part of it.
             messageStart = offset + length
             messageLength = 0
             deliver(value)
@@ -176,7 +177,7 @@ public struct JSONStreamParser: ~Copyable {
         }
     }
 
-    /// What json-c takes for white space.
+    /// Returns whether json-c treats a byte as white space.
     private static func isSpace(_ byte: UInt8) -> Bool {
         byte == 0x20 || (0x09...0x0D).contains(byte)
     }

@@ -1,10 +1,10 @@
 extension JSONValue {
-    /// Reads a text that holds one value and nothing but white space around it.
+    /// Parses a text with exactly one value, surrounded only by white space.
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
-    ///   - limits: What the value may take at most.
-    /// - Throws: `JSONError` with the byte at which the text stops being what was asked for.
+    ///   - limits: The limits for the value.
+    /// - Throws: `JSONError` with the byte offset of the error.
     public init(parsing bytes: UnsafeRawBufferPointer, limits: JSONLimits = .standard) throws(JSONError) {
         var parser = JSONStreamParser(limits: limits)
         var values: [JSONValue] = []
@@ -19,12 +19,12 @@ extension JSONValue {
         self = value
     }
 
-    /// Reads a text that holds one value and nothing but white space around it.
+    /// Parses a text with exactly one value, surrounded only by white space.
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
-    ///   - limits: What the value may take at most.
-    /// - Throws: `JSONError` with the byte at which the text stops being what was asked for.
+    ///   - limits: The limits for the value.
+    /// - Throws: `JSONError` with the byte offset of the error.
     public init(parsing bytes: [UInt8], limits: JSONLimits = .standard) throws(JSONError) {
         let outcome = bytes.withUnsafeBytes { buffer in
             Result { () throws(JSONError) in try JSONValue(parsing: buffer, limits: limits) }
@@ -32,29 +32,29 @@ extension JSONValue {
         self = try outcome.get()
     }
 
-    /// Reads a text that holds one value and nothing but white space around it.
+    /// Parses a text with exactly one value, surrounded only by white space.
     ///
     /// - Parameters:
     ///   - text: The text.
-    ///   - limits: What the value may take at most.
-    /// - Throws: `JSONError` with the byte at which the text stops being what was asked for.
+    ///   - limits: The limits for the value.
+    /// - Throws: `JSONError` with the byte offset of the error.
     public init(parsing text: String, limits: JSONLimits = .standard) throws(JSONError) {
         try self.init(parsing: Array(text.utf8), limits: limits)
     }
 
-    /// The value as JSON; the members of objects stand sorted by key.
+    /// Formats the value as JSON, with the members of objects sorted by key.
     ///
-    /// A key ends before its first U+0000, as json-c keeps keys.
+    /// A key is truncated at its first U+0000, because json-c stores keys as C strings.
     ///
-    /// - Parameter pretty: Whether to indent and break lines; otherwise there is no white space at all.
-    /// - Returns: The text, without a line break at its end.
+    /// - Parameter pretty: Whether to indent and break lines; otherwise the text contains no white space.
+    /// - Returns: The text, without a final line break.
     public func encoded(pretty: Bool = false) -> String {
         ObjectHandle(self).withText(pretty: pretty) { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The value as compact JSON in UTF-8; the members of objects stand sorted by key.
+    /// Formats the value as compact JSON in UTF-8, with the members of objects sorted by key.
     ///
-    /// - Parameter terminator: Bytes to put behind it.
+    /// - Parameter terminator: Bytes to append.
     /// - Returns: The text.
     public func encodedBytes(terminator: [UInt8] = []) -> [UInt8] {
         ObjectHandle(self).withText(pretty: false) { Array($0) + terminator }

@@ -1,6 +1,6 @@
 /// A JSON value.
 ///
-/// Integers keep all their 64 bits: QEMU sends sizes and addresses up to 2^64-1.
+/// Integers keep all 64 bits: QEMU sends sizes and addresses up to 2^64-1.
 public enum JSONValue: Sendable, Hashable {
     /// `null`.
     case null
@@ -11,10 +11,10 @@ public enum JSONValue: Sendable, Hashable {
     /// A number without fraction or exponent from -2^63 to 2^63-1.
     case integer(Int64)
 
-    /// A number without fraction or exponent above 2^63-1; use ``init(_:)-(UInt64)`` to make one.
+    /// A number without fraction or exponent above 2^63-1; create it with ``init(_:)-(UInt64)``.
     case unsigned(UInt64)
 
-    /// Any other number; JSON has no infinities and no NaN: these are encoded as `null`.
+    /// Any other number; infinities and NaN, which JSON does not have, are encoded as `null`.
     case number(Double)
 
     /// A string.
@@ -23,26 +23,26 @@ public enum JSONValue: Sendable, Hashable {
     /// An array.
     case array([JSONValue])
 
-    /// An object; of a key given twice the last one counts.
+    /// An object; if a key occurs twice, the last value is used.
     case object([String: JSONValue])
 
-    /// The integer as JSON keeps it: ``integer(_:)`` where it fits and ``unsigned(_:)`` above.
+    /// Creates an integer: ``integer(_:)`` if it fits, otherwise ``unsigned(_:)``.
     ///
     /// - Parameter value: The integer.
     public init(_ value: UInt64) {
         self = Int64(exactly: value).map(JSONValue.integer) ?? .unsigned(value)
     }
 
-    /// The member of an object; nil when there is none or the value is no object.
+    /// Returns the member of an object; nil if there is none or the value is no object.
     ///
     /// - Parameter key: The member's name.
     public subscript(key: String) -> JSONValue? {
         if case .object(let members) = self { members[key] } else { nil }
     }
 
-    /// The element of an array; nil when there is none or the value is no array.
+    /// Returns the element of an array; nil if there is none or the value is no array.
     ///
-    /// - Parameter index: The element's place, from 0.
+    /// - Parameter index: The element's index, from 0.
     public subscript(index: Int) -> JSONValue? {
         if case .array(let elements) = self, elements.indices.contains(index) { elements[index] } else { nil }
     }
@@ -52,7 +52,7 @@ public enum JSONValue: Sendable, Hashable {
         if case .string(let text) = self { text } else { nil }
     }
 
-    /// The value of an integer that fits 64 signed bits; nil for anything else.
+    /// The value of an integer that fits into 64 signed bits; nil for anything else.
     public var integer: Int64? {
         switch self {
         case .integer(let value): value
@@ -61,7 +61,7 @@ public enum JSONValue: Sendable, Hashable {
         }
     }
 
-    /// The value of an integer that is not negative; nil for anything else.
+    /// The value of a non-negative integer; nil for anything else.
     public var unsigned: UInt64? {
         switch self {
         case .integer(let value): UInt64(exactly: value)
@@ -70,10 +70,10 @@ public enum JSONValue: Sendable, Hashable {
         }
     }
 
-    /// The value of an integer that fits an `Int`; nil for anything else.
+    /// The value of an integer that fits into an `Int`; nil for anything else.
     public var int: Int? { integer.flatMap { Int(exactly: $0) } }
 
-    /// The value of any number, rounded where a `Double` cannot hold it; nil for anything else.
+    /// The value of any number, rounded if necessary; nil for anything else.
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
@@ -83,7 +83,7 @@ public enum JSONValue: Sendable, Hashable {
         }
     }
 
-    /// The truth of a boolean; nil for anything else.
+    /// The value of a Boolean; nil for anything else.
     public var bool: Bool? {
         if case .bool(let truth) = self { truth } else { nil }
     }
@@ -101,7 +101,7 @@ public enum JSONValue: Sendable, Hashable {
     /// Whether the value is `null`.
     public var isNull: Bool { self == .null }
 
-    /// How deep arrays and objects nest: 0 for a scalar, 1 for `[]`, 2 for `[[]]`.
+    /// The nesting depth of arrays and objects: 0 for a scalar, 1 for `[]`, 2 for `[[]]`.
     public var depth: Int {
         switch self {
         case .array(let elements): 1 + (elements.lazy.map(\.depth).max() ?? 0)

@@ -1,13 +1,13 @@
 internal import CJSONC
 internal import Glibc
 
-/// A json-c object that is freed when its owner is gone.
+/// A json-c object that is freed when this value is destroyed.
 ///
-/// json-c has no object for `null`: it is the nil pointer.
+/// json-c represents `null` as a null pointer.
 struct ObjectHandle: ~Copyable {
     let pointer: OpaquePointer?
 
-    /// Takes over one reference.
+    /// Takes ownership of one reference.
     init(owning pointer: OpaquePointer?) {
         self.pointer = pointer
     }
@@ -21,7 +21,7 @@ struct ObjectHandle: ~Copyable {
         self.init(owning: Self.build(value))
     }
 
-    /// A new object with one reference, which belongs to the caller.
+    /// Creates a new object with one reference, which the caller owns.
     private static func build(_ value: JSONValue) -> OpaquePointer? {
         switch value {
         case .null: nil
@@ -43,7 +43,7 @@ struct ObjectHandle: ~Copyable {
         return array
     }
 
-    /// Members go in sorted by key, so that one value has one text.
+    /// Adds members sorted by key, so that equal values have equal texts.
     private static func buildObject(_ members: [String: JSONValue]) -> OpaquePointer? {
         let object = json_object_new_object()
         for (key, value) in members.sorted(by: { $0.key < $1.key }) {
@@ -52,7 +52,7 @@ struct ObjectHandle: ~Copyable {
         return object
     }
 
-    /// The object's text, without the NUL at its end, valid within the closure.
+    /// Formats the object; the text, without its final NUL, is valid within the closure.
     func withText<R>(pretty: Bool, _ body: (UnsafeRawBufferPointer) -> R) -> R {
         let layout = pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_PLAIN
         var length = 0
@@ -60,7 +60,7 @@ struct ObjectHandle: ~Copyable {
         return body(UnsafeRawBufferPointer(start: text, count: text == nil ? 0 : length))
     }
 
-    /// The object as a value.
+    /// Converts the object to a value.
     func value(limits: JSONLimits) throws(JSONDefect) -> JSONValue {
         try Self.value(of: pointer, deeper: limits.maximumDepth)
     }
@@ -112,7 +112,7 @@ struct ObjectHandle: ~Copyable {
         return members
     }
 
-    /// json-c lets overlong forms and surrogates through: Swift's own decoder decides what UTF-8 is.
+    /// json-c accepts overlong forms and surrogates; Swift's decoder checks UTF-8 strictly.
     private static func text(_ start: UnsafePointer<CChar>?, _ count: Int) throws(JSONDefect) -> String {
         let bytes = UnsafeRawBufferPointer(start: start, count: count)
         guard let text = String(validating: bytes, as: UTF8.self) else { throw .invalidUTF8 }
@@ -120,11 +120,11 @@ struct ObjectHandle: ~Copyable {
     }
 }
 
-/// What can be wrong with an object that json-c has accepted.
+/// A defect in an object that json-c has accepted.
 enum JSONDefect: Error {
     case invalidUTF8, numberOutOfRange, tooDeep
 
-    /// The error with its place.
+    /// Returns the error with its offset.
     func error(at offset: Int, limits: JSONLimits) -> JSONError {
         switch self {
         case .invalidUTF8: JSONError(.invalidUTF8, offset: offset, message: "a string is not valid UTF-8")

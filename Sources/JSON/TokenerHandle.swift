@@ -1,26 +1,26 @@
 internal import CJSONC
 
-/// A json-c tokener that is freed when its owner is gone.
+/// A json-c tokener that is freed when this value is destroyed.
 struct TokenerHandle: ~Copyable {
-    /// What reading a piece led to; the length is that of what was read of it.
+    /// The result of parsing a piece; `length` is the number of bytes read from it.
     enum Outcome: ~Copyable {
         case complete(ObjectHandle, length: Int)
         case incomplete
         case failed(TokenerFailure, length: Int)
     }
 
-    /// The largest piece, in bytes, that json-c takes at once.
+    /// The largest piece, in bytes, that json-c accepts in one call.
     static let largestPiece = Int(Int32.max) - 1
 
     private let tokener: UnsafeMutablePointer<json_tokener>
 
-    /// Makes a tokener; its own depth counts the scalars within the containers too.
+    /// Creates a tokener; its depth limit also counts scalars within containers, hence one more.
     init(maximumDepth: Int) {
         guard let tokener = json_tokener_new_ex(Int32(maximumDepth + 1)) else {
             fatalError("json-c: out of memory")
         }
         self.tokener = tokener
-        // json-c's own check of UTF-8 forgets where it was at the end of each piece: ObjectHandle does it instead.
+        // json-c's own UTF-8 check loses its state at the end of each piece; ObjectHandle checks instead.
         json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS)
     }
 
@@ -28,7 +28,7 @@ struct TokenerHandle: ~Copyable {
         json_tokener_free(tokener)
     }
 
-    /// Reads a piece without NUL of at most ``largestPiece`` bytes, up to the end of the first value in it.
+    /// Parses a piece without NUL of at most ``largestPiece`` bytes, up to the end of the first value in it.
     func parse(_ piece: UnsafeRawBufferPointer) -> Outcome {
         let start = piece.baseAddress?.assumingMemoryBound(to: CChar.self)
         let object = ObjectHandle(owning: json_tokener_parse_ex(tokener, start, Int32(piece.count)))
@@ -41,7 +41,7 @@ struct TokenerHandle: ~Copyable {
     }
 }
 
-/// Why json-c refuses a text.
+/// An error reported by json-c.
 struct TokenerFailure: Error {
     let isDepth: Bool
     let text: String
@@ -51,7 +51,7 @@ struct TokenerFailure: Error {
         text = String(cString: json_tokener_error_desc(error))
     }
 
-    /// The error with its place.
+    /// Returns the error with its offset.
     func error(at offset: Int, limits: JSONLimits) -> JSONError {
         isDepth ? .tooDeep(at: offset, limits: limits) : JSONError(.malformed, offset: offset, message: text)
     }

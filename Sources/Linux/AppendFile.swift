@@ -1,13 +1,14 @@
 internal import CLinux
 internal import Glibc
 
-/// A file that only grows, by one write(2) for each piece, and that one writer at a time may hold.
+/// A file that only grows, by one write(2) per record, and that only one writer at a time can lock.
 ///
-/// The lock is an open file description lock (fcntl(2)): it ends with this object or with the process, however that ends.
+/// The lock is an open file description lock (fcntl(2)): the kernel releases it when this object is destroyed or the
+/// process exits for any reason.
 public final class AppendFile: Sendable {
     private let file: Descriptor
 
-    /// Where it was opened.
+    /// The path at which it was opened.
     public let path: String
 
     private init(_ file: consuming Descriptor, path: String) {
@@ -16,42 +17,44 @@ public final class AppendFile: Sendable {
     }
 
     deinit {
-        // A child between fork and execve may hold a copy of the descriptor for a moment, and the lock with it.
+        // A child between fork and execve may briefly hold a copy of the descriptor, and with it the lock.
         _ = hf_unlock_file(file.number)
     }
 
-    /// Makes a new file.
+    /// Creates a new file.
     ///
     /// - Parameters:
-    ///   - path: of the file, which must not exist.
-    ///   - mode: its permissions, narrowed by the umask.
+    ///   - path: the file's path; it must not exist.
+    ///   - mode: its permissions, masked by the umask.
     /// - Returns: the file, not locked.
-    /// - Throws: `SystemError` from `open`; EEXIST.
+    /// - Throws: `SystemError` from `open`; EEXIST if the path exists.
     public static func create(_ path: String, mode: UInt32 = 0o600) throws(SystemError) -> AppendFile {
         let flags = O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW
         return AppendFile(try Descriptor.open(path, flags: flags, mode: mode), path: path)
     }
 
-    /// Opens an existing regular file of ours.
+    /// Opens an existing regular file that belongs to this user.
     ///
     /// - Parameters:
-    ///   - path: of the file; its last part must not be a symbolic link.
-    ///   - forReading: whether to leave out the right to write.
+    ///   - path: the file's path; its last component must not be a symbolic link.
+    ///   - forReading: whether to open it read-only.
     /// - Returns: the file, not locked.
-    /// - Throws: `SystemError` from `open`; ELOOP for a link; EPERM when it is another user's or no regular file.
+    /// - Throws: `SystemError` from `open`; ELOOP for a link; EPERM if it belongs to another user or is no regular
+    ///   file.
     public static func open(_ path: String, forReading: Bool = false) throws(SystemError) -> AppendFile {
         let access = forReading ? O_RDONLY : O_RDWR | O_APPEND
         let file = try Descriptor.open(path, flags: access | O_NOFOLLOW | O_NONBLOCK)
         let status = try Files.status(of: file)
         guard status.kind == .regular, status.uid == geteuid() else {
-            throw SystemError(operation: "open", subject: path, code: EPERM, detail: "not a regular file of ours")
+            throw SystemError(
+                operation: "open", subject: path, code: EPERM, detail: "not a regular file that belongs to this user")
         }
         return AppendFile(file, path: path)
     }
 
-    /// Becomes the only writer.
+    /// Tries to become the only writer.
     ///
-    /// - Returns: false when there is another one.
+    /// - Returns: false if another writer holds the lock.
     /// - Throws: `SystemError` from `fcntl`.
     public func tryLock() throws(SystemError) -> Bool {
         do throws(SystemError) {
@@ -62,23 +65,23 @@ public final class AppendFile: Sendable {
         }
     }
 
-    /// Whether somebody else holds the lock.
+    /// Returns whether another process holds the lock.
     ///
     /// - Throws: `SystemError` from `fcntl`.
     public func isLockedByAnother() throws(SystemError) -> Bool {
         try retrying("fcntl", path) { hf_file_is_locked(file.number) } != 0
     }
 
-    /// Its length in bytes.
+    /// Returns its length in bytes.
     ///
     /// - Throws: `SystemError` from `fstat`.
     public func size() throws(SystemError) -> Int64 {
         try Files.status(of: file).size
     }
 
-    /// Sets room aside, so that appending that much cannot fail for want of it.
+    /// Reserves disk space, so that appending that many bytes cannot fail for lack of space.
     ///
-    /// File systems without that are left alone.
+    /// Does nothing on file systems that do not support it.
     ///
     /// - Throws: `SystemError` from `fallocate`; ENOSPC or EDQUOT.
     public func reserve(_ bytes: Int64) throws(SystemError) {
@@ -90,18 +93,19 @@ public final class AppendFile: Sendable {
         }
     }
 
-    /// Puts bytes at the end with a single write(2).
+    /// Appends bytes with a single write(2).
     ///
-    /// When only a part went in, or nothing, the file is cut back to what it was.
-    /// - Throws: `SystemError` from `write`; ENOSPC or EDQUOT when there is no room, EIO when cutting back failed as well:
-    ///   then a part is at the end of the file.
+    /// After a partial write, the file is truncated to its previous length.
+    ///
+    /// - Throws: `SystemError` from `write`: ENOSPC or EDQUOT if there is no space; EIO if the truncation failed as
+    ///   well, so that the file ends with a partial record.
     public func append(_ bytes: [UInt8]) throws(SystemError) {
         let number = file.number
         while true {
             let (count, code) = bytes.withUnsafeBytes { (write(number, $0.baseAddress, $0.count), errno) }
             if count == bytes.count { return }
             if count < 0 && code == EINTR { continue }
-            // A write that goes in only partly has met the end of the room (or of RLIMIT_FSIZE).
+            // A partial write means that the space (or RLIMIT_FSIZE) is exhausted.
             let failure = SystemError(operation: "write", subject: path, code: count < 0 ? code : ENOSPC)
             guard count > 0 else { throw failure }
             do throws(SystemError) {
@@ -113,16 +117,16 @@ public final class AppendFile: Sendable {
         }
     }
 
-    /// Cuts the file off, and gives back the room that was set aside behind its end.
+    /// Truncates the file and releases the space that was reserved behind its end.
     ///
     /// - Throws: `SystemError` from `ftruncate`.
     public func truncate(to size: Int64) throws(SystemError) {
         _ = try retrying("ftruncate", path) { ftruncate(file.number, off_t(size)) }
     }
 
-    /// All that it holds.
+    /// Reads the whole file.
     ///
-    /// - Throws: `SystemError` from `read`; EFBIG when it holds more than the limit.
+    /// - Throws: `SystemError` from `read`; EFBIG if it is longer than the limit.
     public func readAll(limit: Int) throws(SystemError) -> [UInt8] {
         _ = lseek(file.number, 0, Int32(SEEK_SET))
         return try Files.readAll(file, name: path, limit: limit)

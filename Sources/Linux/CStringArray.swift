@@ -1,14 +1,15 @@
 internal import Glibc
 
-/// A list of C strings that ends in a null pointer, as execve(2) takes it.
+/// A list of C strings that ends with a null pointer, as execve(2) expects.
 struct CStringArray: ~Copyable {
     let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
     private let count: Int
 
-    /// - Throws: `SystemError` EINVAL when a string holds a zero byte, which would silently end it.
+    /// - Throws: `SystemError` EINVAL if a string contains a zero byte, which would silently truncate it.
     init(_ strings: [String], subject: String) throws(SystemError) {
         if strings.contains(where: { $0.utf8.contains(0) }) {
-            throw SystemError(operation: "execve", subject: subject, code: EINVAL, detail: "a string holds a zero byte")
+            throw SystemError(
+                operation: "execve", subject: subject, code: EINVAL, detail: "a string contains a zero byte")
         }
         count = strings.count
         pointers = .allocate(capacity: count + 1)

@@ -1,4 +1,4 @@
-/// A point in time by which a wait has to end, or none.
+/// The point in time at which a wait ends, or none.
 struct Deadline {
     private let instant: ContinuousClock.Instant?
 
@@ -6,7 +6,7 @@ struct Deadline {
         instant = duration.map { ContinuousClock.now + $0 }
     }
 
-    /// What is left in milliseconds, as poll(2) takes it: rounded up, 0 when it has passed, -1 when there is no deadline.
+    /// The remaining milliseconds for poll(2): rounded up, 0 if it has passed, -1 if there is no deadline.
     var pollTimeout: Int32 {
         guard let instant else { return -1 }
         let left = (instant - ContinuousClock.now).microseconds
@@ -16,7 +16,7 @@ struct Deadline {
 }
 
 extension Duration {
-    /// The duration in whole microseconds, rounded down; capped at what an Int64 holds.
+    /// The duration in whole microseconds, rounded down and clamped to Int64.
     public var microseconds: Int64 {
         let (seconds, attoseconds) = components
         let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)

@@ -1,30 +1,31 @@
 internal import Glibc
 
-/// An open file descriptor that has exactly one owner and is closed with it.
+/// An open file descriptor with exactly one owner; it is closed when this value is destroyed.
 public struct Descriptor: ~Copyable, Sendable {
-    /// The number, for as long as this value lives.
+    /// The descriptor's number, valid while this value exists.
     public let number: Int32
 
-    /// Takes over an open descriptor, which from now on is closed by this value alone.
+    /// Takes ownership of an open descriptor; no other code may close it.
     public init(adopting number: Int32) {
         self.number = number
     }
 
     deinit {
-        // close(2): the descriptor is gone whatever is returned; a retry could hit somebody else's.
+        // close(2): the descriptor is closed whatever the call returns; a retry could close another thread's
+        // descriptor.
         _ = close(number)
     }
 
-    /// Gives the number away unclosed.
+    /// Returns the number and gives up ownership without closing it.
     public consuming func release() -> Int32 {
         let number = number
         discard self
         return number
     }
 
-    /// A second descriptor of the same open file, close-on-exec.
+    /// Returns a second descriptor of the same open file, close-on-exec.
     ///
-    /// - Throws: `SystemError` from `fcntl`, EMFILE when the process has no descriptor left.
+    /// - Throws: `SystemError` from `fcntl`; EMFILE if the process has no free descriptor.
     public func duplicate() throws(SystemError) -> Descriptor {
         let number = number
         return Descriptor(
@@ -35,9 +36,9 @@ public struct Descriptor: ~Copyable, Sendable {
     /// Opens a path, always close-on-exec.
     ///
     /// - Parameters:
-    ///   - path: what to open.
+    ///   - path: the path to open.
     ///   - flags: open(2) flags; O_CLOEXEC is added.
-    ///   - mode: permissions of a file that is created, narrowed by the umask.
+    ///   - mode: the permissions of a new file, masked by the umask.
     /// - Returns: the open file.
     /// - Throws: `SystemError` from `open`.
     public static func open(_ path: String, flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> Descriptor {

@@ -2,11 +2,11 @@ internal import Glibc
 
 /// Open descriptors that arrived together, in the order in which they were sent.
 ///
-/// Those that nobody takes are closed with the list.
+/// Descriptors that are not taken are closed with the list.
 public struct DescriptorList: ~Copyable, Sendable {
     private var numbers: [Int32]
 
-    /// A list of nothing.
+    /// Creates an empty list.
     public init() {
         numbers = []
     }
@@ -19,24 +19,24 @@ public struct DescriptorList: ~Copyable, Sendable {
         for number in numbers { _ = close(number) }
     }
 
-    /// How many have not been taken.
+    /// The number of descriptors not yet taken.
     public var count: Int { numbers.count }
 
-    /// Whether none is left.
+    /// Whether the list is empty.
     public var isEmpty: Bool { numbers.isEmpty }
 
-    /// Takes the first one that is left; nil when there is none.
+    /// Removes and returns the first descriptor; nil if the list is empty.
     public mutating func takeFirst() -> Descriptor? {
         guard !numbers.isEmpty else { return nil }
         return Descriptor(adopting: numbers.removeFirst())
     }
 
-    /// Takes one in, behind the others.
+    /// Appends a descriptor.
     public mutating func append(_ descriptor: consuming Descriptor) {
         numbers.append(descriptor.release())
     }
 
-    /// Moves all of another list behind this one's.
+    /// Moves all descriptors of another list to the end of this one.
     public mutating func append(_ other: consuming DescriptorList) {
         numbers += other.numbers
         other.numbers = []

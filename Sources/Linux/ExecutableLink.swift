@@ -1,18 +1,18 @@
-/// What /proc/PID/exe points to.
+/// The target of /proc/PID/exe.
 public struct ExecutableLink: Sendable, Hashable {
-    /// The path under which the program was started, without the mark of the deleted.
+    /// The path from which the program was started, without the suffix ` (deleted)`.
     public let path: String
 
-    /// Whether the file was removed or replaced since: the process runs an outdated program.
+    /// Whether the file has been removed or replaced since: the process runs an outdated program.
     public let isDeleted: Bool
 
-    /// Makes a link from its parts.
+    /// Creates a link from its parts.
     public init(path: String, isDeleted: Bool) {
         self.path = path
         self.isDeleted = isDeleted
     }
 
-    /// Reads the target of the link, which the kernel ends in ` (deleted)` where the file has no name any more.
+    /// Parses the target of the link; the kernel appends ` (deleted)` if the file was removed.
     public init(parsing target: String) {
         let mark = " (deleted)"
         isDeleted = target.hasSuffix(mark)

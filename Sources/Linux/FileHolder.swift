@@ -2,12 +2,12 @@
 public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
     /// The process.
     public let process: ProcessIdentity
-    /// The name of its program, as the kernel has it: 15 characters at most.
+    /// The name of its program as the kernel stores it: at most 15 characters.
     public let command: String
-    /// Whether it has the file open for writing, or maps it so that its writes go to the file.
+    /// Whether it has the file open for writing, or has a shared writable mapping of it.
     public let writes: Bool
 
-    /// Names a holder.
+    /// Describes a holder.
     ///
     /// - Parameters:
     ///   - process: The process.
@@ -22,22 +22,22 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
     /// `pid 4711 (qemu-system-x86)`.
     public var description: String { "pid \(process.pid) (\(command))" }
 
-    /// Who has a file open or mapped.
+    /// Returns the processes that have a file open or mapped.
     ///
-    /// Processes that we may not look into are left out: as an ordinary user, those of others.
+    /// Processes that this user may not inspect are omitted: for an ordinary user, those of other users.
     ///
-    /// - Parameter identity: The file, as `Files.status(_:)` tells it.
+    /// - Parameter identity: The file, as returned by `Files.status(_:)`.
     /// - Returns: The holders, by pid.
-    /// - Throws: `SystemError` when /proc cannot be read.
+    /// - Throws: `SystemError` if /proc cannot be read.
     public static func all(of identity: FileIdentity) throws(SystemError) -> [FileHolder] {
         try all(of: [identity])[identity] ?? []
     }
 
-    /// Who has any of these files open or mapped; one look at /proc for all of them.
+    /// Returns the processes that have any of these files open or mapped; reads /proc once for all files.
     ///
     /// - Parameter identities: The files.
-    /// - Returns: The holders of each file that has any, by pid.
-    /// - Throws: `SystemError` when /proc cannot be read.
+    /// - Returns: For each file with holders, its holders by pid.
+    /// - Throws: `SystemError` if /proc cannot be read.
     public static func all(of identities: Set<FileIdentity>) throws(SystemError) -> [FileIdentity: [FileHolder]] {
         var holders: [FileIdentity: [FileHolder]] = [:]
         guard !identities.isEmpty else { return holders }
@@ -46,7 +46,7 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
                 let uses = try uses(of: identities, by: pid)
                 guard !uses.isEmpty else { continue }
                 let status = try ProcFS.status(pid)
-                // What a zombie had is no longer held; a process of which only the first thread has ended is none.
+                // A zombie holds nothing. A process of which only the main thread has exited is not a zombie.
                 guard !status.isDead || status.threads > 1 else { continue }
                 let process = ProcessIdentity(pid: pid, startTime: status.startTime)
                 for (identity, writes) in uses {
@@ -54,14 +54,15 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
                         FileHolder(process: process, command: status.command, writes: writes))
                 }
             } catch {
-                // It has ended meanwhile, or is another user's, who has no right to a file that is this user's alone.
+                // The process has exited since, or belongs to another user, who cannot open a file that is private to
+                // this user.
                 guard error.isGone || error.name == "EACCES" || error.name == "EPERM" else { throw error }
             }
         }
         return holders
     }
 
-    /// Which of the files a process has, and whether it writes to them.
+    /// Returns the files that a process has open or mapped, and whether it writes to them.
     private static func uses(
         of identities: Set<FileIdentity>, by pid: Int32
     ) throws(SystemError) -> [FileIdentity: Bool] {
@@ -70,7 +71,8 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
             uses[mapping.identity] =
                 uses[mapping.identity] == true || (mapping.isShared && mapping.permissions.contains("w"))
         }
-        // A file system of several devices tells mappings another device than stat(2): descriptors are asked by stat(2).
+        // On file systems that span several devices, mappings show another device number than stat(2); use stat(2) for
+        // descriptors.
         for number in try ProcFS.descriptors(pid).keys {
             do throws(SystemError) {
                 let identity = try Files.identity("/proc/\(pid)/fd/\(number)")
@@ -78,13 +80,13 @@ public struct FileHolder: Sendable, Hashable, CustomStringConvertible {
                 let flags = Int32(try ProcFS.descriptorInfo(pid, number)["flags"] ?? "", radix: 8) ?? 0
                 uses[identity] = uses[identity] == true || flags & accessMode != 0
             } catch {
-                // Closed meanwhile, or no file (EBADMSG): an event descriptor, say.
+                // The descriptor was closed since, or is no file (EBADMSG), for example an event descriptor.
                 guard error.isGone || error.name == "EBADMSG" else { throw error }
             }
         }
         return uses
     }
 
-    /// O_ACCMODE: anything but O_RDONLY writes.
+    /// O_ACCMODE: every mode except O_RDONLY writes.
     private static let accessMode: Int32 = 3
 }

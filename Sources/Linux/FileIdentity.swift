@@ -1,23 +1,23 @@
 internal import CLinux
 
-/// Which file it is, whatever its names: two paths or mappings with the same identity are the same bytes.
+/// Identifies a file independent of its names: paths or mappings with the same identity refer to the same bytes.
 public struct FileIdentity: Sendable, Hashable, CustomStringConvertible {
-    /// The device number as stat(2) has it.
+    /// The device number as returned by stat(2).
     public let device: UInt64
     /// The inode number on that device.
     public let inode: UInt64
 
-    /// Makes an identity from its parts.
+    /// Creates an identity from its parts.
     public init(device: UInt64, inode: UInt64) {
         self.device = device
         self.inode = inode
     }
 
-    /// Makes an identity from a device number in its two parts.
+    /// Creates an identity from the two parts of a device number.
     public init(major: UInt32, minor: UInt32, inode: UInt64) {
         self.init(device: hf_make_device(major, minor), inode: inode)
     }
 
-    /// Both in decimal: `device:inode`.
+    /// Both numbers in decimal: `device:inode`.
     public var description: String { "\(device):\(inode)" }
 }

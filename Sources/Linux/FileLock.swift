@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// An exclusive lock on a file (flock(2)), held until this value is gone or the process ends, however it ends.
+/// An exclusive lock on a file (flock(2)), held until this value is destroyed or the process exits for any reason.
 ///
-/// The lock leaves no trace in the file system. Programs started meanwhile do not inherit it.
+/// The lock leaves no trace in the file system. Programs started while it is held do not inherit it.
 public struct FileLock: ~Copyable, Sendable {
     private let file: Descriptor
 
-    /// Which file is locked.
+    /// The locked file.
     public let identity: FileIdentity
 
     private init(_ file: consuming Descriptor, identity: FileIdentity) {
@@ -15,17 +15,17 @@ public struct FileLock: ~Copyable, Sendable {
     }
 
     deinit {
-        // A child between fork and execve may hold a copy of the descriptor for a moment, and the lock with it.
+        // A child between fork and execve may briefly hold a copy of the descriptor, and with it the lock.
         _ = flock(file.number, LOCK_UN)
     }
 
     /// Locks an existing regular file.
     ///
-    /// - Parameter path: of the file; it is opened for reading only, and its last part must not be a symbolic link.
-    /// - Returns: the lock; nil when somebody else holds it.
-    /// - Throws: `SystemError` from `open` (ELOOP for a link) or `flock`; EINVAL when it is no regular file.
+    /// - Parameter path: the file's path; it is opened read-only, and its last component must not be a symbolic link.
+    /// - Returns: the lock; nil if another process holds it.
+    /// - Throws: `SystemError` from `open` (ELOOP for a link) or `flock`; EINVAL if it is no regular file.
     public static func tryAcquire(_ path: String) throws(SystemError) -> FileLock? {
-        // O_NONBLOCK, for the open of a pipe would wait for its writer.
+        // O_NONBLOCK: opening a pipe would wait for its writer.
         let file = try Descriptor.open(path, flags: O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
         let status = try Files.status(of: file)
         guard status.kind == .regular else {

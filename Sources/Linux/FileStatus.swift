@@ -1,28 +1,28 @@
 internal import Glibc
 
-/// What stat(2) tells of a file.
+/// The result of stat(2).
 public struct FileStatus: Sendable, Hashable {
-    /// What kind of file it is.
+    /// The type of a file.
     public enum Kind: Sendable, Hashable {
-        /// Plain bytes.
+        /// A regular file.
         case regular
         /// A folder.
         case directory
-        /// A symbolic link, which was not followed.
+        /// A symbolic link that was not followed.
         case symbolicLink
         /// A unix socket.
         case socket
-        /// A device of bytes, such as /dev/net/tun.
+        /// A character device, such as /dev/net/tun.
         case characterDevice
-        /// A device of blocks: a disk, a logical volume.
+        /// A block device, such as a disk or a logical volume.
         case blockDevice
         /// A named pipe.
         case pipe
     }
 
-    /// Which file.
+    /// The file's identity.
     public let identity: FileIdentity
-    /// What kind of file.
+    /// The file's type.
     public let kind: Kind
     /// Its length in bytes; 0 for devices.
     public let size: Int64
@@ -32,10 +32,10 @@ public struct FileStatus: Sendable, Hashable {
     public let uid: UInt32
     /// The group.
     public let gid: UInt32
-    /// How many names it has; 0 when it was removed.
+    /// The number of hard links; 0 if it was removed.
     public let links: UInt64
 
-    /// Takes over what the system call filled in; nil for a kind of file that does not exist on Linux.
+    /// Converts the system call's result; nil for an unknown file type.
     init?(_ raw: stat) {
         switch raw.st_mode & S_IFMT {
         case S_IFREG: kind = .regular

@@ -2,13 +2,12 @@ internal import CLinux
 internal import Glibc
 
 extension Files {
-    /// Gives back the memory or disk space of a part of a file, which reads as zeros then; its size stays.
+    /// Frees the memory or disk space of a part of a file, which then reads as zeros; the file's size does not change.
     ///
     /// - Parameters:
-    ///   - range: Bytes of the file.
-    ///   - file: Open for writing, on a file system that knows holes.
-    ///   - name: How errors call the file.
-    /// - Throws: `SystemError` from `fallocate`.
+    ///   - range: The bytes to free.
+    ///   - file: The file, open for writing, on a file system that supports holes.
+    ///   - name: The file's name in errors.
     public static func punchHole(
         _ range: Range<Int64>, in file: borrowing Descriptor, name: String
     ) throws(SystemError) {
@@ -17,15 +16,15 @@ extension Files {
         }
     }
 
-    /// Writes bytes into a file through a mapping, which is the only way into a file on a hugetlbfs: write(2) is refused there.
+    /// Writes bytes into a file through a mapping: a hugetlbfs refuses write(2).
     ///
     /// - Parameters:
-    ///   - bytes: what to write; they lie within the file and within what is mapped.
-    ///   - file: open for reading and writing.
-    ///   - offset: where, in bytes.
-    ///   - mapped: how many bytes from the file's begin are mapped; a multiple of the file system's page size.
-    ///   - name: how errors call the file.
-    /// - Throws: `SystemError` from `mmap`; EFBIG when the bytes do not lie within what is mapped.
+    ///   - bytes: the bytes to write; they must fit into the file and into the mapped part.
+    ///   - file: the file, open for reading and writing.
+    ///   - offset: the offset in bytes.
+    ///   - mapped: the number of bytes to map from the file's start; a multiple of the file system's page size.
+    ///   - name: the file's name in errors.
+    /// - Throws: `SystemError` from `mmap`; EFBIG if the bytes do not fit into the mapped part.
     public static func writeMapped(
         _ bytes: [UInt8], to file: borrowing Descriptor, at offset: Int, mapped: Int, name: String
     ) throws(SystemError) {

@@ -2,14 +2,14 @@ internal import CLinux
 internal import Glibc
 
 extension Files {
-    /// Whether there is anything at a path, be it a link that leads nowhere.
+    /// Returns whether a path exists; a dangling symbolic link exists.
     public static func exists(_ path: String) -> Bool { (try? status(path, followingLinks: false)) != nil }
 
-    /// What a path leads to.
+    /// Returns the status of a path.
     ///
     /// - Parameters:
-    ///   - path: what to look at.
-    ///   - followingLinks: whether a symbolic link stands for what it points to.
+    ///   - path: the path to examine.
+    ///   - followingLinks: whether to follow a symbolic link.
     /// - Returns: its status.
     /// - Throws: `SystemError` from `stat`.
     public static func status(_ path: String, followingLinks: Bool = true) throws(SystemError) -> FileStatus {
@@ -21,9 +21,9 @@ extension Files {
         return status
     }
 
-    /// What a descriptor leads to.
+    /// Returns the status of an open file.
     ///
-    /// - Throws: `SystemError` from `fstat`; EBADMSG for what is no file (an event descriptor, say).
+    /// - Throws: `SystemError` from `fstat`; EBADMSG if it is no file (an event descriptor, for example).
     public static func status(of descriptor: borrowing Descriptor) throws(SystemError) -> FileStatus {
         var raw = stat()
         let number = descriptor.number
@@ -34,17 +34,17 @@ extension Files {
         return status
     }
 
-    /// Which file a path leads to, symbolic links followed.
+    /// Returns the identity of the file at a path; follows symbolic links.
     ///
     /// - Throws: `SystemError` from `stat`.
     public static func identity(_ path: String) throws(SystemError) -> FileIdentity {
         try status(path).identity
     }
 
-    /// Whether a file's data can be read and written without the kernel's cache (open(2), O_DIRECT).
+    /// Returns whether a file supports O_DIRECT (open(2)), which bypasses the page cache.
     ///
-    /// - Parameter path: of the file; it is opened for reading.
-    /// - Returns: false also when it cannot be opened.
+    /// - Parameter path: the file's path; it is opened for reading.
+    /// - Returns: also false if it cannot be opened.
     public static func bypassesCache(_ path: String) -> Bool {
         do throws(SystemError) {
             _ = try Descriptor.open(path, flags: O_RDONLY | O_NONBLOCK | hf_o_direct)
@@ -54,7 +54,7 @@ extension Files {
         }
     }
 
-    /// How many bytes an unprivileged user can still write on the file system that holds `path`.
+    /// Returns the number of bytes that an unprivileged user can still write to the file system of `path`.
     ///
     /// - Throws: `SystemError` from `statvfs`.
     public static func freeBytes(_ path: String) throws(SystemError) -> UInt64 {

@@ -3,18 +3,20 @@ internal import Logging
 internal import Synchronization
 
 extension Files {
-    /// Tells apart the temporary files that this process makes at the same time.
+    /// Distinguishes temporary files that this process creates concurrently.
     private static let temporaryCount = Atomic<UInt32>(0)
 
-    /// Writes a file so that readers find the old bytes or the new ones, never a part.
+    /// Replaces a file's content atomically: readers see the old bytes or the new ones, never a mixture.
     ///
-    /// The bytes go to a new file beside it, which is then renamed over it; a symbolic link at `path` is replaced, not followed.
+    /// The bytes go to a temporary file in the same folder, which is then renamed to `path`; a symbolic link at `path`
+    /// is replaced, not followed.
+    ///
     /// - Parameters:
-    ///   - path: of the file.
-    ///   - bytes: all that it is to hold.
-    ///   - mode: its permissions, whatever the umask.
-    ///   - durable: whether it is on the disk, name and all, when this returns (fsync(2) of file and folder).
-    /// - Throws: `SystemError` from the call that failed; the file is then as it was, and no temporary one is left.
+    ///   - path: the file's path.
+    ///   - bytes: the new content.
+    ///   - mode: its permissions, regardless of the umask.
+    ///   - durable: whether to fsync(2) file and folder before returning.
+    /// - Throws: `SystemError` from the call that failed; the file is then unchanged, and no temporary file is left.
     public static func replaceAtomically(
         _ path: String, bytes: [UInt8], mode: UInt32 = 0o600, durable: Bool = false
     ) throws(SystemError) {
@@ -29,7 +31,7 @@ extension Files {
             if durable { _ = try retrying("fsync", temporary) { fsync(number) } }
             _ = try retrying("rename", path) { rename(temporary, path) }
         } catch {
-            // EEXIST: somebody else's file is in the way, which is not ours to remove.
+            // EEXIST: another process's file has the temporary name; do not remove it.
             if error.operation != "open" { unlink(temporary) }
             throw error
         }
@@ -40,20 +42,21 @@ extension Files {
     /// Gives a file a second name.
     ///
     /// - Parameters:
-    ///   - path: of the file.
-    ///   - name: the new path, which must not exist.
-    /// - Throws: `SystemError` from `link`; EEXIST.
+    ///   - path: the file's path.
+    ///   - name: the new path; it must not exist.
+    /// - Throws: `SystemError` from `link`; EEXIST if the new path exists.
     public static func link(_ path: String, as name: String) throws(SystemError) {
         _ = try retrying("link", name) { Glibc.link(path, name) }
     }
 
-    /// Writes all the bytes where the descriptor stands.
+    /// Writes all bytes at the descriptor's position.
     ///
     /// - Parameters:
-    ///   - bytes: what to write.
-    ///   - file: open for writing.
-    ///   - name: how errors call the file.
-    /// - Throws: `SystemError` from `write`; ENOSPC and EDQUOT when there is no room. A part may be written then.
+    ///   - bytes: the bytes to write.
+    ///   - file: the file, open for writing.
+    ///   - name: the file's name in errors.
+    /// - Throws: `SystemError` from `write`; ENOSPC and EDQUOT if there is no space. Some bytes may have been written
+    ///   then.
     public static func write(_ bytes: [UInt8], to file: borrowing Descriptor, name: String) throws(SystemError) {
         let number = file.number
         var done = 0
@@ -70,7 +73,7 @@ extension Files {
         }
     }
 
-    /// Makes the names in the folder that holds `path` durable.
+    /// Makes the directory entries in the folder of `path` durable (fsync(2)).
     ///
     /// - Throws: `SystemError` from `open` or `fsync`.
     public static func synchronizeFolder(of path: String) throws(SystemError) {
@@ -80,14 +83,15 @@ extension Files {
         _ = try retrying("fsync", folder) { fsync(number) }
     }
 
-    /// Makes a folder that only its owner can use, or makes sure that an existing one is like that.
+    /// Creates a folder that only its owner can use, or verifies that an existing one is private.
     ///
-    /// The folder above has to exist, and nobody but root and us may be able to rename what is in it.
+    /// The parent folder must exist, and only root and this user may be able to rename its entries.
+    ///
     /// - Parameters:
-    ///   - path: of the folder; it must not be a symbolic link.
+    ///   - path: the folder's path; it must not be a symbolic link.
     ///   - mode: its permissions; an existing folder must not allow more.
-    /// - Throws: `SystemError` from `mkdir` or `stat`; ENOTDIR for a link or a file; EPERM when the owner or the permissions
-    ///   are not ours, with a detail that says which.
+    /// - Throws: `SystemError` from `mkdir` or `stat`; ENOTDIR for a link or a file; EPERM with a detail if owner or
+    ///   permissions are wrong.
     public static func createDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         try verifyParent(of: path)
         if mkdir(path, mode) == 0 {
@@ -98,29 +102,29 @@ extension Files {
         try verifyDirectory(path, mode: mode)
     }
 
-    /// Makes sure that a folder is ours alone.
+    /// Verifies that a folder is private to this user.
     ///
     /// - Parameters:
-    ///   - path: of the folder; it must not be a symbolic link.
+    ///   - path: the folder's path; it must not be a symbolic link.
     ///   - mode: the most that its permissions may allow.
-    /// - Throws: `SystemError` from `stat`; ENOTDIR for a link or a file; EPERM when the owner or the permissions are not as
-    ///   they have to be, with a detail that says which.
+    /// - Throws: `SystemError` from `stat`; ENOTDIR for a link or a file; EPERM with a detail if owner or permissions
+    ///   are wrong.
     public static func verifyDirectory(_ path: String, mode: UInt32 = 0o700) throws(SystemError) {
         let status = try status(path, followingLinks: false)
         func refusal(_ code: Int32, _ detail: String) -> SystemError {
             SystemError(operation: "open", subject: path, code: code, detail: detail)
         }
-        guard status.kind == .directory else { throw refusal(ENOTDIR, "it is there, and no folder of its own") }
+        guard status.kind == .directory else { throw refusal(ENOTDIR, "it exists and is not a folder") }
         guard status.uid == geteuid() else { throw refusal(EPERM, "it belongs to user \(status.uid)") }
         guard status.mode & 0o777 & ~mode == 0 else {
             throw refusal(EPERM, "its mode is \(String(status.mode, radix: 8)), more than \(String(mode, radix: 8))")
         }
     }
 
-    /// Makes sure that nobody but root and us could put something else where a folder is, or is to be made.
+    /// Verifies that only root and this user can replace a folder, existing or yet to be created.
     ///
-    /// - Parameter path: of the folder.
-    /// - Throws: `SystemError` from `stat`; EPERM, with a detail that says whose the folder above is.
+    /// - Parameter path: the folder's path.
+    /// - Throws: `SystemError` from `stat`; EPERM with a detail that names the owner of the parent folder.
     public static func verifyParent(of path: String) throws(SystemError) {
         let folder = parent(of: path)
         let status = try status(folder)

@@ -1,21 +1,22 @@
 internal import Glibc
 
-/// Files as the product uses them: bounded reads, and writes that are whole or not there.
+/// File operations: reads with a size limit, and atomic writes.
 public enum Files {
     /// Reads a whole file.
     ///
-    /// Works for files of /proc too, which have no size.
+    /// Also works for files in /proc, which have no size.
+    ///
     /// - Parameters:
-    ///   - path: what to read; a symbolic link is followed.
-    ///   - limit: the most bytes that are taken.
+    ///   - path: the file's path; a symbolic link is followed.
+    ///   - limit: the most bytes to read.
     /// - Returns: its bytes.
-    /// - Throws: `SystemError` from `open` or `read`; EFBIG when the file holds more than the limit.
+    /// - Throws: `SystemError` from `open` or `read`; EFBIG if the file is longer than the limit.
     public static func readAll(_ path: String, limit: Int = 16 << 20) throws(SystemError) -> [UInt8] {
         let file = try Descriptor.open(path, flags: O_RDONLY)
         return try readAll(file, name: path, limit: limit)
     }
 
-    /// Reads an open file from where it stands to its end.
+    /// Reads an open file from its current position to its end.
     static func readAll(_ file: borrowing Descriptor, name: String, limit: Int) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
         let number = file.number
@@ -37,9 +38,9 @@ public enum Files {
         }
     }
 
-    /// Where a symbolic link points, unresolved.
+    /// Returns the target of a symbolic link, unresolved.
     ///
-    /// - Throws: `SystemError` from `readlink`; EINVAL when it is no link, EILSEQ when the target is not UTF-8.
+    /// - Throws: `SystemError` from `readlink`; EINVAL if it is no link, EILSEQ if the target is not UTF-8.
     public static func linkTarget(_ path: String) throws(SystemError) -> String {
         var capacity = 256
         while true {
@@ -61,7 +62,7 @@ public enum Files {
     }
 }
 
-/// Text that stands for exactly these bytes: what is not UTF-8 is refused, never repaired.
+/// Converts bytes to text without repairing them: throws EILSEQ if they are not UTF-8.
 func exactText(_ bytes: ArraySlice<UInt8>, operation: String, subject: String) throws(SystemError) -> String {
     guard let text = String(validating: bytes, as: UTF8.self) else {
         throw SystemError(operation: operation, subject: subject, code: EILSEQ, detail: "not UTF-8")

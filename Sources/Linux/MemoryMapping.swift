@@ -2,41 +2,42 @@
 public struct MemoryMapping: Sendable, Hashable {
     /// The first address.
     public let start: UInt64
-    /// The address behind the last one.
+    /// The address after the last one.
     public let end: UInt64
-    /// As the kernel writes them: `rw-s`.
+    /// The permissions as the kernel prints them: `rw-s`.
     public let permissions: String
-    /// Where in the file it begins, in bytes.
+    /// The offset in the file, in bytes.
     public let offset: UInt64
     /// The device of the file; (0, 0) for anonymous memory.
     public let device: Device
     /// The inode of the file; 0 for anonymous memory.
     public let inode: UInt64
-    /// The file without the mark of the deleted, a pseudo-path such as `[heap]`, or nothing.
+    /// The file without the suffix ` (deleted)`, a pseudo-path such as `[heap]`, or empty.
     public let path: String
-    /// Whether the file has no name any more, or never had one that stands in a folder (memfd).
+    /// Whether the file was removed, or never had a name in a folder (memfd).
     public let isDeleted: Bool
 
-    /// A device number in its two parts.
+    /// The two parts of a device number.
     public struct Device: Sendable, Hashable {
-        /// The driver.
+        /// The driver's number.
         public let major: UInt32
-        /// The instance.
+        /// The device's number within the driver.
         public let minor: UInt32
     }
 
-    /// Whether writes go to the file: `share=on`.
+    /// Whether writes reach the file (QEMU's `share=on`).
     public var isShared: Bool { permissions.last == "s" }
 
-    /// How many bytes it spans.
+    /// Its length in bytes.
     public var length: UInt64 { end - start }
 
-    /// Which file is mapped; compare with another mapping only, as file systems of several devices tell stat(2) otherwise.
+    /// The mapped file; compare it with that of other mappings only, because stat(2) returns another device number on
+    /// file systems that span several devices.
     public var identity: FileIdentity { FileIdentity(major: device.major, minor: device.minor, inode: inode) }
 
-    /// Reads a whole /proc/PID/maps; lines that have not the form of proc(5) are left out.
+    /// Parses a whole /proc/PID/maps; ignores lines that do not match proc(5).
     ///
-    /// It works on bytes, as all processes of a host are read to find who maps a file.
+    /// It works on bytes for speed: finding a file's users takes reading all processes of a host.
     static func parse(_ bytes: [UInt8]) -> [MemoryMapping] {
         var mappings: [MemoryMapping] = []
         var start = 0
@@ -49,7 +50,7 @@ public struct MemoryMapping: Sendable, Hashable {
         return mappings
     }
 
-    /// Reads one line; nil when it has not the form of proc(5).
+    /// Parses one line; nil if it does not match proc(5).
     private init?(parsing columns: inout Columns) {
         guard
             let start = columns.number(radix: 16), columns.skip("-"), let end = columns.number(radix: 16), start <= end,
@@ -71,7 +72,7 @@ public struct MemoryMapping: Sendable, Hashable {
     }
 }
 
-/// A line of /proc/PID/maps, read from the left.
+/// A line of /proc/PID/maps, parsed from left to right.
 private struct Columns {
     let bytes: [UInt8]
     var index: Int
@@ -79,7 +80,7 @@ private struct Columns {
 
     var isAtEnd: Bool { index == end }
 
-    /// What has not been read; the kernel writes a newline in a path as `\012`.
+    /// The rest of the line; the kernel prints a newline in a path as `\012`.
     var rest: String {
         if isAtEnd { return "" }
         let escaped = bytes[index..<end]
@@ -87,21 +88,21 @@ private struct Columns {
         return String(decoding: escaped, as: UTF8.self).replacing("\\012", with: "\n")
     }
 
-    /// Passes one character; false when another stands there.
+    /// Skips one character; returns false if the next one differs.
     mutating func skip(_ character: Unicode.Scalar) -> Bool {
         guard index < end, bytes[index] == UInt8(ascii: character) else { return false }
         index += 1
         return true
     }
 
-    /// Passes the spaces between two columns; false when there are none.
+    /// Skips the spaces between two columns; returns false if there are none.
     mutating func skipSpaces() -> Bool {
         guard skip(" ") else { return false }
         while skip(" ") {}
         return true
     }
 
-    /// Reads a number without a sign; nil when there is none or it is too large.
+    /// Reads an unsigned number; nil if there is none or it is too large.
     mutating func number(radix: UInt64) -> UInt64? {
         var value: UInt64 = 0
         let first = index
@@ -115,7 +116,7 @@ private struct Columns {
         return index > first ? value : nil
     }
 
-    /// Reads so many characters of ASCII that are no spaces.
+    /// Reads this many printable ASCII characters other than space.
     mutating func text(count: Int) -> String? {
         guard end - index >= count else { return nil }
         let word = bytes[index..<index + count]

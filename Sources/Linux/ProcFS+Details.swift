@@ -2,25 +2,25 @@ internal import CLinux
 internal import Glibc
 
 extension ProcFS {
-    /// Who the process is and what it may do.
+    /// Returns user, groups and capabilities of a process.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func credentials(_ pid: Int32) throws(SystemError) -> ProcessCredentials {
         let path = "/proc/\(pid)/status"
         guard let credentials = ProcessCredentials(parsing: try text(path)) else { throw malformed(path) }
         return credentials
     }
 
-    /// What is mapped into the process, by ascending address.
+    /// Returns the memory mappings of a process, by ascending address.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func mappings(_ pid: Int32) throws(SystemError) -> [MemoryMapping] {
         MemoryMapping.parse(try read("/proc/\(pid)/maps"))
     }
 
-    /// What is mapped into the process, though its first thread may have ended before the others.
+    /// Returns the memory mappings of a process; works after its main thread has exited, too.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func mappingsOfThreads(_ pid: Int32) throws(SystemError) -> [MemoryMapping] {
         let mappings = try mappings(pid)
         guard mappings.isEmpty, try status(pid).isDead else { return mappings }
@@ -28,17 +28,18 @@ extension ProcFS {
         for name in try names(inFolder: "/proc/\(pid)/task") {
             guard let thread = Int32(name) else { continue }
             do throws(SystemError) { all += try self.mappings(thread) } catch {
-                // It has ended meanwhile, and maps nothing.
+                // The thread has exited since and maps nothing.
                 if !error.isGone { throw error }
             }
         }
         return all
     }
 
-    /// The open descriptors and what they lead to: a path, `socket:[INODE]`, `anon_inode:kvm-vm`.
+    /// Returns the open descriptors with their targets: a path, `socket:[INODE]`, `anon_inode:kvm-vm`.
     ///
-    /// One that was closed while we looked is left out.
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// Descriptors that are closed during the call are omitted.
+    ///
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func descriptors(_ pid: Int32) throws(SystemError) -> [Int32: String] {
         let folder = "/proc/\(pid)/fd"
         var targets: [Int32: String] = [:]
@@ -55,9 +56,9 @@ extension ProcFS {
         return targets
     }
 
-    /// What the kernel tells of one open descriptor: `pos`, `flags`, and what its kind adds (`iff` for a tap).
+    /// Returns the fields of one descriptor's fdinfo: `pos`, `flags`, and those of its kind (`iff` for a tap).
     ///
-    /// - Throws: `SystemError`; ENOENT when the process has no such descriptor.
+    /// - Throws: `SystemError`; ENOENT if the process has no such descriptor.
     public static func descriptorInfo(_ pid: Int32, _ number: Int32) throws(SystemError) -> [String: String] {
         var fields: [String: String] = [:]
         for line in try text("/proc/\(pid)/fdinfo/\(number)").split(separator: "\n") {
@@ -68,9 +69,10 @@ extension ProcFS {
         return fields
     }
 
-    /// The control group in the unified hierarchy, from its root as we see it: `/system.slice/a.service`.
+    /// Returns the control group in the unified hierarchy, relative to the root visible here:
+    /// `/system.slice/a.service`.
     ///
-    /// - Throws: `SystemError`; EBADMSG when the machine has no unified hierarchy.
+    /// - Throws: `SystemError`; EBADMSG if the machine has no unified hierarchy.
     public static func cgroup(_ pid: Int32) throws(SystemError) -> String {
         let path = "/proc/\(pid)/cgroup"
         guard let cgroup = unifiedCgroup(in: try text(path)) else { throw malformed(path) }
@@ -81,16 +83,16 @@ extension ProcFS {
         text.split(separator: "\n").first { $0.hasPrefix("0::") }.map { String($0.dropFirst(3)) }
     }
 
-    /// The resource limits.
+    /// Returns the resource limits of a process.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func limits(_ pid: Int32) throws(SystemError) -> [ProcessLimit] {
         ProcessLimit.parse(try text("/proc/\(pid)/limits"))
     }
 
-    /// The namespaces by kind (`net`, `mnt`), each with the number that tells it from others.
+    /// Returns the identifiers of a process's namespaces by kind (`net`, `mnt`).
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func namespaces(_ pid: Int32) throws(SystemError) -> [String: UInt64] {
         let folder = "/proc/\(pid)/ns"
         var result: [String: UInt64] = [:]
@@ -103,9 +105,9 @@ extension ProcFS {
         return result
     }
 
-    /// The process's numbers in its pid namespaces: in that of /proc first, in its own last.
+    /// Returns the process's pids in its PID namespaces: first in that of /proc, last in its own.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process; EBADMSG from kernels before 4.1.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process; EBADMSG on kernels before 4.1.
     public static func namespacePIDs(_ pid: Int32) throws(SystemError) -> [Int32] {
         let path = "/proc/\(pid)/status"
         guard let line = try text(path).split(separator: "\n").first(where: { $0.hasPrefix("NSpid:") }) else {
@@ -114,16 +116,16 @@ extension ProcFS {
         return line.dropFirst("NSpid:".count).split { $0 == "\t" || $0 == " " }.compactMap { Int32($0) }
     }
 
-    /// The folder that the process takes for `/`.
+    /// Returns the root directory of a process.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func rootDirectory(_ pid: Int32) throws(SystemError) -> String {
         try Files.linkTarget("/proc/\(pid)/root")
     }
 
-    /// How much memory it occupies, in bytes, shared pages included.
+    /// Returns the resident memory of a process in bytes, shared pages included.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func residentBytes(_ pid: Int32) throws(SystemError) -> UInt64 {
         let path = "/proc/\(pid)/statm"
         let fields = try text(path).split(separator: " ")
@@ -131,45 +133,45 @@ extension ProcFS {
         return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    /// How willingly the kernel kills it when memory runs out, -1000 (never) to 1000.
+    /// Returns the OOM killer's score adjustment of a process, from -1000 (never kill) to 1000.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func oomScoreAdjustment(_ pid: Int32) throws(SystemError) -> Int32 {
         let path = "/proc/\(pid)/oom_score_adj"
         guard let value = Int32(try text(path).filter { $0 != "\n" }) else { throw malformed(path) }
         return value
     }
 
-    /// The label that AppArmor or SELinux confines it by; nil when neither does.
+    /// Returns the AppArmor or SELinux label of a process; nil if it is not confined.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func securityLabel(_ pid: Int32) throws(SystemError) -> String? {
         do throws(SystemError) {
             let label = try text("/proc/\(pid)/attr/current").filter { $0 != "\n" && $0 != "\0" }
             return label.isEmpty || label == "unconfined" ? nil : label
         } catch  where error.code == EINVAL {
-            // No security module answers here.
+            // No security module is active.
             return nil
         }
     }
 
-    /// The unix sockets of the network namespace of a process; ours when there is none given.
+    /// Returns the unix sockets in the network namespace of a process; without a pid, in this process's.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func unixSockets(of pid: Int32? = nil) throws(SystemError) -> [UnixSocketEntry] {
         UnixSocketEntry.parse(try text("\(networkFolder(pid))/unix"))
     }
 
-    /// The listening TCP sockets of the network namespace of a process; ours when there is none given.
+    /// Returns the listening TCP sockets in the network namespace of a process; without a pid, in this process's.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func tcpListeners(of pid: Int32? = nil) throws(SystemError) -> [TCPListener] {
         let folder = networkFolder(pid)
         var listeners = TCPListener.parse(try text("\(folder)/tcp"))
         do throws(SystemError) {
             listeners += TCPListener.parse(try text("\(folder)/tcp6"))
         } catch  where error.code == ENOENT {
-            // A kernel without IPv6, unless the process ended meanwhile.
+            // The kernel has no IPv6, unless the process has exited since.
             if let pid { _ = try status(pid) }
         }
         return listeners
@@ -179,9 +181,9 @@ extension ProcFS {
         pid.map { "/proc/\($0)/net" } ?? "/proc/self/net"
     }
 
-    /// Which run of the kernel this is: pids and start times of another one say nothing here.
+    /// Returns the ID of this boot; pids and start times from another boot are meaningless in this one.
     ///
-    /// - Throws: `SystemError` when /proc does not tell.
+    /// - Throws: `SystemError` if /proc cannot be read.
     public static func bootID() throws(SystemError) -> String {
         let path = "/proc/sys/kernel/random/boot_id"
         let id = try text(path).filter { !$0.isWhitespace }
@@ -189,14 +191,13 @@ extension ProcFS {
         return id
     }
 
-    /// How long a thread has run on a CPU, in nanoseconds.
+    /// Returns the CPU time of a thread in nanoseconds.
     ///
     /// - Parameters:
-    ///   - thread: Its number, as we see it.
-    ///   - pid: The process that it belongs to.
+    ///   - thread: The thread's number in this PID namespace.
+    ///   - pid: Its process.
     /// - Returns: The time.
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such thread, or the kernel does not count
-    ///   (CONFIG_SCHED_INFO).
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such thread, or the kernel lacks CONFIG_SCHED_INFO.
     public static func runTime(ofThread thread: Int, in pid: Int32) throws(SystemError) -> UInt64 {
         let path = "/proc/\(pid)/task/\(thread)/schedstat"
         guard let time = try text(path).split(separator: " ").first.flatMap({ UInt64($0) }) else {
@@ -205,16 +206,17 @@ extension ProcFS {
         return time
     }
 
-    /// Who has a file locked by flock(2), as /proc/locks shows it.
+    /// Returns the process that holds a flock(2) lock on a file, as listed in /proc/locks.
     ///
     /// - Parameter file: The file.
-    /// - Returns: The process; `nil` when nobody has, or when it is in another PID namespace.
-    /// - Throws: `SystemError` when /proc does not tell.
+    /// - Returns: The process; `nil` if there is none, or it is in another PID namespace.
+    /// - Throws: `SystemError` if /proc cannot be read.
     public static func lockHolder(of file: FileIdentity) throws(SystemError) -> Int32? {
         lockHolder(of: file, in: try text("/proc/locks"))
     }
 
-    /// `1: FLOCK  ADVISORY  WRITE 4711 00:1a:42 0 EOF`; who waits has `->` behind the number.
+    /// Parses lines such as `1: FLOCK ADVISORY WRITE 4711 00:1a:42 0 EOF`; a waiting process has `->` after the first
+    /// number.
     static func lockHolder(of file: FileIdentity, in text: String) -> Int32? {
         for line in text.split(separator: "\n") {
             let columns = line.split(separator: " ")
@@ -229,7 +231,7 @@ extension ProcFS {
         return nil
     }
 
-    /// A file of /proc as text; bytes that are no UTF-8 (in names only) become the replacement character.
+    /// Reads a file of /proc as text; bytes that are not UTF-8 (in names only) become the replacement character.
     private static func text(_ path: String) throws(SystemError) -> String {
         String(decoding: try read(path), as: UTF8.self)
     }

@@ -1,57 +1,57 @@
 internal import Glibc
 
-/// What the kernel tells about processes; see proc(5).
+/// Reads facts about processes from /proc; see proc(5).
 ///
-/// A process may end at any time: then these throw ENOENT or ESRCH, see `SystemError.isGone`. Reading those of another user
-/// throws EACCES. Every read is bounded.
+/// A process may exit at any time; the functions then throw ENOENT or ESRCH, see `SystemError.isGone`. For processes of
+/// other users they throw EACCES. Every read has a size limit.
 public enum ProcFS {
-    /// The most that is read of one file.
+    /// The size limit for one file.
     ///
-    /// The kernel's own bound for arguments and environment is 6 MiB (execve(2)).
+    /// The kernel limits arguments and environment to 6 MiB (execve(2)).
     static let limit = 16 << 20
 
-    /// The numbers of all processes of our PID namespace, ascending; those of threads are not among them.
+    /// Returns the pids of all processes in this PID namespace, ascending; threads are not included.
     ///
     /// - Throws: `SystemError` from `opendir`, when /proc is not mounted.
     public static func processes() throws(SystemError) -> [Int32] {
         try names(inFolder: "/proc").compactMap { Int32($0) }.sorted()
     }
 
-    /// What /proc/PID/stat tells.
+    /// Returns the fields of /proc/PID/stat.
     ///
-    /// - Throws: `SystemError`; ENOENT or ESRCH when there is no such process.
+    /// - Throws: `SystemError`; ENOENT or ESRCH if there is no such process.
     public static func status(_ pid: Int32) throws(SystemError) -> ProcessStatus {
         let path = "/proc/\(pid)/stat"
         guard let status = ProcessStatus(parsing: try read(path)) else { throw malformed(path) }
         return status
     }
 
-    /// The arguments that the process was started with, [0] first; empty for a kernel thread or a zombie.
+    /// Returns the command line of a process, argument 0 first; empty for a kernel thread or a zombie.
     ///
-    /// - Throws: `SystemError`; EILSEQ when an argument is not UTF-8.
+    /// - Throws: `SystemError`; EILSEQ if an argument is not UTF-8.
     public static func commandLine(_ pid: Int32) throws(SystemError) -> [String] {
         let path = "/proc/\(pid)/cmdline"
         return try texts(separatedByZero: try read(path), path: path)
     }
 
-    /// The environment that the process was started with, as `NAME=value`.
+    /// Returns the initial environment of a process, as `NAME=value`.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process; EILSEQ when a value is not UTF-8.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process; EILSEQ if a value is not UTF-8.
     public static func environment(_ pid: Int32) throws(SystemError) -> [String] {
         let path = "/proc/\(pid)/environ"
         return try texts(separatedByZero: try read(path), path: path)
     }
 
-    /// The working folder; ends in ` (deleted)` when it was removed.
+    /// Returns the working directory; it ends in ` (deleted)` if it was removed.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process.
     public static func workingDirectory(_ pid: Int32) throws(SystemError) -> String {
         try Files.linkTarget("/proc/\(pid)/cwd")
     }
 
-    /// The program that runs.
+    /// Returns the program that a process runs.
     ///
-    /// - Throws: `SystemError`; EACCES without the right to trace the process; ENOENT for a kernel thread too.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process; ENOENT for a kernel thread too.
     public static func executable(_ pid: Int32) throws(SystemError) -> ExecutableLink {
         ExecutableLink(parsing: try Files.linkTarget("/proc/\(pid)/exe"))
     }
@@ -61,10 +61,10 @@ public enum ProcFS {
     }
 
     static func malformed(_ path: String) -> SystemError {
-        SystemError(operation: "read", subject: path, code: EBADMSG, detail: "not in the form of proc(5)")
+        SystemError(operation: "read", subject: path, code: EBADMSG, detail: "its content does not match proc(5)")
     }
 
-    /// Splits what ends each of its parts by a zero byte; the last zero may be missing.
+    /// Splits bytes into strings that each end with a zero byte; the last zero may be missing.
     static func texts(separatedByZero bytes: [UInt8], path: String) throws(SystemError) -> [String] {
         var parts = bytes.split(separator: 0, omittingEmptySubsequences: false)
         if parts.last?.isEmpty == true { parts.removeLast() }
@@ -75,7 +75,7 @@ public enum ProcFS {
         return texts
     }
 
-    /// The names in a folder, without `.` and `..`, in no order.
+    /// Returns the names in a folder, without `.` and `..`, in no particular order.
     ///
     /// - Throws: `SystemError` from `opendir` or `readdir`.
     public static func names(inFolder path: String) throws(SystemError) -> [String] {
@@ -97,6 +97,6 @@ public enum ProcFS {
 }
 
 extension SystemError {
-    /// Whether it only says that the process has ended (or never was).
+    /// Whether it means that the process has exited or never existed.
     public var isGone: Bool { code == ENOENT || code == ESRCH }
 }

@@ -1,15 +1,15 @@
-/// Who a process is and what it may do: the part of /proc/PID/status that is about rights, see proc(5).
+/// User, groups, capabilities and related attributes of a process, from /proc/PID/status; see proc(5).
 public struct ProcessCredentials: Sendable, Hashable {
-    /// The three numbers that a process has of its user or of its group.
+    /// The real, effective and saved IDs of a process's user or group.
     public struct Identifiers: Sendable, Hashable {
-        /// Who started the process.
+        /// The real ID.
         public var real: UInt32
-        /// As whom it acts.
+        /// The effective ID.
         public var effective: UInt32
-        /// What it may return to.
+        /// The saved ID.
         public var saved: UInt32
 
-        /// Makes identifiers from their parts.
+        /// Creates identifiers from their parts.
         public init(real: UInt32, effective: UInt32, saved: UInt32) {
             self.real = real
             self.effective = effective
@@ -17,9 +17,9 @@ public struct ProcessCredentials: Sendable, Hashable {
         }
     }
 
-    /// The user.
+    /// The user IDs.
     public var user: Identifiers
-    /// The group.
+    /// The group IDs.
     public var group: Identifiers
     /// The supplementary groups, ascending.
     public var groups: [UInt32]
@@ -35,20 +35,20 @@ public struct ProcessCredentials: Sendable, Hashable {
     /// The ambient capabilities.
     public var ambient: UInt64
 
-    /// Whether no execve can give it more rights: PR_SET_NO_NEW_PRIVS in prctl(2).
+    /// Whether execve cannot raise its privileges: PR_SET_NO_NEW_PRIVS in prctl(2).
     public var noNewPrivileges: Bool
     /// 0 none, 1 strict, 2 filter; see seccomp(2).
     public var seccompMode: Int
-    /// The mask for the modes of new files; nil from kernels before 4.7.
+    /// The umask; nil on kernels before 4.7.
     public var umask: UInt32?
 
-    /// Reads the text of /proc/PID/status; nil when it has not the form of proc(5).
+    /// Parses the text of /proc/PID/status; nil if it does not match proc(5).
     public init?(parsing text: String) {
         var fields: [Substring: Substring] = [:]
         for line in text.split(separator: "\n") {
             guard let colon = line.firstIndex(of: ":") else { continue }
             let value = line[line.index(after: colon)...].drop { $0 == "\t" || $0 == " " }
-            // The name of the process comes first and cannot hold a newline here: the kernel escapes it.
+            // The process name comes first and cannot contain a newline here: the kernel escapes it.
             if fields[line[..<colon]] == nil { fields[line[..<colon]] = value }
         }
         func numbers(_ key: Substring) -> [UInt32]? {
@@ -80,14 +80,14 @@ public struct ProcessCredentials: Sendable, Hashable {
         umask = fields["Umask"].flatMap { UInt32($0, radix: 8) }
     }
 
-    /// Whether execve gives it root's capabilities.
+    /// Whether execve grants it root's capabilities.
     private var isRoot: Bool { user.real == 0 || user.effective == 0 }
 
-    /// The bounding set for a process that is started to hold these rights and no more.
+    /// The bounding set for a process that must get these capabilities and no more.
     ///
-    /// At execve root regains all of its bounding set; so for root that is cut down to what is permitted now.
+    /// At execve, root regains its whole bounding set; for root, it is therefore reduced to the permitted set.
     var boundingForExec: UInt64 { isRoot ? bounding & permitted : bounding }
 
-    /// The inheritable set for such a process: root regains it at execve as well.
+    /// The inheritable set for such a process; root regains it at execve, too.
     var inheritableForExec: UInt64 { inheritable & boundingForExec }
 }

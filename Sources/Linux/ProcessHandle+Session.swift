@@ -1,13 +1,13 @@
 internal import Glibc
 
 extension ProcessHandle {
-    /// Ends the process by SIGKILL, and with it whatever it has started that stayed in the session that it leads.
+    /// Kills the process with SIGKILL, and everything it started that is still in the session that it leads.
     ///
-    /// A wrapper that runs a program as its child would otherwise leave it behind. Works also when the process itself has
-    /// ended already: its number is not given out again while somebody is in its session.
+    /// Otherwise a wrapper that runs a program as its child would leave the program behind. It works after the process
+    /// itself has exited, too: the kernel does not reuse its number while the session has members.
     public func endSession() {
         try? signal(SIGKILL)
-        // Who forks while we look is found the next time.
+        // A process that forks during the scan is found by the next one.
         for _ in 0..<10 {
             let members = sessionMembers
             guard !members.isEmpty else { return }
@@ -17,7 +17,7 @@ extension ProcessHandle {
 
     private var sessionMembers: [ProcessIdentity] {
         let leader = identity.pid
-        // Another process has the number now: then nobody of ours was left.
+        // Another process has the number now, so the session has no members left.
         if let current = ProcessIdentity.current(of: leader), current != identity { return [] }
         return ((try? ProcFS.processes()) ?? []).compactMap { pid in
             guard pid != leader, let status = try? ProcFS.status(pid), status.session == leader, !status.isDead,

@@ -1,39 +1,40 @@
 internal import CLinux
 internal import Glibc
 
-/// A hold on one process: what is done through it never hits another one that got the same number later.
+/// A handle for one process: its operations never reach another process that got the same number later.
 public final class ProcessHandle: Sendable {
-    /// Which process it is.
+    /// The process.
     public let identity: ProcessIdentity
 
     private let pidfd: Descriptor
 
-    /// Takes hold of a process.
+    /// Opens a pidfd of a process.
     ///
-    /// - Throws: `SystemError` from `pidfd_open`; ESRCH when it has ended, also when its number belongs to another one now.
+    /// - Throws: `SystemError` from `pidfd_open`; ESRCH if it has exited, even if its number belongs to another process
+    ///   now.
     public init(_ identity: ProcessIdentity) throws(SystemError) {
         let number = try retrying("pidfd_open", "process \(identity.pid)") { hf_pidfd_open(identity.pid) }
         pidfd = Descriptor(adopting: number)
         self.identity = identity
-        // Looked at after the open: from now on the number cannot be given to another process unnoticed.
+        // Checked after the open: if the identity matches now, the pidfd refers to this process.
         guard ProcessIdentity.current(of: identity.pid) == identity else {
             throw SystemError(
                 operation: "pidfd_open", subject: "process \(identity.pid)", code: ESRCH,
-                detail: "the one that started at tick \(identity.startTime) has ended"
+                detail: "the process that started at tick \(identity.startTime) has exited"
             )
         }
     }
 
-    /// The number of the process's descriptor, for calls that take one; it stays this object's to close.
+    /// The pidfd's number, for system calls; this object keeps ownership.
     public var number: Int32 { pidfd.number }
 
-    /// Whether the process has ended; a zombie has.
+    /// Whether the process has exited; true for a zombie.
     public var hasExited: Bool { poll(pidfd.number, until: Deadline(within: .zero)) }
 
-    /// Takes a duplicate of one of the process's descriptors; it refers to the same open file.
+    /// Duplicates one of the process's descriptors; the duplicate refers to the same open file.
     ///
-    /// - Throws: `SystemError` from `pidfd_getfd`: EPERM without the right to trace the process, EBADF when it has no such
-    ///   descriptor, ESRCH when it has ended.
+    /// - Throws: `SystemError` from `pidfd_getfd`: EPERM without permission to trace the process, EBADF if it has no
+    ///   such descriptor, ESRCH if it has exited.
     public func descriptor(_ number: Int32) throws(SystemError) -> Descriptor {
         Descriptor(
             adopting: try retrying("pidfd_getfd", "descriptor \(number) of process \(identity.pid)") {
@@ -44,21 +45,22 @@ public final class ProcessHandle: Sendable {
 
     /// Sends a signal.
     ///
-    /// - Throws: `SystemError` from `pidfd_send_signal`: EPERM, ESRCH when it has ended.
+    /// - Throws: `SystemError` from `pidfd_send_signal`: EPERM, or ESRCH if it has exited.
     public func signal(_ signal: Int32) throws(SystemError) {
         _ = try retrying("pidfd_send_signal", "process \(identity.pid)") {
             hf_pidfd_send_signal(pidfd.number, signal)
         }
     }
 
-    /// Waits until the process has ended, without occupying a thread of the caller's.
+    /// Waits until the process has exited, without blocking a thread of the caller.
     ///
-    /// A cancelled task waits no longer.
+    /// Cancelling the task ends the wait.
+    ///
     /// - Parameter within: the longest wait.
-    /// - Returns: whether it has ended.
+    /// - Returns: whether it has exited.
     public func waitForExit(within: Duration) async -> Bool {
         if hasExited { return true }
-        // Its other end going away is what a cancelled waiter is woken by.
+        // Shutting down the other end wakes the waiting thread when the task is cancelled.
         let deadline = Deadline(within: within)
         guard let (sleeper, waker) = try? UnixStream.pair() else { return poll(pidfd.number, until: deadline) }
         return await withTaskCancellationHandler {
@@ -77,9 +79,9 @@ public final class ProcessHandle: Sendable {
         }
     }
 
-    /// Waits until the process has ended, the deadline has passed or there is something to read from `waker`.
+    /// Waits until the process has exited, the deadline has passed, or `waker` is readable.
     ///
-    /// - Returns: whether it has ended.
+    /// - Returns: whether it has exited.
     private func poll(_ pidfd: Int32, _ waker: Int32 = -1, until deadline: Deadline) -> Bool {
         while true {
             var entries = [pidfd, waker].map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }

@@ -1,23 +1,23 @@
 /// One resource limit of a process, see getrlimit(2).
 public struct ProcessLimit: Sendable, Hashable {
-    /// The number of the resource: RLIMIT_NOFILE is 7.
+    /// The number of the resource, for example RLIMIT_NOFILE, 7.
     public let resource: Int32
-    /// What is enforced; nil is unlimited.
+    /// The enforced limit; nil means unlimited.
     public let soft: UInt64?
-    /// How far the soft limit may be raised; nil is unlimited.
+    /// The most to which the soft limit can be raised; nil means unlimited.
     public let hard: UInt64?
 
-    /// Makes a limit from its parts.
+    /// Creates a limit from its parts.
     public init(resource: Int32, soft: UInt64?, hard: UInt64?) {
         self.resource = resource
         self.soft = soft
         self.hard = hard
     }
 
-    /// RLIM_INFINITY stands for unlimited in the system calls.
+    /// The value of RLIM_INFINITY, which means unlimited.
     static let unlimited = UInt64.max
 
-    /// The names of /proc/PID/limits in the order of their numbers on x86 and ARM.
+    /// The names in /proc/PID/limits, indexed by resource number on x86 and ARM.
     private static let names = [
         "Max cpu time", "Max file size", "Max data size", "Max stack size", "Max core file size", "Max resident set",
         "Max processes", "Max open files", "Max locked memory", "Max address space", "Max file locks",
@@ -25,7 +25,7 @@ public struct ProcessLimit: Sendable, Hashable {
         "Max realtime timeout",
     ]
 
-    /// Reads the table of /proc/PID/limits; rows that are not known are left out.
+    /// Parses the table of /proc/PID/limits; ignores unknown rows.
     static func parse(_ text: String) -> [ProcessLimit] {
         text.split(separator: "\n").compactMap { line in
             for (resource, name) in names.enumerated() where line.hasPrefix(name + " ") {
@@ -37,7 +37,7 @@ public struct ProcessLimit: Sendable, Hashable {
         }
     }
 
-    // The outer optional says whether it could be read, the inner one whether there is a limit.
+    // The outer optional is nil if the value cannot be parsed, the inner one if it is unlimited.
     private static func value(_ column: Substring) -> UInt64?? {
         if column == "unlimited" { return .some(nil) }
         return UInt64(column).map { .some($0) }

@@ -1,26 +1,27 @@
-/// The part of /proc/PID/stat that tells processes apart.
+/// The fields of /proc/PID/stat that identify and describe a process.
 public struct ProcessStatus: Sendable, Hashable {
-    /// The name of the process, at most 15 bytes, any bytes.
+    /// The process name: at most 15 bytes of any value.
     public let command: String
     /// One letter: R, S, D, T, Z (zombie), X (dead) and others; see proc(5).
     public let state: Character
-    /// The parent's number; 0 when it is outside our PID namespace.
+    /// The parent's pid; 0 if it is outside this PID namespace.
     public let parent: Int32
     /// The process group.
     public let processGroup: Int32
     /// The session.
     public let session: Int32
-    /// How many threads it has.
+    /// The number of threads.
     public let threads: Int32
-    /// When it started, in clock ticks since boot.
+    /// The start time in clock ticks since boot.
     public let startTime: UInt64
 
-    /// Whether it has ended already, though it still has its number.
+    /// Whether it has exited, although its pid is still in use.
     public var isDead: Bool { state == "Z" || state == "X" || state == "x" }
 
-    /// Reads the one line of /proc/PID/stat; nil when it has not the form of proc(5).
+    /// Parses the single line of /proc/PID/stat; nil if it does not match proc(5).
     ///
-    /// The name stands between the first and the *last* parenthesis: it may hold parentheses, spaces and newlines itself.
+    /// The name is between the first and the *last* parenthesis: it may itself contain parentheses, spaces and
+    /// newlines.
     public init?(parsing line: [UInt8]) {
         guard
             let open = line.firstIndex(of: UInt8(ascii: "(")),
@@ -28,7 +29,7 @@ public struct ProcessStatus: Sendable, Hashable {
         else { return nil }
         let fields = line[(close + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
             .map { String(decoding: $0, as: UTF8.self) }
-        // proc(5) counts from 1, and the state is field 3.
+        // proc(5) counts fields from 1; the state is field 3.
         guard
             fields.count >= 20, let state = fields[0].first, fields[0].count == 1,
             let parent = Int32(fields[1]), let processGroup = Int32(fields[2]), let session = Int32(fields[3]),

@@ -1,6 +1,6 @@
-/// What one call of `UnixStream.receive` brought.
+/// The result of one call of `UnixStream.receive`.
 public struct ReceivedBytes: ~Copyable, Sendable {
-    /// How many bytes were put into the buffer; 0 at the end of the stream.
+    /// The number of bytes put into the buffer; 0 at the end of the stream.
     public let count: Int
 
     /// The descriptors that came with them, close-on-exec.

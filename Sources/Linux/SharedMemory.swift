@@ -1,14 +1,14 @@
 internal import CLinux
 internal import Glibc
 
-/// A file in memory without a name (memfd_create(2)), for another process to map.
+/// An anonymous file in memory (memfd_create(2)) that another process can map.
 public final class SharedMemory: Sendable {
     private let descriptor: Descriptor
     private let size: UInt64
 
-    /// Makes one that is all holes.
+    /// Creates a file that consists of holes.
     ///
-    /// - Parameter size: in bytes.
+    /// - Parameter size: the size in bytes.
     /// - Throws: `SystemError` from `memfd_create` or `ftruncate`.
     public init(size: UInt64) throws(SystemError) {
         let descriptor = Descriptor(adopting: try retrying("memfd_create", "memory") { hf_memfd_create("hyperfresh") })
@@ -18,10 +18,10 @@ public final class SharedMemory: Sendable {
         self.size = size
     }
 
-    /// The number of the file, for handing it to somebody else; it stays this object's to close.
+    /// The descriptor's number, for passing it on; this object keeps ownership.
     public var number: Int32 { descriptor.number }
 
-    /// Writes bytes.
+    /// Writes bytes at an offset.
     ///
     /// - Throws: `SystemError` from `pwrite`.
     public func write(_ bytes: [UInt8], at offset: UInt64) throws(SystemError) {
@@ -29,7 +29,7 @@ public final class SharedMemory: Sendable {
         guard count == bytes.count else { throw .last("pwrite", "memory") }
     }
 
-    /// Reads bytes, fewer at the end.
+    /// Reads bytes at an offset; returns fewer at the end.
     ///
     /// - Throws: `SystemError` from `pread`.
     public func read(at offset: UInt64, count: Int) throws(SystemError) -> [UInt8] {
@@ -39,9 +39,9 @@ public final class SharedMemory: Sendable {
         return Array(bytes.prefix(got))
     }
 
-    /// Where there is something else than a hole.
+    /// Returns the pages that are not holes.
     ///
-    /// - Parameter page: in bytes.
+    /// - Parameter page: the page size in bytes.
     /// - Returns: the offsets of the pages, ascending.
     /// - Throws: `SystemError` from `lseek`.
     public func writtenPages(of page: UInt64) throws(SystemError) -> [UInt64] {
@@ -51,7 +51,7 @@ public final class SharedMemory: Sendable {
             // SEEK_DATA and SEEK_HOLE, see lseek(2).
             let start = lseek(descriptor.number, end, 3)
             if start < 0 {
-                // ENXIO: nothing but a hole from here to the end.
+                // ENXIO: only a hole up to the end.
                 if errno == ENXIO { return pages }
                 throw .last("lseek", "memory")
             }

@@ -2,16 +2,18 @@ internal import CLinux
 internal import Glibc
 internal import Logging
 
-/// Starts a process that outlives us: child of init, in a session of its own, with nothing of ours but what is asked for.
+/// Starts a process that outlives this one: a child of init in its own session, which inherits only what the request
+/// names.
 ///
-/// The new process exists, and `beforeStart` is told who it is, before it does anything. Should we die in between, it goes
-/// away. Signal handlers and masks are the standard ones.
+/// The process is created first, then `beforeStart` is called with its identity, and only then does the process
+/// proceed. If this process dies before, the new process exits. Signal handlers and mask are the defaults.
+///
 /// - Parameters:
-///   - request: what to start.
-///   - beforeStart: called with the new identity, to record it; false calls the start off.
-/// - Returns: who it is. The program runs: its file was found and accepted by the kernel.
-/// - Throws: `SystemError` named after the step that failed (`execve`, `setns`, `chdir`, `setresuid`, ...); ECANCELED when
-///   it was called off; ETIMEDOUT. No process is left then.
+///   - request: the program and its environment.
+///   - beforeStart: records the new identity; if it returns false, the start is cancelled.
+/// - Returns: the identity of the process. The program runs: the kernel has found and accepted its file.
+/// - Throws: `SystemError` named after the step that failed (`execve`, `setns`, `chdir`, `setresuid`, ...); ECANCELED
+///   if it was cancelled; ETIMEDOUT. No process is left then.
 public func spawn(
     _ request: SpawnRequest, beforeStart: (ProcessIdentity) -> Bool = { _ in true }
 ) throws(SystemError) -> ProcessIdentity {
@@ -21,7 +23,7 @@ public func spawn(
     return identity
 }
 
-/// All that the child needs, made before the fork: afterwards nothing may allocate.
+/// Everything that the child needs, allocated before the fork; the child must not allocate.
 private struct SpawnPreparation: ~Copyable {
     private let request: SpawnRequest
     private let arguments: CStringArray
@@ -46,7 +48,7 @@ private struct SpawnPreparation: ~Copyable {
         else {
             throw SystemError(
                 operation: "dup2", subject: request.executable, code: EINVAL,
-                detail: "a number is negative or there twice"
+                detail: "a descriptor number is negative or occurs twice"
             )
         }
         let cgroup = try Self.membership(of: request.cgroupFolder)
@@ -73,7 +75,7 @@ private struct SpawnPreparation: ~Copyable {
         return try Descriptor.open("\(folder)/cgroup.procs", flags: O_WRONLY)
     }
 
-    /// The namespaces that are not ours already.
+    /// Returns the namespaces of a process that differ from those of this one.
     private static func namespaces(
         of identity: ProcessIdentity
     ) throws(SystemError) -> (holder: ProcessHandle, flags: Int32) {
@@ -83,11 +85,11 @@ private struct SpawnPreparation: ~Copyable {
         var flags: Int32 = 0
         for (kind, number) in theirs where ours[kind] != number && !kind.hasSuffix("_for_children") {
             let flag = hf_namespace_flag(kind)
-            // In another user namespace all the numbers of users and groups would mean others.
+            // In another user namespace, user and group IDs would mean other users and groups.
             if flag == 0 || kind == "user" {
                 throw SystemError(
                     operation: "setns", subject: "process \(identity.pid)", code: EOPNOTSUPP,
-                    detail: "it lives in a \(kind) namespace of its own"
+                    detail: "it has its own \(kind) namespace"
                 )
             }
             flags |= flag
@@ -104,7 +106,7 @@ private struct SpawnPreparation: ~Copyable {
             return (number, errno)
         }
         guard number >= 0 else { throw failure(step, code) }
-        // From here on, closing the channel calls the start off.
+        // From here on, closing the channel cancels the start.
         let channel = Descriptor(adopting: number)
         guard let identity = ProcessIdentity.current(of: pid) else {
             throw failure(Int32(HF_STEP_FORK.rawValue), ESRCH)

@@ -1,55 +1,55 @@
-/// A process to be started by `spawn`, detached from us in every way that matters.
+/// A process for `spawn` to start, detached from this one.
 public struct SpawnRequest: Sendable {
-    /// One of our descriptors and its number in the new process.
+    /// A descriptor of this process and its number in the new process.
     public struct InheritedDescriptor: Sendable, Hashable {
-        /// Our number.
+        /// The number in this process.
         public let source: Int32
-        /// The number in the new process, at most once in a request.
+        /// The number in the new process; unique within a request.
         public let number: Int32
 
-        /// Makes a pair from its parts.
+        /// Creates a pair from its parts.
         public init(source: Int32, number: Int32) {
             self.source = source
             self.number = number
         }
     }
 
-    /// The path of the program, seen from within the namespaces and the root of the new process; it is not searched for.
+    /// The path of the program, as seen in the namespaces and root of the new process; PATH is not searched.
     public var executable: String
-    /// All of its arguments, [0] first.
+    /// The command line, argument 0 first.
     public var arguments: [String]
-    /// Its whole environment, as `NAME=value`.
+    /// The complete environment, as `NAME=value`.
     public var environment: [String]
-    /// Its working folder; nil keeps ours.
+    /// The working directory; nil keeps this process's.
     public var workingDirectory: String?
-    /// What it takes for `/` (chroot(2)); nil keeps ours.
+    /// The root directory (chroot(2)); nil keeps this process's.
     public var rootDirectory: String?
-    /// Its rights; nil for exactly ours.
+    /// User, groups and capabilities; nil keeps this process's.
     ///
-    /// It never holds more than these, nor more than we do.
+    /// The new process never gets more than these, nor more than this process has.
     public var credentials: ProcessCredentials?
-    /// What it inherits.
+    /// The descriptors to inherit; no others are inherited.
     ///
-    /// Of the numbers 0, 1 and 2 those that are not here lead to /dev/null; nothing else is inherited.
+    /// Of the numbers 0, 1 and 2, those not listed here are opened on /dev/null.
     public var descriptors: [InheritedDescriptor] = []
-    /// Whose namespaces it lives in; nil for ours.
+    /// The process whose namespaces to join; nil keeps this process's.
     public var namespacesOf: ProcessIdentity?
-    /// The folder of its control group under /sys/fs/cgroup; nil for ours.
+    /// The folder of the control group under /sys/fs/cgroup; nil keeps this process's.
     public var cgroupFolder: String?
-    /// Whose CPU affinity and nice value it takes; nil for ours.
+    /// The process whose CPU affinity and nice value to copy; nil keeps this process's.
     public var schedulingOf: ProcessIdentity?
-    /// Whether it leads a session of its own, without a terminal.
+    /// Whether to start a new session, without a terminal.
     public var newSession = true
-    /// The mask for the modes of its new files; nil for ours.
+    /// The umask; nil keeps this process's.
     public var umask: UInt32?
-    /// See `ProcFS.oomScoreAdjustment`; nil for ours.
+    /// See `ProcFS.oomScoreAdjustment`; nil keeps this process's.
     public var oomScoreAdjustment: Int32?
-    /// The resource limits that are to be other than ours.
+    /// The resource limits that differ from this process's.
     public var limits: [ProcessLimit] = []
-    /// How long all the steps up to the start of the program may take.
+    /// The longest time that the steps up to execve may take.
     public var deadline: Duration = .seconds(10)
 
-    /// Makes a request for a program with our rights and surroundings.
+    /// Creates a request for a program with the credentials and surroundings of this process.
     public init(executable: String, arguments: [String], environment: [String] = []) {
         self.executable = executable
         self.arguments = arguments

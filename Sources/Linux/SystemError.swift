@@ -1,21 +1,21 @@
 internal import CLinux
 internal import Glibc
 
-/// What the kernel (or the C library on its behalf) refused: which call, on what, and why.
+/// A system or C library call that failed: the call, its subject and the reason.
 public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The call that failed, by its name in section 2 of the manual: `open`, `connect`, `pidfd_getfd`.
     public let operation: String
 
-    /// What it was called on: a path, a process, a descriptor; empty where there is nothing to name.
+    /// The subject of the call: a path, a process, a descriptor; empty if there is none.
     public let subject: String
 
     /// The errno value.
     public let code: Int32
 
-    /// What errno alone does not say: the rule that was broken, the owner that was found, the way out.
+    /// Details that errno does not convey: the violated rule, the actual owner, the remedy.
     public let detail: String?
 
-    /// Makes an error from its parts.
+    /// Creates an error from its parts.
     public init(operation: String, subject: String, code: Int32, detail: String? = nil) {
         self.operation = operation
         self.subject = subject
@@ -23,7 +23,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
         self.detail = detail
     }
 
-    /// The error of the call that just failed in this thread.
+    /// Returns the error of the call that just failed in this thread.
     static func last(_ operation: String, _ subject: String) -> SystemError {
         SystemError(operation: operation, subject: subject, code: errno)
     }
@@ -31,7 +31,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The name of the errno value: `ENOENT`.
     public var name: String { String(cString: hf_error_name(code)) }
 
-    /// One line: `open /x: Permission denied`, with the detail behind it.
+    /// One line: `open /x: Permission denied`, followed by the detail in parentheses.
     public var description: String {
         let what = subject.isEmpty ? operation : "\(operation) \(subject)"
         let why = String(cString: hf_error_text(code))
@@ -40,7 +40,7 @@ public struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Calls `body` until it is not interrupted by a signal, and throws what it reports by -1.
+/// Calls `body` again while it fails with EINTR; throws any other error that it reports by returning -1.
 func retrying(
     _ operation: String, _ subject: @autoclosure () -> String, _ body: () -> Int32
 ) throws(SystemError) -> Int32 {

@@ -1,15 +1,15 @@
 internal import Glibc
 
-/// One listening TCP socket of a network namespace, as /proc/net/tcp and tcp6 show it.
+/// A listening TCP socket of a network namespace, as listed in /proc/net/tcp and tcp6.
 public struct TCPListener: Sendable, Hashable {
-    /// Its inode: `socket:[INODE]` among a process's descriptors.
+    /// Its inode; a process's descriptor shows it as `socket:[INODE]`.
     public let inode: UInt64
-    /// The numeric address it listens at: `0.0.0.0`, `127.0.0.1`, `::`.
+    /// The numeric address: `0.0.0.0`, `127.0.0.1`, `::`.
     public let address: String
     /// The port.
     public let port: UInt16
 
-    /// Reads /proc/net/tcp or tcp6; lines that have not the form of proc(5) and sockets that do not listen are left out.
+    /// Parses /proc/net/tcp or tcp6; ignores lines that do not match proc(5) and sockets that do not listen.
     static func parse(_ text: String) -> [TCPListener] {
         text.split(separator: "\n").dropFirst().compactMap { line in
             let columns = line.split(separator: " ", omittingEmptySubsequences: true)
@@ -23,7 +23,7 @@ public struct TCPListener: Sendable, Hashable {
         }
     }
 
-    /// The kernel prints each 32-bit word of the address as a number of this machine's byte order.
+    /// Converts an address: the kernel prints each 32-bit word of it as a number in host byte order.
     private static func address(_ text: Substring) -> String? {
         let digits = Array(text)
         guard digits.count == 8 || digits.count == 32 else { return nil }

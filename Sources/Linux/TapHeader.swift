@@ -1,18 +1,18 @@
 internal import CLinux
 
-/// The length of the header that a tap device puts before each packet, kept to be set again.
+/// Saves and restores the length of the header that a tap device puts before each packet.
 ///
-/// It belongs to the interface, not to a descriptor: a QEMU that starts on a tap sets its own default, and every packet of
-/// the QEMU that still uses the interface would be misread until it is set back. See TUNSETVNETHDRSZ in the kernel's
-/// include/uapi/linux/if_tun.h.
+/// The length belongs to the interface, not to a descriptor: a QEMU that starts on a tap sets its own default, and the
+/// QEMU that still uses the interface would misread every packet until the length is restored. See TUNSETVNETHDRSZ in
+/// the kernel's include/uapi/linux/if_tun.h.
 public final class TapHeader: Sendable {
     private let tap: Descriptor
     private let length: Int32
 
-    /// Reads what is set now.
+    /// Saves the current length.
     ///
-    /// - Parameter descriptor: One of the tap's; a second one of the same is kept.
-    /// - Throws: `SystemError` from `ioctl`; ENOTTY when it is no tap.
+    /// - Parameter descriptor: A descriptor of the tap; it is duplicated.
+    /// - Throws: `SystemError` from `ioctl`; ENOTTY if it is no tap.
     public init(of descriptor: borrowing Descriptor) throws(SystemError) {
         let tap = try descriptor.duplicate()
         var length: Int32 = 0
@@ -22,7 +22,7 @@ public final class TapHeader: Sendable {
         self.length = length
     }
 
-    /// Sets again what was set when this was made.
+    /// Restores the saved length.
     ///
     /// - Throws: `SystemError` from `ioctl`.
     public func restore() throws(SystemError) {

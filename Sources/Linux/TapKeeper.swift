@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Synchronization
 
-/// Holds taps as they are while a second QEMU starts on them.
+/// Keeps restoring taps' header lengths while a second QEMU starts on them.
 ///
-/// That QEMU resets the header length at some moment that cannot be foreseen, and until it is set back the first one misreads
-/// every packet: 40 to 190 ms without network when it is set back only after the start. Looked at every 0.1 ms, the
-/// guest notices nothing.
+/// That QEMU resets the length at an unpredictable moment, and the first QEMU misreads every packet until it is
+/// restored: 40 to 190 ms without network if it is restored only after the start. With a check every 0.1 ms, the guest
+/// notices nothing.
 public final class TapKeeper: Sendable {
     private let isStopped = Atomic(false)
 
-    /// Begins to hold; a thread of its own does it until ``stop()``.
+    /// Starts a thread that restores the lengths until ``stop()``.
     ///
-    /// - Parameter taps: What is to stay as it is; none needs no thread.
-    /// - Throws: `SystemError` when no thread can be had.
+    /// - Parameter taps: The taps; if empty, no thread is started.
+    /// - Throws: `SystemError` if no thread can be started.
     public init(_ taps: [TapHeader]) throws(SystemError) {
         guard !taps.isEmpty else { return }
         try startThread(name: "tap-keeper") { [self] in
@@ -23,6 +23,6 @@ public final class TapKeeper: Sendable {
         }
     }
 
-    /// Lets go.
+    /// Stops restoring the lengths.
     public func stop() { isStopped.store(true, ordering: .releasing) }
 }

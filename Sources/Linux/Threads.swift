@@ -2,11 +2,12 @@ internal import CLinux
 
 /// Runs `body` in a new detached thread.
 ///
-/// The thread has a stack of 512 KiB and blocks every signal, so that signals stay with the threads that wait for them.
+/// The thread has a stack of 512 KiB and blocks every signal, so that signals reach the threads that wait for them.
+///
 /// - Parameters:
-///   - name: shown by ps and gdb; at most 15 bytes of it.
-///   - body: what the thread does; the thread ends with it.
-/// - Throws: `SystemError` from `pthread_create`: EAGAIN when the user may have no more threads.
+///   - name: the name shown by ps and gdb, truncated to 15 bytes.
+///   - body: the thread's code; the thread ends when it returns.
+/// - Throws: `SystemError` from `pthread_create`: EAGAIN if the user's thread limit is reached.
 public func startThread(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
     let context = Unmanaged.passRetained(ThreadBody(body))
     let code = hf_start_thread(
@@ -23,13 +24,13 @@ public func startThread(name: String, _ body: @escaping @Sendable () -> Void) th
     }
 }
 
-/// Lets a thread run on one core of this host only.
+/// Pins a thread to one core of this host.
 ///
 /// - Parameters:
-///   - thread: its number, which may be one of another process.
+///   - thread: the thread's number; it may belong to another process.
 ///   - core: the core's number, from 0.
-/// - Throws: `SystemError` from `sched_setaffinity`: EINVAL when there is no such core or this host does not let it be used,
-///   ESRCH, EPERM.
+/// - Throws: `SystemError` from `sched_setaffinity`: EINVAL if the core does not exist or may not be used, ESRCH,
+///   EPERM.
 public func pinThread(_ thread: Int32, to core: Int) throws(SystemError) {
     _ = try retrying("sched_setaffinity", "thread \(thread), core \(core)") {
         Int32(exactly: core).map { hf_pin_thread(thread, $0) } ?? hf_pin_thread(thread, -1)

@@ -5,22 +5,22 @@ internal import Glibc
 public final class UnixListener: Sendable {
     private let socket: Descriptor
 
-    /// Where it listens; the file stays behind when the listener is closed.
+    /// The path of the socket; the file stays when the listener is closed.
     public let path: String
 
-    /// Binds a socket to `path`, which must not exist yet, and listens.
+    /// Binds a socket to `path`, which must not exist, and listens.
     ///
     /// - Parameters:
-    ///   - path: of the socket; more than 107 bytes are reached through a descriptor of the folder.
-    ///   - backlog: how many connections may wait to be accepted.
-    ///   - mode: permissions of the socket file, narrowed by the umask.
+    ///   - path: the socket's path; if longer than 107 bytes, it is bound through a descriptor of the folder.
+    ///   - backlog: the number of connections that may wait to be accepted.
+    ///   - mode: the permissions of the socket file, masked by the umask.
     /// - Throws: `SystemError` from `bind`: EADDRINUSE (the path exists), ENOENT, EACCES, ENAMETOOLONG.
     public init(path: String, backlog: Int32 = 16, mode: UInt32 = 0o600) throws(SystemError) {
         socket = Descriptor(adopting: try retrying("bind", path) { hf_unix_listen(path, backlog, mode) })
         self.path = path
     }
 
-    /// A listener that nobody can connect to: its name is gone before it listens to anybody.
+    /// Returns a listener to which no client can connect: its name is removed at once.
     ///
     /// - Throws: `SystemError` from `mkdtemp` or `bind`.
     public static func unreachable() throws(SystemError) -> UnixListener {
@@ -32,13 +32,13 @@ public final class UnixListener: Sendable {
         return listener
     }
 
-    /// The number of the socket, for handing it to somebody else; it stays this object's to close.
+    /// The socket's number, for passing it on; this object keeps ownership.
     public var number: Int32 { socket.number }
 
     /// Waits for the next connection.
     ///
-    /// - Parameter within: the longest wait; nil waits until somebody connects or `shutdown` is called.
-    /// - Returns: our end of it.
+    /// - Parameter within: the longest wait; nil waits for a connection or `shutdown`.
+    /// - Returns: this side of the connection.
     /// - Throws: `SystemError` from `accept4`: ETIMEDOUT, EINVAL (after `shutdown`), EMFILE.
     public func accept(within: Duration? = nil) throws(SystemError) -> UnixStream {
         let deadline = Deadline(within: within)
@@ -52,12 +52,12 @@ public final class UnixListener: Sendable {
             }
             let number = hf_accept(socket.number)
             if number >= 0 { return UnixStream(adopting: Descriptor(adopting: number)) }
-            // The peer may have gone again, or another thread may have taken it.
+            // The client may have disconnected, or another thread may have accepted it.
             if errno != EINTR && errno != ECONNABORTED && errno != EAGAIN { throw .last("accept4", path) }
         }
     }
 
-    /// Refuses everything from now on and wakes the threads in `accept`.
+    /// Refuses all further connections and wakes the threads in `accept`.
     public func shutdown() {
         _ = Glibc.shutdown(socket.number, Int32(SHUT_RDWR))
     }

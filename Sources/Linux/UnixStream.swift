@@ -2,16 +2,16 @@ internal import CLinux
 internal import Glibc
 internal import Synchronization
 
-/// One end of a connected unix stream socket that carries bytes and descriptors.
+/// A connected unix stream socket that carries bytes and descriptors.
 ///
-/// Any thread may send while another one receives. Messages of concurrent senders do not mix; there can be only one receiver
-/// at a time. `shutdown` wakes a receiver in another thread.
+/// One thread may send while another receives. Messages of concurrent senders are not interleaved; only one thread at a
+/// time may receive. `shutdown` wakes a receiver in another thread.
 public final class UnixStream: Sendable {
     private let socket: Descriptor
     private let sending = Mutex<Void>(())
     private let name: String
 
-    /// Takes over a connected unix stream socket.
+    /// Takes ownership of a connected unix stream socket.
     public init(adopting descriptor: consuming Descriptor) {
         name = "descriptor \(descriptor.number)"
         socket = descriptor
@@ -25,20 +25,21 @@ public final class UnixStream: Sendable {
     /// Connects to the socket at `path`.
     ///
     /// A path longer than the 107 bytes of a socket address is reached through a descriptor of its folder.
+    ///
     /// - Parameters:
-    ///   - path: of the server's socket.
+    ///   - path: the path of the server's socket.
     ///   - within: the longest wait for a server whose queue is full.
     /// - Returns: the connected stream.
-    /// - Throws: `SystemError` from `connect`: ENOENT, ECONNREFUSED (nobody listens), EACCES, EAGAIN (the wait was too long),
-    ///   ENAMETOOLONG (the last part alone is too long).
+    /// - Throws: `SystemError` from `connect`: ENOENT, ECONNREFUSED (no listener), EACCES, EAGAIN (timed out),
+    ///   ENAMETOOLONG (the last component alone is too long).
     public static func connect(path: String, within: Duration = .seconds(2)) throws(SystemError) -> UnixStream {
         let number = try retrying("connect", path) { hf_unix_connect(path, within.microseconds) }
         return UnixStream(number, name: path)
     }
 
-    /// Makes two ends that are connected to each other.
+    /// Creates a pair of connected sockets.
     ///
-    /// - Throws: `SystemError` from `socketpair`, EMFILE when the process has no descriptors left.
+    /// - Throws: `SystemError` from `socketpair`; EMFILE if the process has no free descriptors.
     public static func pair() throws(SystemError) -> (UnixStream, UnixStream) {
         var ends: (Int32, Int32) = (-1, -1)
         _ = try retrying("socketpair", "") {
@@ -47,10 +48,10 @@ public final class UnixStream: Sendable {
         return (UnixStream(ends.0, name: "socket pair"), UnixStream(ends.1, name: "socket pair"))
     }
 
-    /// The number of the socket, for handing it to somebody else; it stays this object's to close.
+    /// The socket's number, for passing it on; this object keeps ownership.
     public var number: Int32 { socket.number }
 
-    /// Who made the other end.
+    /// Returns the process that created the other end.
     ///
     /// - Throws: `SystemError` from `getsockopt`.
     public func peerCredentials() throws(SystemError) -> PeerCredentials {
@@ -59,12 +60,14 @@ public final class UnixStream: Sendable {
         return PeerCredentials(pid: pid, uid: uid, gid: gid)
     }
 
-    /// Sends all the bytes, with the descriptors beside the first of them.
+    /// Sends all bytes, with the descriptors attached to the first byte.
     ///
-    /// When only a part could be sent, the stream is shut down: what would follow could not be told from the rest.
+    /// If only a part could be sent, the stream is shut down, because the peer could not tell later data from the
+    /// missing rest.
+    ///
     /// - Parameters:
-    ///   - bytes: at least one byte where descriptors go along.
-    ///   - descriptors: duplicated by the kernel; they stay the caller's to close. At most 253.
+    ///   - bytes: the bytes; at least one if there are descriptors.
+    ///   - descriptors: the descriptors, at most 253; the kernel duplicates them, and the caller keeps ownership.
     ///   - within: the longest wait for a peer that does not read.
     /// - Throws: `SystemError` from `sendmsg`: EPIPE (the peer is gone), ETIMEDOUT, E2BIG (too many descriptors).
     public func send(
@@ -82,7 +85,7 @@ public final class UnixStream: Sendable {
         if let failure { throw failure }
     }
 
-    /// Sends all the bytes of an array, with the descriptors beside the first of them.
+    /// Sends all bytes of an array, with the descriptors attached to the first byte.
     ///
     /// - Throws: `SystemError` from `sendmsg`, as for a buffer.
     public func send(
@@ -99,12 +102,12 @@ public final class UnixStream: Sendable {
         if let failure { throw failure }
     }
 
-    /// Sends what there is room for, without waiting, with the descriptors beside the first byte.
+    /// Sends as many bytes as fit without waiting, with the descriptors attached to the first byte.
     ///
     /// - Parameters:
-    ///   - bytes: at least one byte.
-    ///   - descriptors: duplicated by the kernel; they have gone along when any byte has. At most 253.
-    /// - Returns: how many bytes were sent, 0 when there is no room.
+    ///   - bytes: the bytes; at least one.
+    ///   - descriptors: the descriptors, at most 253; the kernel duplicates them. They are sent with the first byte.
+    /// - Returns: the number of bytes sent; 0 if there is no room.
     /// - Throws: `SystemError` from `sendmsg`: EPIPE (the peer is gone), E2BIG (too many descriptors).
     public func sendNow(_ bytes: UnsafeRawBufferPointer, descriptors: [Int32] = []) throws(SystemError) -> Int {
         var failure: SystemError?
@@ -124,7 +127,7 @@ public final class UnixStream: Sendable {
         guard !bytes.isEmpty else {
             if descriptors.isEmpty { return }
             throw SystemError(
-                operation: "sendmsg", subject: name, code: EINVAL, detail: "descriptors need a byte to travel with"
+                operation: "sendmsg", subject: name, code: EINVAL, detail: "descriptors need at least one byte of data"
             )
         }
         var sent = 0
@@ -148,17 +151,18 @@ public final class UnixStream: Sendable {
         }
     }
 
-    /// Receives what is there, waiting for the first byte.
+    /// Receives the available bytes; waits for the first byte.
     ///
     /// - Parameters:
-    ///   - buffer: filled from its start; must not be empty.
+    ///   - buffer: the destination; must not be empty.
     ///   - within: the longest wait; nil waits until the peer sends, closes, or `shutdown` is called.
-    /// - Returns: the count of bytes, 0 at the end of the stream, and the descriptors that came with them.
-    /// - Throws: `SystemError` from `recvmsg`: ETIMEDOUT, ECONNRESET, EMFILE (no room for the descriptors, which are closed).
+    /// - Returns: the number of bytes, 0 at the end of the stream, and the descriptors that came with them.
+    /// - Throws: `SystemError` from `recvmsg`: ETIMEDOUT, ECONNRESET, EMFILE (no free numbers for the descriptors,
+    ///   which are closed).
     public func receive(
         into buffer: UnsafeMutableRawBufferPointer, within: Duration? = nil
     ) throws(SystemError) -> ReceivedBytes {
-        precondition(!buffer.isEmpty, "a receiver needs room for at least one byte")
+        precondition(!buffer.isEmpty, "the receive buffer must hold at least one byte")
         let deadline = Deadline(within: within)
         while true {
             var failure: Int32 = 0
@@ -177,7 +181,7 @@ public final class UnixStream: Sendable {
         }
     }
 
-    /// Ends both directions: the peer reads the end of the stream, and so does a receiver of ours.
+    /// Shuts down both directions: the peer and a local receiver read end of file.
     public func shutdown() {
         _ = Glibc.shutdown(socket.number, Int32(SHUT_RDWR))
     }

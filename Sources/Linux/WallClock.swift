@@ -1,17 +1,17 @@
 internal import Glibc
 
-/// The time of day, for records and for comparison with QEMU's event timestamps, which come from the same clock.
+/// The time of day, for records and for comparison with QEMU's event timestamps, which use the same clock.
 public enum WallClock {
-    /// Microseconds since 1970 in UTC.
+    /// Returns microseconds since 1970 in UTC.
     public static func microseconds() -> Int64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
-    /// Writes a time as RFC 3339 has it, in UTC, to the microsecond: `2026-01-31T23:59:59.000001Z`.
+    /// Formats a time as in RFC 3339, in UTC with microseconds: `2026-01-31T23:59:59.000001Z`.
     ///
-    /// - Parameter microseconds: since 1970 in UTC; years 0 to 9999.
+    /// - Parameter microseconds: microseconds since 1970 in UTC; years 0 to 9999.
     /// - Returns: 27 characters.
     public static func rfc3339(_ microseconds: Int64) -> String {
         let day = floorDivide(microseconds, 86_400_000_000)
@@ -22,7 +22,7 @@ public enum WallClock {
         return "\(date)T\(time).\(padded(day.remainder % 1_000_000, 6))Z"
     }
 
-    /// Reads a time exactly as `rfc3339(_:)` writes it.
+    /// Parses a time in exactly the format of `rfc3339(_:)`.
     ///
     /// - Parameter text: 27 characters.
     /// - Returns: microseconds since 1970 in UTC; nil for anything else.
@@ -42,11 +42,12 @@ public enum WallClock {
         let dayOfEra = era.remainder * 365 + era.remainder / 4 - era.remainder / 100 + dayOfYear
         let days = era.quotient * 146_097 + dayOfEra - 719_468
         let time = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
-        // Whatever else was in the text does not come out again.
+        // Formatting the result again rejects every other text.
         return rfc3339(time) == text ? time : nil
     }
 
-    /// The date of a day counted from 1970, by Howard Hinnant's `civil_from_days`: years begin in March, eras have 400 years.
+    /// Returns the date of a day counted from 1970, by Howard Hinnant's `civil_from_days`: years begin in March, eras
+    /// have 400 years.
     private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let era = floorDivide(day + 719_468, 146_097)
         let dayOfEra = era.remainder

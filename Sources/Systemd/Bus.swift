@@ -1,28 +1,28 @@
 internal import CGLib
 
-/// A connection to one service of a message bus, or to a service that listens itself, used by the one thread that made it.
+/// A connection to one service, through a message bus or directly; only the thread that created it may use it.
 final class Bus {
-    /// Where a service can be reached.
+    /// The way to reach a service.
     enum Route: Sendable, Hashable {
-        /// By its name at the bus with this address.
+        /// By its name, through the bus at this address.
         case bus(String)
-        /// Directly at this address.
+        /// Directly, at this address.
         case peer(String)
     }
 
     private let context = MainContext()
     private let connection: OpaquePointer
     private let deadline: Int64
-    /// Who answers to the service's name now; nil when it was reached directly.
+    /// The unique name of the service's owner; nil for a direct connection.
     private var owner: String?
 
-    /// Connects to a service that runs already; a bus is not made to start it.
+    /// Connects to a running service; never activates it through the bus.
     ///
     /// - Parameters:
-    ///   - name: of the service.
-    ///   - route: to it, with an address in D-Bus's notation: `unix:path=...`.
-    ///   - deadline: for everything that is done with it, on the clock of `MainContext.now()`. Half of the time may go
-    ///     into connecting, so that another route can be tried.
+    ///   - name: the service's name.
+    ///   - route: the way to reach it, with a D-Bus address: `unix:path=...`.
+    ///   - deadline: the deadline for all operations on this connection, on the clock of `MainContext.now()`.
+    ///     Connecting may take half of the time, so that another route can be tried.
     /// - Throws: `SystemdError` `unavailable`.
     init(to name: String, route: Route, deadline: Int64) throws(SystemdError) {
         let now = MainContext.now()
@@ -31,7 +31,7 @@ final class Bus {
         switch route {
         case .bus(let address):
             connection = try ConnectionAttempt.connect(address, isBus: true, context: context, deadline: half)
-            // From here on `deinit` cleans up.
+            // From here on, `deinit` cleans up.
             owner = try Self.owner(of: name, connection, half)
         case .peer(let address):
             connection = try ConnectionAttempt.connect(address, isBus: false, context: context, deadline: half)
@@ -39,7 +39,8 @@ final class Bus {
         }
     }
 
-    /// How long the end of the connection is waited for: without it the context, and a descriptor, would stay for ever.
+    /// How long to wait for the connection to close, in microseconds; otherwise the context and a descriptor would
+    /// leak.
     private static let closingTime: Int64 = 1_000_000
 
     private final class Closing {
@@ -59,7 +60,7 @@ final class Bus {
         g_object_unref(gpointer(connection))
     }
 
-    /// Calls a method of the service and waits for its reply.
+    /// Calls a method of the service and waits for the reply.
     func call(
         _ path: String, _ interface: String, _ method: String, _ arguments: [Variant] = []
     ) throws(SystemdError) -> [Variant] {
@@ -84,10 +85,10 @@ final class Bus {
         return Variant(reply).children
     }
 
-    /// Makes sure that a service that listens itself has noticed us.
+    /// Makes sure that a directly connected service processes messages.
     ///
-    /// systemd 252 leaves a first message alone that arrives together with the end of the authentication, until the next
-    /// one arrives.
+    /// systemd 252 does not process a first message that arrives together with the end of the authentication until the
+    /// next message arrives.
     private func awaken(until deadline: Int64) throws(SystemdError) {
         while true {
             do throws(SystemdError) {
@@ -114,15 +115,15 @@ final class Bus {
         } catch {
             throw SystemdError(.unavailable, error.message, busName: error.busName)
         }
-        throw SystemdError(.unavailable, "nobody has the name \(name)")
+        throw SystemdError(.unavailable, "no service owns the name \(name)")
     }
 
-    /// Signals of one kind, kept from the moment of the subscription on.
+    /// Signals of one kind, collected since the subscription.
     final class Inbox {
         fileprivate(set) var arrived: [[Variant]] = []
     }
 
-    /// Subscribes to a signal before the call that causes it.
+    /// Subscribes to a signal; call it before the method that causes the signal.
     func subscribe(path: String, interface: String, signal: String) -> Inbox {
         let inbox = Inbox()
         g_dbus_connection_signal_subscribe(
@@ -139,7 +140,7 @@ final class Bus {
         return inbox
     }
 
-    /// Hands over what comes in until `found` gives something.
+    /// Dispatches incoming messages until `found` returns a value.
     func wait<Result>(_ what: String, until found: () -> Result?) throws(SystemdError) -> Result {
         guard let result = context.wait(until: deadline, for: found) else {
             throw SystemdError(.timeout, "\(what): no answer in time")

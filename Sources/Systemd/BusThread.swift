@@ -1,6 +1,6 @@
 internal import CGLib
 
-/// Runs `body` in a thread of its own, where it may wait for the bus.
+/// Runs `body` in its own thread, where it may wait for the bus.
 func onBusThread<Result: Sendable>(
     _ body: @escaping @Sendable () throws(SystemdError) -> Result
 ) async throws(SystemdError) -> Result {

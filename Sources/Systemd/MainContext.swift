@@ -1,6 +1,6 @@
 internal import CGLib
 
-/// GLib's event loop for one thread, in steps: callbacks come while the thread waits here, and at no other time.
+/// GLib's main context for one thread; callbacks run only during ``wait(until:for:)``.
 final class MainContext {
     private let raw: OpaquePointer
 
@@ -17,11 +17,11 @@ final class MainContext {
     /// GLib's monotonic clock in microseconds.
     static func now() -> Int64 { Int64(g_get_monotonic_time()) }
 
-    /// Lets callbacks come until `found` gives something; nil when the deadline passes first.
+    /// Dispatches callbacks until `found` returns a value; returns nil if the deadline passes first.
     func wait<Result>(until deadline: Int64, for found: () -> Result?) -> Result? {
         let milliseconds = max(0, deadline - Self.now()) / 1000 + 1
         let alarm = g_timeout_source_new(guint(clamping: milliseconds))
-        // Nothing to do: the context only has to wake up.
+        // The callback does nothing: the source only has to wake the context.
         g_source_set_callback(alarm, { _ in 1 }, nil, nil)
         g_source_attach(alarm, raw)
         defer {
@@ -36,13 +36,13 @@ final class MainContext {
     }
 }
 
-/// A connection that is being made.
+/// A connection attempt in progress.
 final class ConnectionAttempt {
     private var outcome: Result<OpaquePointer, SystemdError>?
 
-    /// Connects and authenticates; says hello to a message bus.
+    /// Connects and authenticates; sends Hello to a message bus.
     ///
-    /// - Throws: `SystemdError` `unavailable`, also when the other side does not answer.
+    /// - Throws: `SystemdError` `unavailable`, also if the peer does not answer.
     static func connect(
         _ address: String, isBus: Bool, context: MainContext, deadline: Int64
     ) throws(SystemdError) -> OpaquePointer {
@@ -61,7 +61,7 @@ final class ConnectionAttempt {
         )
         if context.wait(until: deadline, for: { attempt.outcome }) == nil {
             g_cancellable_cancel(stop)
-            // The callback comes in any case, and before it nothing may go away.
+            // The callback runs in any case, and its data must exist until then.
             _ = context.wait(until: .max / 2, for: { attempt.outcome })
             if case .failure = attempt.outcome {
                 throw SystemdError(.unavailable, "connecting to \(address): no answer in time")
@@ -85,7 +85,7 @@ final class ConnectionAttempt {
 }
 
 extension SystemdError {
-    /// Takes over GLib's error.
+    /// Converts and frees a GLib error.
     init(taking failure: UnsafeMutablePointer<GError>?, _ code: Code, doing what: String? = nil) {
         guard let failure else {
             self.init(code, what ?? "unknown error")
@@ -95,7 +95,7 @@ extension SystemdError {
         let name = g_dbus_error_get_remote_error(failure)
         defer { g_free(name) }
         let isTimeout = g_error_matches(failure, g_io_error_quark(), Int32(G_IO_ERROR_TIMED_OUT.rawValue)) != 0
-        // The name of the error stands before the text; it is kept apart.
+        // The text begins with the error's name, which is stored separately.
         g_dbus_error_strip_remote_error(failure)
         let text = String(cString: failure.pointee.message)
         self.init(

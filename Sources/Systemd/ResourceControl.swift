@@ -1,6 +1,6 @@
-/// The settings of systemd.resource-control(5) that a process should find again in another unit.
+/// The settings of systemd.resource-control(5) to copy when a process moves to another unit.
 enum ResourceControl {
-    /// Each with its D-Bus type.
+    /// Setting names with their D-Bus types.
     private static let settings = [
         "CPUWeight": "t", "StartupCPUWeight": "t", "CPUQuotaPerSecUSec": "t", "CPUQuotaPeriodUSec": "t",
         "AllowedCPUs": "ay", "AllowedMemoryNodes": "ay",
@@ -11,9 +11,9 @@ enum ResourceControl {
         "DevicePolicy": "s", "DeviceAllow": "a(ss)",
     ]
 
-    /// Those that are set to something else than the standard.
+    /// Returns the settings that differ from systemd's defaults.
     ///
-    /// The standard of TasksMax is a number of the host, so it is always among them.
+    /// The default of TasksMax depends on the host, so it is always included.
     static func worthCopying(_ properties: [String: Variant]) -> [(String, Variant)] {
         settings.keys.sorted().compactMap { name in
             guard let value = properties[name], value.type == settings[name] else { return nil }

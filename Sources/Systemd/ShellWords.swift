@@ -1,19 +1,19 @@
 internal import CGLib
 
-/// Command lines as a POSIX shell reads and writes them, without its expansions.
+/// Splits and joins command lines by POSIX shell rules, without expansions.
 public enum ShellWords {
-    /// Puts words on one line that can be pasted into a shell.
+    /// Joins words to a line that can be pasted into a shell.
     ///
-    /// - Parameter words: what the shell is to make of it again.
-    /// - Returns: the words, quoted where a shell needs it.
+    /// - Parameter words: the words that the shell should see.
+    /// - Returns: the words, quoted where necessary.
     public static func join(_ words: [String]) -> String {
         words.map(quote).joined(separator: " ")
     }
 
-    /// Writes one word so that a shell reads it as it is.
+    /// Quotes one word for a shell.
     ///
-    /// - Parameter word: without a zero byte, at which it would end.
-    /// - Returns: the word itself where it holds nothing special.
+    /// - Parameter word: the word, without a zero byte.
+    /// - Returns: the word itself if it needs no quotes.
     public static func quote(_ word: String) -> String {
         let isPlain = word.utf8.allSatisfy { byte in
             let character = Character(UnicodeScalar(byte))
@@ -25,17 +25,17 @@ public enum ShellWords {
         return String(cString: quoted)
     }
 
-    /// Takes a line apart.
+    /// Splits a line into words.
     ///
-    /// - Parameter line: as it would be typed.
-    /// - Returns: the words; nil when a quote is not closed or something follows a last backslash.
+    /// - Parameter line: the line as typed into a shell.
+    /// - Returns: the words; nil if a quote is not closed or the line ends with a backslash.
     public static func split(_ line: String) -> [String]? {
         var count: gint = 0
         var words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
         var failure: UnsafeMutablePointer<GError>?
         guard g_shell_parse_argv(line, &count, &words, &failure) != 0, let words else {
             defer { g_error_free(failure) }
-            // A line without words is no mistake.
+            // A line without words is no error.
             let isEmpty = g_error_matches(failure, g_shell_error_quark(), Int32(G_SHELL_ERROR_EMPTY_STRING.rawValue))
             return isEmpty != 0 ? [] : nil
         }

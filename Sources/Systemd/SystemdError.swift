@@ -1,24 +1,24 @@
-/// Why systemd did not do, or did not answer, what it was asked.
+/// A failed request to systemd.
 public struct SystemdError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What kind of failure it is.
+    /// The kind of failure.
     public enum Code: Sendable, Hashable {
         /// No systemd runs here, or its bus does not answer.
         case unavailable
         /// systemd refused the request.
         case refused
-        /// systemd took the request and could not carry it out.
+        /// systemd accepted the request but failed to carry it out.
         case failed
-        /// No answer came in time; it is not known whether the request was carried out.
+        /// No answer arrived in time; the request may or may not have been carried out.
         case timeout
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
 
-    /// What happened, with systemd's own words.
+    /// The description of the failure, with systemd's message.
     public let message: String
 
-    /// The D-Bus name of the error, such as `org.freedesktop.systemd1.NoSuchUnit`; nil where there is none.
+    /// The D-Bus name of the error, such as `org.freedesktop.systemd1.NoSuchUnit`; nil if there is none.
     public let busName: String?
 
     /// The message.

@@ -1,19 +1,19 @@
 internal import CGLib
 internal import Glibc
 
-/// A running systemd, asked over D-Bus; see org.freedesktop.systemd1(5).
+/// A client of a running systemd, over D-Bus; see org.freedesktop.systemd1(5).
 ///
-/// systemd 252 takes processes that run already into a scope only, and passes no descriptors to a transient service; hence
+/// systemd 252 can move running processes only into a scope, and passes no descriptors to a transient service; hence
 /// the scope.
 public struct SystemdManager: Sendable {
-    /// The ways to it, the usual one first.
+    /// The routes to it, the preferred one first.
     private let routes: [Bus.Route]
 
     private static let name = "org.freedesktop.systemd1"
     private static let path = "/org/freedesktop/systemd1"
     private static let interface = "org.freedesktop.systemd1.Manager"
 
-    /// The manager at the bus with this address, given in D-Bus's notation.
+    /// Creates a client of the manager at the bus with this D-Bus address.
     public init(address: String) {
         routes = [.bus(address)]
     }
@@ -22,10 +22,11 @@ public struct SystemdManager: Sendable {
         self.routes = routes
     }
 
-    /// The manager that runs the caller's services: the system's for root, the user's own for others.
+    /// Returns the manager of the caller's services: the system's for root, the user's own otherwise.
     ///
-    /// Looks at files only; whether it answers is found out by asking.
-    /// - Returns: nil where there is none.
+    /// It checks only files; whether the manager answers shows with the first request.
+    ///
+    /// - Returns: nil if there is none.
     public static func own() -> SystemdManager? {
         // sd_booted(3).
         guard access("/run/systemd/system", F_OK) == 0 else { return nil }
@@ -34,7 +35,7 @@ public struct SystemdManager: Sendable {
             if let address = environment("DBUS_SYSTEM_BUS_ADDRESS") ?? address(of: "/run/dbus/system_bus_socket") {
                 routes.append(.bus(address))
             }
-            // Where systemctl goes for root: it is there without a message bus too.
+            // systemctl's route for root: it works without a message bus, too.
             if let address = address(of: "/run/systemd/private") { routes.append(.peer(address)) }
         } else {
             let runtime = environment("XDG_RUNTIME_DIR") ?? "/run/user/\(geteuid())"
@@ -46,9 +47,9 @@ public struct SystemdManager: Sendable {
         return routes.isEmpty ? nil : SystemdManager(routes: routes)
     }
 
-    /// The system's manager, whoever asks; it tells everybody about its units.
+    /// Returns the system's manager, which answers queries about its units from any user.
     ///
-    /// - Returns: nil where there is none.
+    /// - Returns: nil if there is none.
     public static func system() -> SystemdManager? {
         if geteuid() == 0 { return own() }
         guard access("/run/systemd/system", F_OK) == 0, let address = address(of: "/run/dbus/system_bus_socket") else {
@@ -62,14 +63,14 @@ public struct SystemdManager: Sendable {
         return value
     }
 
-    /// The address of a unix socket; nil when there is none.
+    /// Returns the D-Bus address of a unix socket; nil if there is none.
     private static func address(of path: String) -> String? {
         guard access(path, F_OK) == 0, let escaped = g_dbus_address_escape_value(path) else { return nil }
         defer { g_free(escaped) }
         return "unix:path=\(String(cString: escaped))"
     }
 
-    /// Connects by the first way on which systemd is found.
+    /// Connects through the first route on which systemd answers.
     private static func connect(_ routes: [Bus.Route], deadline: Int64) throws(SystemdError) -> Bus {
         var failures: [String] = []
         for route in routes {
@@ -82,12 +83,12 @@ public struct SystemdManager: Sendable {
         throw SystemdError(.unavailable, "systemd does not answer: \(failures.joined(separator: "; "))")
     }
 
-    /// The unit that a process belongs to.
+    /// Returns the unit that a process belongs to.
     ///
     /// - Parameters:
     ///   - pid: the process.
     ///   - within: the longest wait for the answer.
-    /// - Returns: nil where it belongs to none that this manager knows.
+    /// - Returns: nil if it belongs to no unit of this manager.
     /// - Throws: `SystemdError`: `unavailable`, `refused`, `timeout`.
     public func unit(of pid: Int32, within: Duration = .seconds(2)) async throws(SystemdError) -> SystemdUnit? {
         let (routes, deadline) = (routes, Self.deadline(within))
@@ -97,17 +98,18 @@ public struct SystemdManager: Sendable {
         }
     }
 
-    /// Puts a process into a scope of its own, so that it no longer shares the fate of the unit that it was started from.
+    /// Moves a process into its own scope, so that stopping the unit that started it no longer stops it.
     ///
-    /// Waits until it is done. The scope is forgotten by systemd when its last process has ended.
+    /// Waits until systemd has done so. systemd removes the scope when its last process has exited.
+    ///
     /// - Parameters:
     ///   - pid: the process.
-    ///   - name: of the scope, see `scopeName(_:)`.
-    ///   - model: a process whose slice and resource limits the scope gets; nil for the standard ones.
-    ///   - description: what systemctl shows.
-    ///   - within: the longest wait for all of it.
-    /// - Returns: the control group that the process is in now.
-    /// - Throws: `SystemdError`; after anything but `timeout` the process is where it was.
+    ///   - name: the scope's name, see `scopeName(_:)`.
+    ///   - model: a process whose slice and resource limits the scope gets; nil for the defaults.
+    ///   - description: the description shown by systemctl.
+    ///   - within: the longest wait for the whole operation.
+    /// - Returns: the control group of the process after the move.
+    /// - Throws: `SystemdError`; unless it is `timeout`, the process was not moved.
     @discardableResult
     public func adopt(
         _ pid: Int32, as name: String, like model: Int32? = nil, description: String, within: Duration = .seconds(5)
@@ -133,7 +135,7 @@ public struct SystemdManager: Sendable {
         _ name: String, _ properties: [(String, Variant)], _ bus: Bus
     ) throws(SystemdError) {
         let removals = bus.subscribe(path: path, interface: interface, signal: "JobRemoved")
-        // Without this, systemd sends signals only to whom it owes them.
+        // systemd sends its signals only to subscribed clients.
         _ = try bus.call(path, interface, "Subscribe")
         let list = properties.map { Variant.tuple([.string($0.0), .boxed($0.1)]) }
         let job = try bus.call(
@@ -150,7 +152,7 @@ public struct SystemdManager: Sendable {
         guard result == "done" else { throw SystemdError(.failed, "starting \(name) ended as '\(result)'") }
     }
 
-    /// All that systemd tells of the unit of a process; nil when the process belongs to none.
+    /// Returns all properties of a process's unit; nil if the process belongs to none.
     private static func properties(ofUnitOf pid: Int32, _ bus: Bus) throws(SystemdError) -> [String: Variant]? {
         let path: String
         do throws(SystemdError) {
@@ -182,7 +184,7 @@ public struct SystemdManager: Sendable {
 
     private static func unit(_ properties: [String: Variant]) -> SystemdUnit {
         let main = properties["MainPID"]?.number.flatMap { Int32(exactly: $0) }
-        // Each command is a structure that begins with the program's path.
+        // Each command is a structure whose first member is the program's path.
         let programs = properties["ExecStopPost"]?.children.compactMap { $0.children.first?.text } ?? []
         let keepsFolders = properties["RuntimeDirectoryPreserve"]?.text == "yes"
         let folders = properties["RuntimeDirectory"]?.children.compactMap(\.text) ?? []
@@ -199,9 +201,9 @@ public struct SystemdManager: Sendable {
         return MainContext.now() + seconds * 1_000_000 + attoseconds / 1_000_000_000_000
     }
 
-    /// A name for a scope that systemd accepts, made of any text as systemd-escape(1) does.
+    /// Returns a valid scope name for any text, escaped as by systemd-escape(1).
     ///
-    /// - Parameter text: what the scope is for; at most so much of it as the name can hold.
+    /// - Parameter text: the scope's purpose; truncated to fit.
     /// - Returns: at most 255 bytes, ending in `.scope`.
     public static func scopeName(_ text: String) -> String {
         var name = ""

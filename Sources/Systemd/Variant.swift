@@ -1,10 +1,10 @@
 internal import CGLib
 
-/// A D-Bus value, held and let go of by one owner.
+/// A D-Bus value; owns one reference.
 final class Variant {
     let raw: OpaquePointer
 
-    /// Takes a reference of its own, or the floating one of a value that was just made.
+    /// Takes a new reference, or the floating one of a new value.
     init(_ raw: OpaquePointer) {
         self.raw = g_variant_ref_sink(raw)
     }
@@ -23,7 +23,7 @@ final class Variant {
         return withExtendedLifetime(values) { Variant(g_variant_new_tuple(children, gsize(children.count))) }
     }
 
-    // The type of the elements is given in D-Bus's notation, for there may be none.
+    // The element type is a D-Bus signature, because the array may be empty.
     static func array(of element: String, _ values: [Variant]) -> Variant {
         let type = g_variant_type_new(element)
         defer { g_variant_type_free(type) }
@@ -31,7 +31,7 @@ final class Variant {
         return withExtendedLifetime(values) { Variant(g_variant_new_array(type, children, gsize(children.count))) }
     }
 
-    /// Its type in D-Bus's notation.
+    /// Its D-Bus signature.
     var type: String { String(cString: g_variant_get_type_string(raw)) }
 
     /// The text of a string or an object path; nil for anything else.
@@ -49,18 +49,18 @@ final class Variant {
         }
     }
 
-    /// What is inside a variant, the elements of a container; empty for anything else.
+    /// The value inside a variant, or the elements of a container; empty for anything else.
     var children: [Variant] {
         guard g_variant_is_container(raw) != 0 else { return [] }
         return (0..<g_variant_n_children(raw)).compactMap { index in
             guard let child = g_variant_get_child_value(raw, index) else { return nil }
-            // The child comes with a reference for us, and `init` takes its own.
+            // g_variant_get_child_value returns a reference, and `init` takes another one.
             defer { g_variant_unref(child) }
             return Variant(child)
         }
     }
 
-    /// The members of a dictionary from text to variants, taken out of their boxes; empty for anything else.
+    /// The members of a dictionary from strings to variants, unboxed; empty for anything else.
     var dictionary: [String: Variant] {
         guard type == "a{sv}" else { return [:] }
         var members: [String: Variant] = [:]

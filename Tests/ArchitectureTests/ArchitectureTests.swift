@@ -1,6 +1,6 @@
 import Testing
 
-/// Holds the sources and the manifest to the house.
+/// Checks sources and manifest against the module rules in ``House``.
 @Suite struct ArchitectureTests {
     @Test func arrowsPointDown() {
         for (index, room) in House.rooms.enumerated() {
@@ -89,15 +89,15 @@ import Testing
     }
 }
 
-/// What Package.swift says, read as text: asking the package manager from within a test would wait for itself.
+/// Parses Package.swift as text: running the package manager from within a test would deadlock on its lock.
 enum Manifest {
-    /// The names of the dependencies of a room; nil when it is not there.
+    /// Returns the names of a target's dependencies; nil if there is no such target.
     static func dependencies(of room: String, in manifest: String) -> [String]? {
         for head in ["room(", "executableTarget("] {
             for start in manifest.ranges(of: head) {
                 let body = balanced(manifest[start.upperBound...])
                 let strings = body.split(separator: "\"", omittingEmptySubsequences: false)
-                // Every second piece stands between quotes; the piece before it says what it is.
+                // Every second piece is a quoted string; the piece before it tells what the string is.
                 let quoted = stride(from: 1, to: strings.count, by: 2).map {
                     (before: strings[$0 - 1], text: strings[$0])
                 }
@@ -108,7 +108,7 @@ enum Manifest {
         return nil
     }
 
-    /// The text up to the parenthesis that closes the one before it.
+    /// Returns the text up to the parenthesis that matches the one before it.
     private static func balanced(_ text: Substring) -> Substring {
         var depth = 1
         for index in text.indices {

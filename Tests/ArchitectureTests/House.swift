@@ -1,12 +1,12 @@
-/// The rooms of the house and what each may use, from the bottom up: nobody uses what stands further down in this list.
+/// The modules and what each may import, from the bottom up: a module uses none that is further down in this list.
 enum House {
     struct Room {
         let name: String
-        /// The rooms and C libraries it may import.
+        /// The modules and C libraries that it may import.
         var uses: [String] = []
-        /// The modules of other packages it may import.
+        /// The modules of other packages that it may import.
         var packages: [String] = []
-        /// Whether it is pure: then it may not even ask for the time.
+        /// Whether it is pure: it may not even read the time.
         var isPure = false
     }
 
@@ -41,12 +41,12 @@ enum House {
         Room(name: "hyperfresh", uses: ["HyperFreshCommands"]),
     ]
 
-    /// What comes with the compiler.
+    /// Modules that come with the compiler.
     ///
-    /// Foundation and Dispatch are not here: loading them costs every start of the command
-    /// line tool more than all the rest of it.
+    /// Foundation and Dispatch are not included: loading them costs each start of the command line tool more than
+    /// everything else.
     static let toolchain: Set<String> = ["Glibc", "Synchronization"]
 
-    /// Products of packages whose modules carry another name, or that carry several modules.
+    /// Products of packages whose modules have other names, or that contain several modules.
     static let products = ["Subprocess": ["Subprocess", "SystemPackage"]]
 }

@@ -1,19 +1,19 @@
 import Foundation
 
-/// The repository as text.
+/// Reads the repository's files as text.
 enum SourceTree {
     static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     struct File {
-        /// The path from the root: `Sources/QMP/QMPClient.swift`.
+        /// The path relative to the root: `Sources/QMP/QMPClient.swift`.
         let path: String
         let lines: [Substring]
 
-        /// The folder below Sources or Tests.
+        /// The folder below Sources or Tests: the module.
         var room: String { path.split(separator: "/").dropFirst().first.map { String($0) } ?? "" }
 
-        /// The modules it imports, with the number of the line.
+        /// The modules that it imports, with line numbers.
         var imports: [(module: String, line: Int)] {
             lines.enumerated().compactMap { index, line in
                 let words = line.split(separator: " ").filter { !$0.hasPrefix("@") }
@@ -28,7 +28,7 @@ enum SourceTree {
         }
     }
 
-    /// The files below a folder whose names end so.
+    /// Returns the files below a folder with one of these endings.
     static func files(in folder: String, endings: Set<String>) throws -> [File] {
         let base = root.appendingPathComponent(folder)
         let names = try FileManager.default.subpathsOfDirectory(atPath: base.path)

@@ -1,4 +1,4 @@
-/// How many errors each file swallows by `try?`, each with its reason beside it.
+/// The number of errors that each file ignores with `try?`; a comment next to each gives the reason.
 enum SwallowedErrors {
     static let known: [String: Int] = [
         "Guests/CommandLine/OptionProperties.swift": 1,

@@ -1,9 +1,8 @@
 import Testing
 
-/// `try?` says that nothing depends on whether something failed; where a guest may be ended, a file removed or a success
-/// claimed afterwards, something does.
+/// `try?` ignores an error, which is wrong if a guest is killed, a file removed or a success reported afterwards.
 ///
-/// So each one has a reason beside it, and a new one has to be put into this table first.
+/// So each `try?` needs a comment with the reason, and each new one an entry in this table.
 @Suite struct SwallowedErrorsTests {
     private static let rooms: Set = ["HyperFresh", "Hypervisors", "Containers", "Guests", "Journal"]
 
@@ -36,10 +35,10 @@ import Testing
         try SourceTree.files(in: "Sources", endings: ["swift"]).filter { rooms.contains($0.room) }
     }
 
-    /// How often a line swallows an error; that a sleep was cut short is none.
+    /// Returns how many errors a line ignores; a cancelled sleep does not count.
     private static func count(_ line: Substring) -> Int {
         guard !line.contains("Task.sleep"), line.drop(while: { $0 == " " }).prefix(2) != "//" else { return 0 }
-        // Not `entry?`.
+        // Skips identifiers such as `entry?`.
         return line.ranges(of: "try?").count { range in
             range.lowerBound == line.startIndex || !line[line.index(before: range.lowerBound)].isLetter
         }

@@ -1,52 +1,52 @@
 /*
- * canary: the whole user space (PID 1) of a guest that does nothing but check itself and say so.
+ * canary: the whole user space (PID 1) of a guest that only checks itself and reports the results.
  *
- * It is the witness of every live test: if a refresh of the QEMU beneath it loses or doubles anything, a line on its
- * port says what. Five watchers run side by side:
+ * Every live test uses it: if a refresh of the QEMU beneath it loses or duplicates anything, a line on its port
+ * describes it. Five checkers run concurrently:
  *
- *   memory   each 4 KiB page of a large buffer carries its address, a sequence and a checksum; walked, verified and
- *            rewritten without end
- *   disks    each virtio disk (vda, vdb ..., those plugged later too) gets sealed records, written with O_DIRECT and
- *            fsync, read back, and older ones read again. A read-only disk and one that holds foreign data are left
- *            alone and reported with "foreign":true. What memory expects of a disk must be what stands there, so RAM
- *            that fell back to an older state is seen as well
- *   clocks   CLOCK_MONOTONIC and CLOCK_REALTIME never go back; the longest gap between two looks is kept
+ *   memory   each 4 KiB page of a large buffer contains its address, a sequence number and a checksum; pages are
+ *            verified and rewritten continuously
+ *   disks    each virtio disk (vda, vdb ..., also those plugged later) gets sealed records, written with O_DIRECT and
+ *            fsync and read back, and older ones are read again. A read-only disk and one with foreign data are not
+ *            touched and reported with "foreign":true. The expected content is kept in memory, so a disk check also
+ *            detects RAM that was reset to an older state
+ *   clocks   CLOCK_MONOTONIC and CLOCK_REALTIME never go back; the longest gap between two looks is recorded
  *   network  TCP echo on port 7; optionally a datagram at every look at the clocks
  *   host     see below
  *
  * Time that the guest cannot see. While QEMU has stopped a guest, everything that runs on QEMU's virtual clock stops
  * too: under TCG that is TSC, HPET, the ACPI timer and the local APIC, and so CLOCK_MONOTONIC, CLOCK_BOOTTIME and
- * CLOCK_REALTIME; under KVM it is kvmclock. A stop therefore hardly shows in "gap_us". One device goes on with the
- * host's clock: the CMOS RTC (QEMU's default, -rtc clock=host). The canary watches the edge between two RTC seconds
- * on CLOCK_MONOTONIC; each stop makes the next edge come early by exactly the time stopped. A late look can only make
- * a stop seem shorter, and the edge after it then adds the rest. "stopped_us" is what was lost since the last report,
+ * CLOCK_REALTIME; under KVM it is kvmclock. A stop therefore hardly shows in "gap_us". One device follows the host's
+ * clock: the CMOS RTC (QEMU's default, -rtc clock=host). The canary watches the edge between two RTC seconds on
+ * CLOCK_MONOTONIC; each stop makes the next edge come early by exactly the time stopped. A late look can only make a
+ * stop seem shorter, and the edge after it then adds the rest. "stopped_us" is the time lost since the last report,
  * "stopped_total_us" the sum since boot: its growth over the three seconds after a refresh is the time stopped
- * (resolution 0.1 ms when the guest gets its CPU, see "stopped_poll_us"). With -rtc clock=vm it stays at 0, and so do both
+ * (resolution 0.1 ms when the guest gets its CPU, see "stopped_poll_us"). With -rtc clock=vm it stays 0; both stay 0
  * where the RTC's ports cannot be used, as in a nested guest under TCG.
- * The second witness is outside: with canary.beat a datagram leaves the guest at each look at the clocks, and whoever
- * listens sees the gap in the work that the guest delivers.
+ * A second check is outside: with canary.beat, a datagram leaves the guest at each look at the clocks, and the receiver
+ * sees gaps in the guest's work.
  *
  * Options, on the kernel command line:
  *   canary.memory=64M     size of the buffer (K, M, G)
  *   canary.dirty=4096     pages verified and rewritten each second; "max" without pause; "idle" verifies 2048 pages
  *                         a second and rewrites 128 of them
- *   canary.bursts=20      in how many bursts a second: each wakes the guest up
- *   canary.disk=auto      "none" leaves disks alone
+ *   canary.bursts=20      the number of bursts a second; each burst wakes the guest up
+ *   canary.disk=auto      "none" does not touch disks
  *   canary.disk_rate=10   records each second and disk
- *   canary.ip=A.B.C.D/N   address of eth0; canary.ip1= that of eth1, and so on; those plugged later too
+ *   canary.ip=A.B.C.D/N   address of eth0; canary.ip1= that of eth1, and so on; also for those plugged later
  *   canary.sample_us=1000 microseconds between two looks at the clocks
  *   canary.beat=A.B.C.D:P datagram to this address at each look: sequence and CLOCK_MONOTONIC in nanoseconds, two
  *                         64-bit big-endian numbers
  *   canary.reports=1      lines each second
- *   canary.port=ttyS0     where to report. A serial port leaves the guest for each byte, a virtio console (hvc0) once for
- *                         a line, which tells where leaving takes long: in a nested guest
- *   canary.control=ttyS1  where to read commands, if not from the port, whose other end may be a file
- *   canary.events=N       tell the pvpanic device about N times a second that a crash kernel takes over: QEMU does nothing
- *                         about it, but sends each as an event to all of its monitors (needs -device pvpanic)
+ *   canary.port=ttyS0     the port for reports. A serial port exits the guest for each byte, a virtio console (hvc0)
+ *                         once for a line; this matters where exits are slow, as in a nested guest
+ *   canary.control=ttyS1  the port for commands, if it is not the report port, whose other end may be a file
+ *   canary.events=N       report to the pvpanic device about N times a second that a crash kernel has taken over: QEMU
+ *                         only sends each as an event to all of its monitors (needs -device pvpanic)
  *   canary.fault=memory|disk|clock   corrupt this on purpose canary.fault_after=5 seconds after boot, once: shows
- *                         that the witness can fail
+ *                         that the canary detects errors
  *
- * Output: JSON lines on the port, canary.reports= each second, and one at once at an anomaly:
+ * Output: JSON lines on the port, canary.reports= each second, and one immediately after an anomaly:
  *   canary            1, the version of this line
  *   up_ms, seq        milliseconds since boot (CLOCK_BOOTTIME), number of this line
  *   pages             pages of the buffer that are in use (grows while the buffer is filled)
@@ -57,10 +57,10 @@
  *   beats             datagrams sent
  *   gap_us            longest gap between two looks since the last line; gap_base_us: the usual gap;
  *                     gap_max_us: the longest since the first line
- *   stopped_us, stopped_total_us, stopped_poll_us  as above; the last is how closely the latest edge was seen
+ *   stopped_us, stopped_total_us, stopped_poll_us  as above; the last is how precisely the latest edge was seen
  *   anomalies, anomaly             count, text of the last one or ""
  *
- * Input on the port, or on canary.control: the line "poweroff" powers off, "report" asks for a line at once.
+ * Input on the port, or on canary.control: the line "poweroff" powers off, "report" requests a line immediately.
  *
  * Modules are loaded from /modules in the order of /modules/order. Keep the kernel's console away from ttyS0
  * (console=tty0 quiet loglevel=0).
@@ -106,7 +106,7 @@
 #define DISK_SLOTS 4096
 #define SECOND_NS 1000000000LL
 
-/* ---------------------------------------------------------------- state shared by the watchers */
+/* ---------------------------------------------------------------- state shared by the checkers */
 
 static char command_line[4096];
 static uint64_t boot_id;
@@ -162,7 +162,8 @@ static __attribute__((format(printf, 1, 2))) void anomaly(const char *format, ..
     eventfd_write(wake_reporter, 1);
 }
 
-/* The value of canary.NAME= on the kernel command line, or `otherwise`. Good until this thread asks four times more. */
+/* Returns the value of canary.NAME= on the kernel command line, or `otherwise`. Valid until this thread has made four
+   more calls. */
 static const char *option(const char *name, const char *otherwise) {
     static _Thread_local char values[4][64];
     static _Thread_local size_t next;
@@ -204,7 +205,7 @@ static void start(void *(*body)(void *), void *argument, int realtime_priority) 
 }
 
 static void power_off(void) {
-    /* Does not wait for the serial port: a reader that does not read would hold it up for good. */
+    /* Do not wait for the serial port: if its reader does not read, that would never end. */
     reboot(RB_POWER_OFF);
     for (;;) pause();
 }
@@ -240,7 +241,7 @@ static void seal(struct block *block, uint64_t owner, uint64_t place, uint64_t s
     block->checksum = checksum_of(block);
 }
 
-/* Reports what is wrong with a block; true if nothing is. */
+/* Reports an error in a block; returns true if there is none. */
 static bool verify(const struct block *block, uint64_t owner, uint64_t place, uint64_t sequence, const char *what) {
 #define WRONG(field, format)                                                                                       \
     anomaly("%s at 0x%llx: " #field " is " format ", expected " format, what, (unsigned long long)place,           \
@@ -282,7 +283,7 @@ static void *watch_memory(void *unused) {
         seal(&buffer[i], boot_id, (uintptr_t)&buffer[i], 0);
         pages_filled++;
     }
-    /* Bursts keep the wake-ups few and the load even. */
+    /* Bursts keep wake-ups few and the load even. */
     int wanted = atoi(option("bursts", "20"));
     const unsigned bursts = wanted > 0 ? (unsigned)wanted : 1;
     uint64_t budget = 0;
@@ -294,7 +295,7 @@ static void *watch_memory(void *unused) {
             pages_verified++;
             if (!pace.unbounded && ++budget * bursts >= pace.verify_per_second) {
                 budget = 0;
-                /* A pace below the number of bursts becomes one page at longer intervals. */
+                /* A rate below the number of bursts becomes one page at longer intervals. */
                 unsigned pauses = pace.verify_per_second < bursts ? pace.verify_per_second : bursts;
                 sleep_ns(SECOND_NS / pauses);
             }
@@ -321,7 +322,7 @@ static bool transfer(struct disk *disk, int fd, struct block *block, uint64_t sl
     return false;
 }
 
-/* Slot 0 tells whose the disk is: ours if it is blank or was a canary's before. */
+/* Slot 0 identifies the disk's owner: the disk is ours if it is blank or belonged to a canary before. */
 static bool adopt(struct disk *disk, int fd, struct block *block, uint64_t owner) {
     if (!transfer(disk, fd, block, 0, false)) return false;
     bool blank = true;
@@ -389,7 +390,7 @@ static void *watch_disk(void *argument) {
     else exercise(disk, fd, block);
     if (fd >= 0) close(fd);
     free(block);
-    /* Its place is taken again only once the device has left. */
+    /* Its slot is reused only after the device has left. */
     snprintf(path, sizeof path, "/sys/block/%s", disk->name);
     while (access(path, F_OK) == 0) sleep_ns(SECOND_NS);
     disk->used = false;
@@ -470,7 +471,7 @@ struct client {
     size_t filled;
 };
 
-/* Moves what can be moved without waiting; false when the client is done. */
+/* Transfers as much as possible without waiting; returns false when the client is done. */
 static bool echo(struct pollfd *entry, struct client *client) {
     if (entry->revents & POLLIN) {
         ssize_t n = recv(entry->fd, client->data + client->filled, sizeof client->data - client->filled, 0);
@@ -535,7 +536,7 @@ static int open_beat(void) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(colon + 1))};
     if (inet_pton(AF_INET, text, &address.sin_addr) != 1) return anomaly("beat: bad address %s", text), -1;
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    /* Until the interface is there the network is unreachable. */
+    /* The network is unreachable until the interface exists. */
     while (connect(fd, (struct sockaddr *)&address, sizeof address) < 0) sleep_ns(SECOND_NS / 10);
     return fd;
 }
@@ -572,7 +573,7 @@ static void *watch_clocks(void *unused) {
 
 static sigjmp_buf port_fault;
 
-/* The seconds of the RTC, in BCD. */
+/* Returns the seconds of the RTC, in BCD. */
 static unsigned char rtc_seconds(void) {
     outb(0x00, 0x70);
     return inb(0x71);
@@ -583,8 +584,8 @@ static void on_port_fault(int signal) {
 }
 
 /*
- * Whether this process may use the RTC's ports. QEMU's TCG (7.2, 10.0) lets a nested guest down there: it takes no I/O
- * permissions from a TSS that is marked busy, as that of a guest of KVM always is.
+ * Returns whether this process may use the RTC's ports. QEMU's TCG (7.2, 10.0) does not allow it in a nested guest: it
+ * does not read the I/O permission bitmap of a TSS that is marked busy, as that of a KVM guest always is.
  */
 static bool open_rtc(void) {
     struct sigaction on_fault = {.sa_handler = on_port_fault}, usual;
@@ -597,8 +598,8 @@ static bool open_rtc(void) {
 }
 
 /*
- * The time at which the next RTC second begins, on CLOCK_MONOTONIC. Sleeps until shortly before `expected`, if that is
- * given, then polls. Negative when the second had begun before the first look, so that its time is not known.
+ * Returns the time at which the next RTC second begins, on CLOCK_MONOTONIC. If `expected` is given, sleeps until
+ * shortly before it, then polls. Negative if the second had begun before the first look, so that its time is unknown.
  */
 static int64_t next_edge(int64_t expected, unsigned char *second) {
     const int64_t margin = 25000000, poll_ns = 50000;
@@ -631,15 +632,15 @@ static void *watch_host_clock(void *unused) {
     for (;;) {
         unsigned char previous = second;
         edge = next_edge(edge < 0 ? 0 : edge + SECOND_NS, &second);
-        /* The register is BCD. A stop of a minute and more would wrap around; no refresh may take that long. */
+        /* The register is BCD. A stop of a minute or more would wrap around; no refresh may take that long. */
         int passed = (second >> 4) * 10 + (second & 15) - (previous >> 4) * 10 - (previous & 15);
         seconds += passed > 0 ? passed : passed + 60;
         if (edge < 0) continue;
-        /* Looks are only ever late, so the earliest of the last few phases is the true one. */
+        /* Looks are only ever late, so the earliest of the last few phases is the right one. */
         int64_t phase = edge - seconds * SECOND_NS, reference = kept > 0 ? INT64_MAX : phase;
         for (size_t i = 0; i < kept; i++) reference = phases[i] < reference ? phases[i] : reference;
         int64_t lost = (reference - phase) / 1000;
-        /* In a busy boot the first looks may all be late. */
+        /* In a busy boot, the first looks may all be late. */
         if (settling > 0) settling--;
         else if (lost > 0) {
             stopped_since_report += lost;
@@ -729,7 +730,7 @@ static void *read_commands(void *unused) {
     return NULL;
 }
 
-/* A virtio console comes some time after its driver. */
+/* A virtio console appears some time after its driver. */
 static int open_port(const char *name) {
     struct termios settings;
     char path[80];
@@ -760,7 +761,7 @@ static void load_modules(void) {
     if (order) fclose(order);
 }
 
-/* A guest that keeps its QEMU's monitors busy. */
+/* Keeps QEMU's monitors busy with events. */
 static void *cry_wolf(void *unused) {
     enum { PVPANIC_PORT = 0x505, CRASH_LOADED = 2, BURST = 20 };
     int64_t bursts_per_second = atoi(option("events", "0")) / BURST + 1;
@@ -817,7 +818,7 @@ int main(void) {
         report();
         struct pollfd woken = {.fd = wake_reporter, .events = POLLIN};
         int64_t left = next - now_ns(CLOCK_MONOTONIC);
-        /* Where QEMU stood still just before this, there is less than nothing left; to poll that is to wait for ever. */
+        /* If QEMU was stopped just before this, the remaining time is negative; poll would wait forever. */
         poll(&woken, 1, left > 0 ? (int)(left / 1000000) + 1 : 0);
         eventfd_read(wake_reporter, &unused);
     }

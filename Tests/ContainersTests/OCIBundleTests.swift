@@ -80,7 +80,7 @@ import Testing
         let networks = (run["linux"]?["namespaces"]?.array ?? []).filter { $0["type"]?.string == "network" }
         #expect(networks == [["type": "network", "path": "/run/netns/redis"]])
         #expect(run["process"]?["args"] == ["/bin/true"])
-        // What it says beside is the bundle's owner's affair.
+        // All other keys are the bundle's own.
         #expect(run["ociVersion"]?.string == "1.0.2")
     }
 }

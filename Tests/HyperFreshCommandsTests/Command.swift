@@ -3,20 +3,20 @@ import Glibc
 import JSON
 import Testing
 
-/// The command that `swift build` has just built, with a state folder that is not there.
+/// Runs the command that `swift build` has built, with a state folder that does not exist.
 enum Command {
     static let path: String = {
         let parts = #filePath.split(separator: "/")
         return "/" + parts.dropLast(3).joined(separator: "/") + "/.build/debug/hyperfresh"
     }()
 
-    /// A folder that nobody makes: reading verbs have to do without.
+    /// A folder that is never created: subcommands that only read must work without it.
     private static let stateFolder = "/tmp/hyperfresh-commands-tests-\(getpid())/none"
 
-    /// What a shell would have set for somebody who watches; nothing that turns colours off.
+    /// The environment of an interactive shell that does not turn colours off.
     private static let environment = ["HYPERFRESH_STATE_DIR": stateFolder, "TERM": "xterm", "NO_COLOR": ""]
 
-    /// Runs it with both outputs in files.
+    /// Runs the command with both outputs in files.
     static func run(
         _ arguments: [String], environment changes: [String: String] = [:]
     ) async throws -> ChildProgram.Result {
@@ -28,7 +28,7 @@ enum Command {
         try await ChildProgram.run("/bin/bash", ["-c", script, path] + arguments, environment: environment)
     }
 
-    /// Runs it on a terminal; both outputs come as one.
+    /// Runs the command on a terminal; both outputs arrive as one.
     static func onTerminal(
         _ arguments: String, environment changes: [String: String] = [:]
     ) async throws -> ChildProgram.Result {
@@ -39,7 +39,7 @@ enum Command {
 }
 
 extension ChildProgram.Result {
-    /// Its standard output as JSON, an object a line, with the keys that each has.
+    /// The standard output as JSON, an object for each line; checks the keys that every line must have.
     var lines: [JSONValue] {
         get throws {
             let lines = try output.split(separator: "\n").map { try JSONValue(parsing: String($0)) }
@@ -51,6 +51,6 @@ extension ChildProgram.Result {
         }
     }
 
-    /// Whether anything in its outputs moves a cursor or sets a colour.
+    /// Whether the outputs contain a sequence that moves the cursor or sets a colour.
     var hasEscapes: Bool { (output + errors).contains { $0 == "\u{1B}" || $0 == "\r" } }
 }

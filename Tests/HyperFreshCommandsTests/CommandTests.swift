@@ -2,7 +2,7 @@ import CanaryTesting
 import JSON
 import Testing
 
-/// The command as somebody meets it who knows nothing of it; no guest is needed.
+/// Help, usage errors and output forms of the command; needs no guest.
 @Suite struct CommandTests {
     private static let verbs: [[String]] = [
         ["list"], ["plan"], ["plan", "guest"], ["refresh"], ["refresh", "guest"], ["recover"], ["status"], ["history"],
@@ -25,7 +25,7 @@ import Testing
         let result = try await Command.run(arguments)
         #expect(result.ending == .exited(0), "\(result)")
         for verb in Self.verbs { #expect(result.output.contains("\n  \(verb[0]) "), "\(verb): \(result)") }
-        #expect(result.output.contains("64 usage"), "\(result)")
+        #expect(result.output.contains("64  usage error"), "\(result)")
         #expect(result.errors.isEmpty, "\(result)")
     }
 
@@ -89,16 +89,16 @@ import Testing
 
     @Test func whatToRefreshIsAskedFor() async throws {
         let result = try await Command.run(["refresh", "web-1"])
-        #expect(result.errors.contains("→ Say what: `hyperfresh refresh guest web-1`"), "\(result)")
+        #expect(result.errors.contains("→ Use `hyperfresh refresh guest web-1`"), "\(result)")
     }
 
     @Test func whatIsFarFromEverythingGetsTheListOfVerbs() async throws {
         let result = try await Command.run(["frobnicate"])
-        #expect(result.errors.contains("knows: list, plan, refresh"), "\(result)")
+        #expect(result.errors.contains("Available commands: list, plan, refresh"), "\(result)")
         #expect(!result.errors.contains("Did you mean"), "\(result)")
     }
 
-    // MARK: - Who reads which output
+    // MARK: - Output for programs and people
 
     @Test(arguments: [["list"], ["status"], ["recover"], ["history"], ["doctor"]])
     func documentsAreOneLineForPrograms(verb: [String]) async throws {
@@ -163,12 +163,12 @@ import Testing
         #expect(result.errors.contains("\\u{1B}]0;title\\u{7}\\u{9B}2J\\u{A}forged: line"), "\(result)")
     }
 
-    // MARK: - Outputs that go away
+    // MARK: - Closed outputs
 
     @Test(arguments: ["list", "doctor", "--help", "refresh guest nobody-by-this-name --json", "history --json"])
     func aReaderThatGoesAwayCausesNoCrash(arguments: String) async throws {
         let result = try await Command.shell("\"$0\" \(arguments) | head -c 0; exit ${PIPESTATUS[0]}")
-        // What it would have been, or the end by SIGPIPE that a shell expects.
+        // The usual status, or death by SIGPIPE, which a shell expects.
         #expect([0, 3, 64, 128 + 13].contains(result.status), "\(result)")
     }
 

@@ -4,9 +4,9 @@ import Journal
 import Linux
 import Testing
 
-/// The verbs of hypervisors as somebody meets them who has none that runs.
+/// The hypervisor subcommands on a host where no hypervisor runs.
 @Suite struct StackCommandTests {
-    /// Runs the command where a stack with hypervisor alpha was up whose hypervisor has died.
+    /// Runs the command with the record of a stack whose hypervisor alpha has died.
     private func withDeadStack(_ arguments: String...) async throws -> ChildProgram.Result {
         let folder = "/tmp/hyperfresh-dead-\(UInt32.random(in: .min ... .max))"
         try Files.createDirectory(folder)
@@ -40,7 +40,7 @@ import Testing
     @Test func aDeadHypervisorIsShownAsSuch() async throws {
         let text = try await withDeadStack("ps")
         #expect(text.ending == .exited(0), "\(text)")
-        #expect(text.output.contains("alpha  does not run  (stack demo)"), "\(text)")
+        #expect(text.output.contains("alpha  not running  (stack demo)"), "\(text)")
         let items = try await withDeadStack("ps", "--json").lines.first?["items"]?.array
         #expect(items?.first?["name"] == "alpha")
         #expect(items?.first?["instances"] == [])

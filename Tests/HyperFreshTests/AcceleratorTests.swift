@@ -4,7 +4,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// By what hypervisors run.
+/// The choice of the accelerator for hypervisors.
 @Suite struct AcceleratorTests {
     private static let nests = Finding(.nestingUnusable, .pass, "kvm_amd nests")
     private static let doesNot = Finding(

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// Which OS VM has which container, and what a changed file makes of that.
+/// The placement of containers in OS VMs, and the effect of a changed stack file.
 @Suite struct ContainerPlacementTests {
     private let scratch: Scratch
     private let store: StackStore
@@ -36,7 +36,7 @@ import Testing
         #expect(try names(in: 1) == ["redis", "mail"])
     }
 
-    // MARK: - A file that has changed
+    // MARK: - A changed stack file
 
     private func change(to text: String, placed: [String: String] = ["redis": "gamma"]) throws -> StackChange {
         let new = try StackFile.parse(Array(text.utf8), path: "new.yaml", directory: "/etc/stacks")
@@ -73,7 +73,7 @@ import Testing
             ])
     }
 
-    // MARK: - What serves root file systems
+    // MARK: - Root file system servers
 
     @Test func serversThatAreLeftAreEnded() async throws {
         let (id, folder) = try store.createInstance(of: "gamma")

@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    /// Frozen processes are nobody's to run until it is decided; stopped ones are complete.
+    /// Frozen processes belong to no side until a decision; stopped ones are complete.
     @Test func whatIsSeenDecidesAsWithQEMUs() {
         func decide(_ state: HandoffState, _ old: SideObservation, _ new: SideObservation) -> RecoveryDecision {
             Recovery.decide(recorded: state, guestRan: true, old: old, new: new)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// A container's image store: made once, whole, private and with a file system.
+/// A container's image store is created once, completely, private, and with a file system.
 @Suite struct ContainerStoreFileTests {
     private static let hasTool = Files.exists("/usr/sbin/mkfs.ext4") || Files.exists("/sbin/mkfs.ext4")
 
@@ -27,7 +27,7 @@ import Testing
         try file.verify()
         let bytes = try Files.readAll(file.path, limit: 128 << 20)
         #expect(bytes[4096..<4096 + 15].elementsEqual("NVDIMM_PFN_INFO".utf8))
-        // The magic number of ext4's superblock, 1024 and 56 bytes behind the info block.
+        // The magic number of ext4's superblock, 1024 + 56 bytes after the info block.
         let superblock = 2 << 20 + 1024
         #expect(bytes[superblock + 56] == 0x53 && bytes[superblock + 57] == 0xEF)
         #expect(Self.reservedBytes(of: file.path) >= 96 << 20, "what is not there when it is written ends an OS VM")

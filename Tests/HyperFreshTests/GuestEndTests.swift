@@ -6,13 +6,13 @@ import Testing
 
 @testable import HyperFresh
 
-/// Which events tell of a guest's own end, and what is then said.
+/// Which events report a guest's own end, and the resulting messages.
 @Suite struct GuestEndTests {
     private func end(_ name: String, _ data: [String: JSONValue]) -> GuestEnd? {
         GuestEnd(QMPEvent(name: name, data: data, timestamp: QMPTimestamp(seconds: 1, microseconds: 0)))
     }
 
-    /// Every reason of qapi/run-state.json, and one that is not there yet.
+    /// Every reason in qapi/run-state.json, and an unknown one.
     @Test(arguments: [
         "guest-shutdown", "guest-reset", "guest-panic", "host-error", "host-qmp-system-reset", "subsystem-reset",
         "guest-something-new",
@@ -27,7 +27,7 @@ import Testing
         #expect(end("SHUTDOWN", ["guest": false, "reason": .string(reason)]) == nil)
     }
 
-    /// Before 4.0 there is no reason.
+    /// QEMU before 4.0 sends no reason.
     @Test func withoutAReasonTheGuestsOwnWishCounts() {
         #expect(end("SHUTDOWN", ["guest": true]) == .shutDown)
         #expect(end("SHUTDOWN", ["guest": false]) == nil)
@@ -65,7 +65,7 @@ import Testing
     }
 }
 
-/// Bringing an old QEMU back: a guest that has ended is left stopped.
+/// Rolling back to the old QEMU: a guest that has ended stays stopped.
 @Suite(.timeLimit(.minutes(1))) struct OldSideTests {
     private static let untold = EndedGuest(end: .shutDown, wasStopped: true, wasResumed: false)
     private static let told = EndedGuest(end: .shutDown, wasStopped: false, wasResumed: false)
@@ -74,7 +74,7 @@ import Testing
         let isRunning: Bool
         let resume: Bool
         let ended: EndedGuest?
-        /// What is sent besides questions.
+        /// The command that is sent in addition to queries.
         let command: String?
     }
 
@@ -84,9 +84,9 @@ import Testing
         Case(isRunning: true, resume: true, ended: nil, command: nil),
         Case(isRunning: false, resume: true, ended: told, command: nil),
         Case(isRunning: false, resume: false, ended: told, command: nil),
-        // Somebody has started it anew meanwhile.
+        // Another client has restarted it in the meantime.
         Case(isRunning: true, resume: false, ended: told, command: nil),
-        // QEMU let it run again although it had wished to be off.
+        // QEMU resumed it although it had requested a power-off.
         Case(isRunning: true, resume: false, ended: untold, command: "stop"),
     ])
     func whatIsDoneDependsOnHowTheGuestIs(one: Case) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// A guest's log is opened in the name of whoever runs the guest's QEMU, though it is root who opens it.
+/// root opens a guest's log with the permissions of the user who runs the guest's QEMU.
 @Suite struct GuestLogTests {
     private let scratch: Scratch
     private let log: String
@@ -42,7 +42,7 @@ import Testing
     @Test func ourOwnGuestsLogIsOpened() throws {
         let process = try sleeper(asNobody: false)
         defer { try? process.signal(SIGKILL) }
-        // One that was rotated away is made again.
+        // A log that was rotated away is created again.
         let file = try GuestLog.open(log, of: process.identity.pid)
         try Files.write([0x61], to: file, name: log)
         let again = try GuestLog.open(log, of: process.identity.pid)
@@ -71,10 +71,10 @@ import Testing
         let reader = try Descriptor.open(log, flags: O_RDONLY)
         let other = try sleeper(asNobody: true, [.init(source: reader.number, number: 5)])
         defer { try? other.signal(SIGKILL) }
-        // Neither by its name, nor by a descriptor that may be read from only; nor is it made where it is not.
+        // Neither by its name nor through a read-only descriptor; and a missing one is not created.
         #expect(code(log, other) == EPERM)
         #expect(code("\(scratch.path)/new.log", other) == ENOENT)
-        // Its own file, and one that it was given to write to, are another matter.
+        // The user's own file, and one that the user may write to, are allowed.
         #expect(chown(log, 65534, 65534) == 0)
         #expect(code(log, other) == nil)
         #expect(chown(log, 0, 0) == 0)

@@ -5,7 +5,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// A guest's memory file: made once, whole, private and formatted.
+/// A guest's memory file is created once, completely, private and formatted.
 @Suite struct GuestMemoryFileTests {
     private let scratch: Scratch
     private let file: GuestMemoryFile
@@ -70,9 +70,9 @@ import Testing
     }
 }
 
-/// What the kernel says of this machine.
+/// The huge pages of this machine.
 enum HugePagesHere {
-    /// A folder with huge pages of 2 MiB to try; nil where there are not enough.
+    /// A folder with 2 MiB huge pages; nil if there are not enough.
     static let firstHugetlbfs: String? = {
         func text(_ path: String) -> String { String(decoding: (try? Files.readAll(path)) ?? [], as: UTF8.self) }
         let free = text("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages").filter(\.isNumber)

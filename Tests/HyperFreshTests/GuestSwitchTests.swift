@@ -8,17 +8,17 @@ import Testing
 
 @testable import HyperFresh
 
-/// The switch between two monitors that follow a script: what a guest's own end means for it.
+/// The switch between two scripted monitors, and how it handles a guest's own end.
 @Suite(.timeLimit(.minutes(1))) struct GuestSwitchTests {
     private static let powerOff: [String: JSONValue] = ["guest": true, "reason": "guest-shutdown"]
     private static let opening: [ScriptStep] = [.greet(), .negotiate]
     private static let completed = ScriptStep.emit("MIGRATION", data: ["status": "completed"])
     private static let failed = ScriptStep.emit("MIGRATION", data: ["status": "failed"])
-    /// What follows an answer cannot come before somebody listens.
+    /// An event after an answer must not arrive before the client listens.
     fileprivate static let loads: [ScriptStep] =
         opening + [.expect("query-status", .done), completed, .serve(["cont": .after(event: "RESUME", .done)])]
 
-    // MARK: Nobody ends
+    // MARK: Without an end
 
     @Test func aGuestThatGoesOnRunsOnTheNewSide() async throws {
         let play = try await Play(
@@ -51,7 +51,7 @@ import Testing
         #expect(play.endedGuest == nil)
     }
 
-    // MARK: Somebody else pauses it, or lets it run
+    // MARK: Another client pauses or resumes the guest
 
     @Test func aGuestThatSomebodyPausesOnceLinkedIsLeftToThem() async throws {
         let play = try await Play(
@@ -108,7 +108,7 @@ import Testing
     }
 
     @Test func itsEndCountsThoughItsExitIsSeenFirst() async throws {
-        // The process is gone, but what it said last lies in the socket still.
+        // The process is gone, but the socket still contains its last messages.
         let play = try await Play(
             old: Self.opening + [
                 .expect("migrate", .done), .emit("STOP"), .wait(.milliseconds(300)),
@@ -131,7 +131,7 @@ import Testing
     }
 }
 
-/// One handoff whose switch is genuine and whose QEMUs are scripts.
+/// One handoff with the real switch and scripted QEMUs.
 private final class Play: HandoffActions {
     private let scratch: Scratch
     private let servers: (old: ScriptedServer, new: ScriptedServer)
@@ -170,7 +170,7 @@ private final class Play: HandoffActions {
     var performed: [HandoffAction] { actions.withLock { $0 } }
     var newWasResumed: Bool { servers.new.transcript.fromClient.contains { $0.contains("\"cont\"") } }
 
-    /// Plays it to its end; the old side's process may be gone as soon as it has stopped its guest.
+    /// Runs the handoff; with `oldExits`, the old side's process exits as soon as it has stopped its guest.
     func run(oldExits: Bool = false) async throws -> HandoffOutcome {
         transfer.listen()
         context.giveUp(after: .seconds(30))

@@ -3,9 +3,9 @@ import Testing
 
 @testable import HyperFresh
 
-/// Who is admitted when, and what becomes of the others.
+/// The order of admissions, and what happens to the remaining guests.
 @Suite(.timeLimit(.minutes(1))) struct HandoverGroupTests {
-    /// How many there are now, and were at most.
+    /// The current and the largest number of admitted guests.
     private final class Counter: Sendable {
         private let numbers = Mutex((now: 0, most: 0))
 
@@ -19,7 +19,7 @@ import Testing
         }
     }
 
-    /// Starts to wait for a guest's admission, and is sure that it waits.
+    /// Requests a guest's admission and checks that it waits.
     private func ask(_ group: HandoffGroup, _ guest: String) async throws -> Task<Bool, Never> {
         let task = Task { await group.admit(guest) }
         while group.readiness(of: guest) == .preparing { try await Task.sleep(for: .milliseconds(1)) }
@@ -90,7 +90,7 @@ import Testing
         let a = try await ask(group, "a")
         group.ended("b")
         #expect(await a.value == false)
-        // Whoever is ready later is not stopped either.
+        // A guest that is ready later is not stopped either.
         #expect(await group.admit("c") == false)
     }
 
@@ -161,7 +161,7 @@ import Testing
         #expect(group.readiness(of: "a") == .moving)
     }
 
-    /// Each wait ends exactly once, whatever meets it: otherwise this hangs, or Swift's runtime ends the process.
+    /// Each wait ends exactly once in every case; otherwise this test hangs, or Swift's runtime aborts the process.
     @Test func whateverHappensEveryWaitEnds() async {
         for round in 0..<200 {
             let guests = (0..<8).map { "guest\($0)" }
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    // MARK: Whose hypervisor may be ended
+    // MARK: Which hypervisors may be ended
 
     @Test func theNewOneMayGoUntilAGuestIsItsOwn() async throws {
         let group = HandoffGroup(["a", "b"], limit: 2)

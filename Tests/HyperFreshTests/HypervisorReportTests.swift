@@ -4,7 +4,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// What programs read of a hypervisor's refresh agrees with what the shell is told.
+/// The JSON report of a hypervisor's refresh agrees with the exit status.
 @Suite struct HypervisorReportTests {
     @Test(arguments: RefreshOutcome.allCases) func theExitStatusIsTheSameInJSON(outcome: RefreshOutcome) {
         var report = HypervisorReport(.hypervisor, named: "alpha")

@@ -3,7 +3,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// What the journal holds of an inner guest's handoff comes back as it was written, by any version.
+/// The journal's facts about an inner guest's handoff survive a round trip, from any version.
 @Suite struct InnerFactsTests {
     private static let facts = HypervisorGuestFacts(
         guest: "web", hypervisor: "alpha", stack: "rack7", oldInstance: "1f3c", newInstance: "a001",

@@ -6,7 +6,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// A guest's memory lies in a shared folder, /dev/shm: nobody else may open it, or have it made elsewhere.
+/// A guest's memory is in a shared folder, /dev/shm: no other user may open it, or cause it to be created elsewhere.
 @Suite struct MemoryPermissionTests {
     private let scratch: Scratch
     private let folder: String

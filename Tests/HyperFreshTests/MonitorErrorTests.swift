@@ -4,7 +4,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// What `hyperfresh qmp` says of a command without a good reply.
+/// The errors of `hyperfresh qmp` for a command without a regular reply.
 @Suite(.timeLimit(.minutes(1))) struct MonitorErrorTests {
     private func failure(of name: String, _ answer: ScriptAnswer) async throws -> HyperFreshError {
         let server = try ScriptedServer([.greet(), .negotiate, .expect(name, answer), .drain])

@@ -6,9 +6,9 @@ import Testing
 
 @testable import HyperFresh
 
-/// Who answers at a hypervisor's monitor has to be the QEMU that is on record.
+/// The peer of a hypervisor's monitor must be the QEMU on record.
 @Suite struct PeerTests {
-    /// Why the hypervisor on record cannot be reached; nil when it can.
+    /// Returns the reason why the hypervisor on record cannot be reached; nil if it can.
     private func refusal(_ process: ProcessIdentity, in folder: InstanceFolder) async -> String? {
         var record = Sample.record("1f3c")
         record.process = process
@@ -28,8 +28,8 @@ import Testing
         #expect(symlink(server.path, folder.qmpSocket) == 0)
         let other = try ProcessHandle(try spawn(SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"])))
         defer { try? other.signal(SIGKILL) }
-        #expect(await refusal(other.identity, in: folder)?.contains("is not hypervisor") == true)
-        // The server's own process is the one that is looked for.
+        #expect(await refusal(other.identity, in: folder)?.contains("not to hypervisor") == true)
+        // The server runs in this process, so this is the expected peer.
         let ours = try #require(ProcessIdentity.current(of: getpid()))
         #expect(await refusal(ours, in: folder) == nil)
         withExtendedLifetime((agent, server)) {}

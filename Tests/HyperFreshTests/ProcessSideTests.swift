@@ -7,7 +7,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// What has to be proven before recovery ends a process of this host, or speaks of a loss.
+/// What recovery must prove before it kills a process of this host or reports a loss.
 @Suite(.timeLimit(.minutes(1))) struct ProcessSideTests {
     private static let id = "0badcafe"
 
@@ -56,7 +56,7 @@ import Testing
 
     // MARK: - Records
 
-    /// The record of a handoff whose old QEMU is a process that sleeps.
+    /// Recovers from the record of a handoff whose old QEMU is a sleeping process.
     private func recover(
         _ sleeper: ChildProgram, boot: String?, state: HandoffState
     ) async throws -> HandoffRecovery.Conclusion {

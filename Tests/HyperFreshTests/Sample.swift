@@ -1,9 +1,9 @@
 import Hypervisors
 import Linux
 
-/// Values as they occur.
+/// Sample values.
 enum Sample {
-    /// A stack with hypervisors of these names, each with a guest named after it.
+    /// Returns a stack with these hypervisors, each with a guest named after it.
     static func stack(_ name: String, hypervisors: [String] = ["alpha"], hyperplexor: String = "") throws -> Stack {
         let text = text(name, hypervisors, hyperplexor)
         return try StackFile.parse(Array(text.utf8), path: "\(name).yaml", directory: "/etc/stacks")
@@ -25,7 +25,7 @@ enum Sample {
             }.joined()
     }
 
-    /// A stack with two OS VMs, of which the first has two containers.
+    /// Returns a stack with two OS VMs, the first with two containers.
     static func systems(hyperplexor: String = "") throws -> Stack {
         let text = systemsText(hyperplexor: hyperplexor)
         return try StackFile.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")

@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// A new private folder, removed with everything in it at the end.
+/// A new private folder, removed with its content at the end.
 final class Scratch: Sendable {
     let path: String
 
@@ -13,13 +13,13 @@ final class Scratch: Sendable {
     deinit { Self.removeTree(path) }
 
     private static func removeTree(_ path: String) {
-        // remove(3) unlinks what is no folder and never follows a link.
+        // remove(3) unlinks anything but a folder, and never follows a link.
         if remove(path) == 0 { return }
         for name in (try? ProcFS.names(inFolder: path)) ?? [] { removeTree("\(path)/\(name)") }
         remove(path)
     }
 
-    /// What is in it, a path a line, sorted.
+    /// Its content, one path a line, sorted.
     var content: [String] { Self.content(of: path, prefix: "") }
 
     private static func content(of path: String, prefix: String) -> [String] {

@@ -3,9 +3,9 @@ import Testing
 
 @testable import HyperFresh
 
-/// What a stack file changes of a stack that is up.
+/// The changes between a running stack and a changed stack file.
 @Suite struct StackChangeTests {
-    /// A stack with these hypervisors, each with these guests: a name, and further keys.
+    /// Returns a stack with these hypervisors and guests; a guest is a name and further keys.
     private static func stack(_ hypervisors: [(String, [(String, String)])], top: String = "") throws -> Stack {
         let text =
             "version: 1\nname: rack7\n\(top)hypervisors:\n"

@@ -7,7 +7,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// What is remembered of stacks and hypervisors, and forgotten again.
+/// The records of stacks and hypervisors: creating, reading and removing them.
 @Suite struct StackStoreTests {
     private let scratch: Scratch
     private let store: StackStore
@@ -61,7 +61,7 @@ import Testing
         #expect(error?.evidence.first?.contains("/stacks/rack7") == true)
         #expect(error?.exitCode == 3)
         #expect(error?.remedy.contains("hyperfresh recover") == true)
-        // The hypervisor may be one of it; another stack's is not touched by that.
+        // The hypervisor may belong to this stack; another stack's hypervisor is not affected.
         _ = try store.createInstance(of: "alpha")
         #expect(failure { _ = try store.stack(of: "alpha") }?.exitCode == 3)
         try store.keep(Array(Sample.text("other", ["beta"]).utf8), of: try Sample.stack("other", hypervisors: ["beta"]))
@@ -76,7 +76,7 @@ import Testing
         let copy = try #require(store.stackCopy(of: "alpha").shown)
         try store.restore(copy)
         #expect(try store.stack("rack7") == stack)
-        // The copy of another hypervisor is none of this one's.
+        // Another hypervisor's copy does not belong to this one.
         _ = try store.createInstance(of: "beta")
         let folder = "\(store.stateDirectory)/hypervisors"
         try Files.replaceAtomically("\(folder)/beta/stack", bytes: try Files.readAll("\(folder)/alpha/stack"))
@@ -155,13 +155,13 @@ import Testing
         #expect(try placement() == ["web": "0002", "db": "0001"])
         try store.place("db", on: nil, of: "alpha")
         #expect(try placement() == ["web": "0002"])
-        // Another instance does not begin it anew.
+        // Another instance does not reset it.
         _ = try store.createInstance(of: "alpha")
         #expect(try placement() == ["web": "0002"])
         #expect(try store.survey("beta").records().placement.isEmpty)
     }
 
-    /// Guests that move at once are all remembered: none writes over another's place.
+    /// Concurrent placements are all recorded: none overwrites another.
     @Test func manyArePlacedAtOnce() async throws {
         _ = try store.createInstance(of: "alpha")
         let names = (0..<28).map { "guest\($0)" }
@@ -172,8 +172,8 @@ import Testing
         #expect(try placement() == Dictionary(uniqueKeysWithValues: names.map { ($0, "0002") }))
     }
 
-    /// It once counted as empty: a refresh ended the hypervisor with all guests in it, and the next guest that was placed wrote
-    /// over the places of all others.
+    /// An unreadable placement once counted as empty: a refresh killed the hypervisor with all its guests, and the next
+    /// placement overwrote those of all other guests.
     @Test func aPlacementThatCannotBeReadIsDamagedAndNotWrittenBack() throws {
         _ = try store.createInstance(of: "alpha")
         try store.place("web", on: "0001", of: "alpha")
@@ -192,7 +192,7 @@ import Testing
             #expect(throws: HyperFreshError.self) { try store.place("db", on: "0001", of: "alpha") }
             #expect(try Files.readAll(file) == Array(text.utf8), "it is left as it was")
         }
-        // One that was lost is not begun anew either.
+        // A lost placement is not recreated either.
         unlink(file)
         #expect(throws: HyperFreshError.self) { try store.place("db", on: "0001", of: "alpha") }
         _ = try store.createInstance(of: "alpha")
@@ -229,7 +229,7 @@ import Testing
         #expect(failure { _ = try survey.records() }?.exitCode == 3)
         #expect(failure { try store.forget(hypervisor: "alpha") } != nil)
         #expect(try store.survey("beta").damage.isEmpty)
-        // An instance's folder that leads elsewhere is not spoken to through its sockets.
+        // An instance folder that is a symbolic link is not used to reach sockets.
         #expect(symlink("\(scratch.path)/aside", "\(store.stateDirectory)/hypervisors/beta/00aa") == 0)
         #expect(failure { try store.verifyFolder(of: "beta", "00aa") }?.exitCode == 3)
         #expect(failure { try store.verifyFolder(of: "beta", "00ab") } == nil)

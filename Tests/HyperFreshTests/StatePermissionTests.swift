@@ -8,7 +8,8 @@ import Testing
 
 @testable import HyperFresh
 
-/// What is remembered of stacks says which processes are ended and which monitors are obeyed: it is its owner's alone.
+/// Records of stacks decide which processes are killed and which monitors are trusted, so only their owner may access
+/// them.
 @Suite struct StatePermissionTests {
     private let scratch: Scratch
     private let store: StackStore
@@ -59,7 +60,7 @@ import Testing
         #expect(try Files.readAll(victim) == Array("{\"guests\": {\"web\": \"ffff\"}}".utf8))
     }
 
-    /// Whoever is first at a place in a shared folder would say what runs here.
+    /// Otherwise the first user to create a path in a shared folder could control what runs here.
     @Test func whatOthersMayHaveWrittenIsNotRead() throws {
         _ = try fill()
         for folder in ["state", "state/hypervisors", "state/hypervisors/alpha"] {
@@ -107,7 +108,7 @@ import Testing
 
     // MARK: A hypervisor's own files
 
-    /// Its QEMU makes sockets, the console's log and the pid file with the mask that it is started with.
+    /// Its QEMU creates sockets, console log and pid file with the umask that it is started with.
     @Test func whatAHypervisorMakesIsItsOwnersAlone() async throws {
         let (_, folder) = try store.createInstance(of: "alpha")
         let request = HypervisorBoot.request(["/bin/sh", "-c", ": >console.log"], in: folder, errors: 2)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// Folders of hypervisors and instances that are something else, beside which nothing runs.
+/// Folders of hypervisors and instances that are links, files or another user's; nothing is started next to them.
 @Suite struct StrangeFolderTests {
     private let scratch: Scratch
     private let store: StackStore
@@ -33,7 +33,8 @@ import Testing
         #expect(!rebuild.problems.map(\.subject).contains("hypervisor beta"))
     }
 
-    /// What an ended instance has left is removed at last: that it cannot be is seen before anything is taken down.
+    /// The files of an ended instance are removed last: if that is impossible, the command fails before it takes
+    /// anything down.
     @Test(arguments: ["alpha", "beta"]) func downRefusesBeforeItTouchesAnything(hypervisor: String) async throws {
         try Files.replaceAtomically("\(folder(hypervisor))/00aa", bytes: [])
         let down = StackDown(name: "rack7", store: store, grace: .zero) { _ in }

@@ -4,7 +4,7 @@ import Testing
 @testable import HyperFresh
 
 struct SwitchMarksTests {
-    /// A switch of 5 ms, for whose end the host's clock may have been set.
+    /// A switch of 5 ms, during which the host's clock may have been set.
     private func marks(clockSetBy seconds: Int64) -> SwitchMarks {
         let start = ContinuousClock.now
         var marks = SwitchMarks()

@@ -1,4 +1,4 @@
 import Testing
 
-/// Tests of what a stack is made of.
+/// Tests of stack files and of the machines made from them.
 @Suite struct HypervisorsTests {}

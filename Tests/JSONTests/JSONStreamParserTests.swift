@@ -2,7 +2,7 @@ import JSON
 import Testing
 
 @Suite struct JSONStreamParserTests {
-    /// What a stream yields when it arrives in pieces of the given size.
+    /// Returns the result of a stream that arrives in pieces of the given size.
     private func outcome(_ bytes: [UInt8], pieces: Int, limits: JSONLimits = .standard) -> ([JSONValue], JSONError?) {
         var parser = JSONStreamParser(limits: limits)
         var values: [JSONValue] = []

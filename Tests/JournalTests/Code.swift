@@ -1,6 +1,6 @@
 import Journal
 
-/// What kind of error something fails with; nil when it does not.
+/// Returns the error code with which `body` fails; nil if it succeeds.
 func code(_ body: () throws -> Void) -> JournalError.Code? {
     do {
         try body()

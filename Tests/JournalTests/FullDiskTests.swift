@@ -9,10 +9,10 @@ private var mayMount: Bool {
     ((try? ProcFS.credentials(getpid()).effective) ?? 0) & 1 << 21 != 0
 }
 
-/// What happens when the room ends, on a file system of 16 pages.
+/// A full disk, on a file system of 16 pages.
 @Suite(.serialized, .enabled(if: mayMount, "needs CAP_SYS_ADMIN to mount a small file system"))
 struct FullDiskTests {
-    /// Calls `body` with a folder on a small file system of its own.
+    /// Calls `body` with a folder on a new small file system.
     private func withSmallFileSystem(pages: Int, _ body: (String) throws -> Void) throws {
         let folder = ScratchFolder()
         let options = "size=\(pages * 4096),mode=700"

@@ -13,7 +13,7 @@ import Testing
 
     private func file(_ id: String) -> String { folder.file("state/handoffs/\(id).journal") }
 
-    /// What the process with this id has left behind: nothing holds the lock any more.
+    /// Creates the journal that the process with this id has left behind; nothing holds its lock any more.
     private func leave(_ id: String, states: [String] = ["launched", "linked"]) throws {
         let writer = try directory().create(id: id, facts: ["guest": "g"])
         for state in states { try writer.append(state: state, facts: ["n": 1]) }
@@ -175,8 +175,8 @@ import Testing
     }
 
     @Test func aKilledControllerLeavesAllThatItRecorded() async throws {
-        // The records of another process that dies without closing anything are simply there: see `leave`, and here with
-        // a process of our own that holds the file open for writing until it is killed.
+        // `leave` simulates a process that dies without closing its journal; here a real child holds the file open for
+        // writing until it is killed.
         try leave("a")
         let file = try Descriptor.open(file("a"), flags: O_RDWR | O_APPEND)
         var request = SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"])

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Journal
 
-/// The pure part: bytes in, records and damage out.
+/// The pure part: from bytes to records and damage.
 @Suite struct JournalFormatTests {
     static let id = "0123abcd"
 
@@ -17,7 +17,7 @@ import Testing
         JournalRecord(sequence: 2, state: "committed", time: 1_700_000_000_200_000, facts: [:]),
     ]
 
-    /// A journal of these records, and where each of its lines ends.
+    /// Returns a journal of these records, and the end of each of its lines.
     static func journal(_ records: [JournalRecord] = records) -> (bytes: [UInt8], ends: [Int]) {
         var bytes: [UInt8] = []
         var ends: [Int] = []
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func theChecksumIsTheKnownOne() {
-        // RFC 3720, appendix B.4, and the customary check value.
+        // RFC 3720, appendix B.4, and the usual check value.
         var check = CRC32C()
         check.update("123456789".utf8)
         #expect(check.value == 0xE306_9283)

@@ -5,7 +5,8 @@ import Testing
 
 @testable import Journal
 
-/// Journals say which processes are ended: nobody else writes them, and nothing that is planted beside them is followed.
+/// Journals decide which processes are killed: no other user can write them, and planted links next to them are not
+/// followed.
 @Suite struct JournalPermissionTests {
     private let folder = ScratchFolder()
 
@@ -40,7 +41,7 @@ import Testing
         #expect(try Files.readAll(victim) == Array("untouched".utf8))
     }
 
-    /// Without a folder of the session there is only a shared one left, where anybody may have been before.
+    /// Without a session folder, only a shared one is left, where another user may have created the path first.
     @Test func aFolderOfSomebodyElseInASharedOneIsRefused() throws {
         let shared = folder.file("tmp")
         #expect(mkdir(shared, 0o700) == 0 && chmod(shared, 0o1777) == 0)

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Journal
 
-/// One record in one file: there, absent or damaged, and nothing in between.
+/// One record in one file: it is present, absent or damaged.
 @Suite struct RecordFileTests {
     private let folder: String
     private let file: RecordFile

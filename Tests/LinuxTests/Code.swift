@@ -1,6 +1,6 @@
 @testable import Linux
 
-/// The error number with which something fails; nil when it does not.
+/// Returns the error number with which `body` fails; nil if it succeeds.
 func code(_ body: () throws -> Void) -> Int32? {
     do {
         try body()

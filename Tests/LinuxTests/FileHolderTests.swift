@@ -3,7 +3,7 @@ import Testing
 
 @testable import Linux
 
-/// Who has a file, by device and inode.
+/// The processes that have a file open or mapped, by device and inode.
 @Suite struct FileHolderTests {
     private func withFile(_ body: (String) throws -> Void) throws {
         let path = "/dev/shm/hyperfresh-holder-\(getpid())-\(UInt32.random(in: .min ... .max))"

@@ -4,11 +4,11 @@ import Testing
 
 @testable import Linux
 
-/// What is made is its owner's alone whatever the umask, and what is planted in its place is not followed.
+/// New files are private whatever the umask, and planted links are not followed.
 @Suite struct PermissionTests {
     private static func mode(_ path: String) throws -> UInt32 { try Files.status(path, followingLinks: false).mode }
 
-    // MARK: As made
+    // MARK: Mode of new files
 
     @Test(arguments: Umask.all) func whatIsMadeIsItsOwnersAlone(mask: UInt32) async throws {
         let folder = ScratchFolder()
@@ -56,14 +56,14 @@ import Testing
         try Files.replaceAtomically(link, bytes: [1])
         #expect(try Files.readAll(victim) == Array("untouched".utf8))
         #expect(unlink(link) == 0)
-        // A link that leads nowhere would be made by whoever follows it.
+        // A dangling link would let the writer create its target.
         #expect(symlink(folder.file("nowhere"), link) == 0)
         #expect(code { _ = try AppendFile.create(link) } == EEXIST)
         #expect(code { _ = try UnixListener(path: link) } == EADDRINUSE)
         #expect(!Files.exists(folder.file("nowhere")))
     }
 
-    // MARK: Taking another one's place
+    // MARK: Replacing a file
 
     @Test func ownerAndModeGoAlong() throws {
         let folder = ScratchFolder()
@@ -74,7 +74,7 @@ import Testing
         #expect(try Files.readAll(lasting) == Array("2".utf8))
         #expect(try Self.mode(lasting) == 0o640)
         #expect(!Files.exists(temporary))
-        // Nothing stood there: then its mode is what it was made with.
+        // Nothing existed there, so the mode is that of the new file.
         try Files.replace(folder.file("new"), with: folder.write("new.hf-00000001", "3"))
         #expect(try Self.mode(folder.file("new")) == 0o600)
         #expect(code { try Files.replace(lasting, with: temporary) } == ENOENT)
@@ -92,7 +92,7 @@ import Testing
         withExtendedLifetime((old, client)) {}
     }
 
-    /// The folder may be that of a guest's owner, who plants something while root puts a socket in its place.
+    /// The folder may belong to a guest's owner, who plants a file while root puts a socket in its place.
     @Test func nobodyElsesFileIsOpenedToOthers() throws {
         let folder = ScratchFolder()
         let victim = folder.write("shadow", "secret")

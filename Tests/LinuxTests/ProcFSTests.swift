@@ -186,7 +186,7 @@ import Testing
         #expect(ProcFS.unifiedCgroup(in: "12:cpu:/x\n") == nil)
     }
 
-    /// Readers meet processes that end under their hands; they may throw, and only that they are gone.
+    /// Processes exit while they are read; readers may throw, but only "gone".
     @Test func processesThatVanish() throws {
         for _ in 0..<50 {
             let pid = try spawn(SpawnRequest(executable: "/bin/true", arguments: ["true"])).pid

@@ -40,7 +40,7 @@ import Testing
                 return status.session == leader.identity.pid && !status.isDead
             }
         }
-        // The shell, a shell below it, and three that sleep.
+        // The shell, a shell below it, and three sleeping processes.
         let end = ContinuousClock.now + .seconds(20)
         while try members().count < 5, .now < end { try await Task.sleep(for: .milliseconds(10)) }
         try leader.signal(SIGKILL)

@@ -2,7 +2,7 @@ import Glibc
 
 @testable import Linux
 
-/// A new private folder, removed with everything in it at the end.
+/// A new private folder, removed with its content at the end.
 final class ScratchFolder {
     let path: String
 
@@ -17,13 +17,13 @@ final class ScratchFolder {
     }
 
     private static func removeTree(_ path: String) {
-        // remove(3) unlinks what is no folder and never follows a link.
+        // remove(3) unlinks anything but a folder, and never follows a link.
         if remove(path) == 0 { return }
         for name in (try? ProcFS.names(inFolder: path)) ?? [] { removeTree("\(path)/\(name)") }
         remove(path)
     }
 
-    /// A path in the folder.
+    /// Returns a path in the folder.
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
     /// Writes a file into the folder.

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Linux
 
-/// What a started process may do; most of this needs root, who can give rights away.
+/// The credentials of a started process; most of this needs root.
 @Suite(.enabled(if: geteuid() == 0, "run as root to test how rights are dropped")) struct SpawnRightsTests {
     private func rights(_ change: (inout ProcessCredentials) -> Void) async throws -> ProcessCredentials {
         var wanted = try ProcFS.credentials(getpid())
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func anotherUserWithAmbientCapabilities() async throws {
-        // CAP_NET_ADMIN, as a service manager gives it to a network service.
+        // CAP_NET_ADMIN, as a service manager grants it to a network service.
         let set: UInt64 = 1 << 12
         let found = try await rights { wanted in
             wanted.user = Self.nobody
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func rootWithFewCapabilities() async throws {
-        // Root regains its bounding set at every execve: the lesser permitted set has to bind it.
+        // root regains its bounding set at every execve: it must be limited to the smaller permitted set.
         let set: UInt64 = 1 << 0 | 1 << 12 | 1 << 21
         let found = try await rights { wanted in
             (wanted.permitted, wanted.effective) = (set, set)
@@ -91,7 +91,7 @@ import Testing
         try? ProcessHandle(model).signal(SIGKILL)
     }
 
-    /// The process that sleeps: the one that was started, or its child.
+    /// Returns the sleeping process: the one that was started, or its child.
     private func sleeper(from outer: ProcessIdentity) async throws -> ProcessIdentity? {
         for _ in 0..<500 {
             for pid in try ProcFS.processes() {

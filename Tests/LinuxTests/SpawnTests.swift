@@ -4,7 +4,7 @@ import Testing
 @testable import Linux
 
 @Suite struct SpawnTests {
-    /// Runs a shell script as a spawned process and returns what it wrote until it closed its output.
+    /// Runs a shell script as a spawned process and returns its output up to end of file.
     private func run(_ script: String, _ change: (inout SpawnRequest) -> Void = { _ in }) throws -> String {
         let output = try start(script, change)
         var bytes: [UInt8] = []
@@ -62,7 +62,7 @@ import Testing
         #expect(status.parent != getpid())
         #expect(status.session == process.identity.pid)
         #expect(try ProcFS.commandLine(process.identity.pid) == ["sleep", "60"])
-        // A program that has just begun has its libraries open for a moment; what leaked to it would stay.
+        // A starting program has its libraries open for a moment; a leaked descriptor would stay open.
         let detached: [Int32: String] = [0: "/dev/null", 1: "/dev/null", 2: "/dev/null"]
         for _ in 0..<500 where try ProcFS.descriptors(process.identity.pid) != detached {
             try await Task.sleep(for: .milliseconds(10))
@@ -113,7 +113,7 @@ import Testing
             DescriptorHolder(try Descriptor.open(folder.write("f\(index)", "\(index)"), flags: O_RDONLY))
         }
         let numbers = files.map(\.number)
-        // Each takes the number of the next one: every target is a source that is still needed.
+        // Each descriptor takes the number of the next one: every target is a source that is still needed.
         let text = try run(numbers.map { "cat /proc/self/fd/\($0); " }.joined() + "ls /proc/self/fd | tr '\\n' ' '") {
             request in
             for (index, number) in numbers.enumerated() {
@@ -122,7 +122,7 @@ import Testing
         }
         #expect(text.hasPrefix("1230"))
         let kept = Set(text.dropFirst(4).split(separator: " ").compactMap { Int32($0) })
-        // ls has one more of its own.
+        // ls itself has one more open.
         #expect(kept.subtracting([0, 1, 2] + numbers).count == 1)
     }
 
@@ -161,7 +161,7 @@ import Testing
     }
 }
 
-/// Holds a descriptor in an array, which takes copyable values only.
+/// Stores a descriptor in an array, which takes only copyable values.
 final class DescriptorHolder {
     private let descriptor: Descriptor
     var number: Int32 { descriptor.number }

@@ -42,7 +42,7 @@ import Testing
             let message = try receive(right)
             #expect(message.list.count == 1)
         }
-        // The end of the stream shows that no copy of the other end is left open.
+        // End of file shows that no copy of the other end is open.
         let message = try receive(kept)
         #expect(message.text.isEmpty)
     }

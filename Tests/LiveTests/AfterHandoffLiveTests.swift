@@ -6,10 +6,10 @@ import QMP
 import Testing
 
 extension Live {
-    /// A refreshed guest has to be what everybody expects of a guest: the next refresh, `cont`, snapshots, block jobs.
+    /// After a refresh, a guest must behave like any other: next refresh, `cont`, snapshots, block jobs.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct AfterHandoffLiveTests {
-        /// What others do to a guest's disk; what binds it to a version comes last.
+        /// Operations of other clients on a guest's disk.
         enum Deed: String, CaseIterable, Sendable {
             case resize, snapshot, mirror, commit, saveVM
         }
@@ -22,10 +22,11 @@ extension Live {
             try await withGuest { guest in
                 if isPaused { try await guest.ask(Stop()) }
                 for deed in Deed.allCases {
-                    for target in targets {
-                        try await refresh(guest, to: target)
-                        try await perform(deed, on: guest)
-                    }
+                    try await refresh(guest, to: test.target)
+                    try await perform(deed, on: guest)
+                    // Then back to 7.2, which aborts on inactive images. A snapshot with the machine type of a later
+                    // QEMU cannot go there.
+                    try await refresh(guest, to: deed == .saveVM ? test.target : Live.qemu7)
                 }
                 try await refresh(guest, to: targets[targets.count - 1])
                 #expect(try await guest.isRunning == !isPaused)
@@ -72,7 +73,7 @@ extension Live {
             }
         }
 
-        // MARK: - Deeds
+        // MARK: - Operations
 
         private func perform(_ deed: Deed, on guest: LiveGuest) async throws {
             let folder = guest.tools
@@ -121,7 +122,7 @@ extension Live {
 }
 
 extension LiveGuest {
-    /// Waits until the guest's block jobs are as they should be.
+    /// Waits until the guest's block jobs meet the condition.
     fileprivate func waitForJob(_ isAsWanted: ([JSONValue]) -> Bool) async throws {
         for _ in 0..<300 {
             let jobs = try await raw("query-block-jobs").array ?? []

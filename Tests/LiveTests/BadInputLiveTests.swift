@@ -8,13 +8,13 @@ import QMPTesting
 import Testing
 
 extension Live {
-    /// Wrong arguments, programs that are no QEMU, monitors that are none: a clear error, the right exit status, the
-    /// guest untouched, nothing left, and all of it soon.
+    /// Wrong arguments, programs other than QEMU, false monitors: each yields a clear error and the right exit status
+    /// in time, leaves the guest untouched and nothing behind.
     @Suite(
         .enabled(if: Live.isReady, Live.howToGetReady),
         .sharedGuest("bad-input"))
     struct BadInputLiveTests {
-        /// Longer than all deadlines of a refresh together on a busy machine, and much shorter than for ever.
+        /// Longer than all deadlines of a refresh together on a busy machine, but finite.
         private static let patience = Duration.seconds(45)
 
         private let guest: LiveGuest
@@ -131,7 +131,7 @@ extension Live {
             }
         }
 
-        // MARK: - The rest of the command line
+        // MARK: - Other arguments
 
         @Test(arguments: [("/dev/null", "/dev/null"), ("/proc/hyperfresh", "/proc")])
         func aStateFolderThatCannotBeIsNamed(folder: String, named: String) async throws {
@@ -142,7 +142,7 @@ extension Live {
         }
 
         @Test func closedStreamsAreNotMistakenForTheMonitorOrTheRecord() async throws {
-            // What is opened first gets the lowest free number: output would be written to it.
+            // The first open gets the lowest free number: output would be written to it.
             let program = try ChildProgram(
                 "/bin/sh",
                 ["-c", "exec \"$0\" refresh guest \"$1\" --dry-run --verbose --json <&- >&- 2>&-"]
@@ -154,7 +154,7 @@ extension Live {
             try await guest.expectRunsOnOneSide(pid: guest.canary.firstProcess.pid)
         }
 
-        // MARK: - What is expected
+        // MARK: - Expectations
 
         private func refresh(_ arguments: String...) async throws -> JSONValue { try await refresh(arguments) }
 
@@ -178,9 +178,10 @@ extension Live {
             #expect(failures.first?["id"]?.string == finding, "\(report)")
         }
 
-        /// The error says everything, and the guest runs on its first QEMU as if nothing had been.
+        /// Checks that the error is complete and that the guest runs on its first QEMU as before.
         ///
-        /// The canary itself is heard where something was started, and at the end of the suite: that takes a second.
+        /// The canary itself is checked only after tests that start a process, and at the end of the suite: that takes
+        /// a second.
         private func expectUntouched(_ report: JSONValue, _ whereabouts: String) async throws {
             let pid = guest.canary.firstProcess.pid
             let error = report["error"]
@@ -195,7 +196,7 @@ extension Live {
             #expect(try ProcFS.processes().filter { (try? ProcFS.commandLine($0)) == sleeping } == [])
         }
 
-        /// Another socket, or nothing, stands at the monitor's path for a while.
+        /// Replaces the monitor's socket by another one, or by nothing, for the duration of `body`.
         private func withSocketReplaced<Result>(
             _ socket: String, by other: String?, _ body: () async throws -> Result
         ) async throws -> Result {

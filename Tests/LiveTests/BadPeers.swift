@@ -4,10 +4,10 @@ import Linux
 import QMPTesting
 import Testing
 
-/// A selector that means no guest.
+/// A selector that matches no guest.
 struct BadSelector: Sendable, CustomTestStringConvertible {
     let name: String
-    /// What the error has to say.
+    /// A part of the expected error.
     let words: String
     let make: @Sendable (LiveGuest) async throws -> String
 
@@ -31,7 +31,7 @@ struct BadSelector: Sendable, CustomTestStringConvertible {
     ]
 }
 
-/// What may answer where the monitor is expected.
+/// A peer that answers in place of the monitor.
 struct HostileMonitor: Sendable, CustomTestStringConvertible {
     let name: String
     let script: [ScriptStep]

@@ -1,30 +1,30 @@
 import Linux
 import Testing
 
-/// Something that is given as the new QEMU and is none, or none for this guest.
+/// A target that is not a QEMU, or not one for this guest.
 struct BadTarget: Sendable, CustomTestStringConvertible {
-    /// What stands at the path.
+    /// What is at the path.
     enum Kind: Sendable {
-        /// A program that is there anyway.
+        /// An existing program.
         case path(String)
         /// A shell script.
         case script(String)
-        /// A script that may not be executed.
+        /// A script without execute permission.
         case document(String)
-        /// Bytes that may be executed.
+        /// Bytes with execute permission.
         case bytes([UInt8])
-        /// A copy of the real QEMU in a folder of its own.
+        /// A copy of the real QEMU in its own folder.
         case copy(of: String)
     }
 
     let name: String
     let kind: Kind
-    /// What the error has to say.
+    /// A part of the expected error.
     let words: String
-    /// The finding that has to say it.
+    /// The finding that contains it.
     var finding = "binary-unusable"
 
-    /// Whether it fails in a rehearsal.
+    /// Whether a dry run finds it.
     var isRehearsed = false
 
     init(
@@ -39,7 +39,7 @@ struct BadTarget: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    /// Puts it in place.
+    /// Creates the target.
     ///
     /// - Returns: its path.
     func make(in folder: String) async throws -> String {
@@ -59,7 +59,7 @@ struct BadTarget: Sendable, CustomTestStringConvertible {
 }
 
 extension BadTarget {
-    /// What preflight has to find out, before anything is touched.
+    /// Targets that preflight must refuse, before anything is touched.
     static let refused: [BadTarget] = [
         BadTarget("nothing", .path("/nonexistent/qemu-system-x86_64"), says: "there is no such file"),
         BadTarget("an unknown name", .path("qemu-system-nonexistent"), says: "there is no such file"),
@@ -91,7 +91,7 @@ extension BadTarget {
         BadTarget("is away from its modules", .copy(of: Live.qemu7), says: "could not load module"),
     ]
 
-    /// What looks like QEMU until it is to take the guest.
+    /// Targets that look like QEMU until they should take the guest.
     static let failing: [BadTarget] = [
         BadTarget("rejects a device", .script(whenStarted("\(qemu) -device no-such-device")), says: "no-such-device"),
         BadTarget(
@@ -106,7 +106,7 @@ extension BadTarget {
             says: ""),
     ]
 
-    /// What looks like QEMU and then does nothing.
+    /// Targets that look like QEMU and then hang.
     static let hanging: [BadTarget] = [
         BadTarget("hangs late", .script(whenStarted("exec \(sleep)")), says: ""),
         BadTarget("waits for a child", .script(whenStarted("\(sleep); exit 1")), says: ""),
@@ -116,14 +116,14 @@ extension BadTarget {
             says: "at last"),
     ]
 
-    /// A time that no other program sleeps for.
+    /// A sleep with a duration that no other program uses.
     static let sleep = "sleep 86\(UInt32.random(in: 100...999))"
 
-    /// Answers the first question as QEMU does.
+    /// Answers the first query as QEMU does.
     private static let lie = "[ \"$1\" = --version ] && echo QEMU emulator version 9.9.9 && exit 0"
     private static let qemu = "exec \(Live.qemu7) \"$@\""
 
-    /// A wrapper that has to be kept, because it changes the environment; it shows itself when a guest is to come.
+    /// A wrapper that must be kept because it changes the environment; it misbehaves only when it should take a guest.
     private static func whenStarted(_ deed: String) -> String {
         """
         export HYPERFRESH_TEST_WRAPPER=1

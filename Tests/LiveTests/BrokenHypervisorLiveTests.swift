@@ -5,20 +5,20 @@ import Linux
 import Testing
 
 extension Live {
-    /// A fresh hypervisor that does not come to be what it should: no guest notices, nothing is left, and it is said why.
+    /// A new hypervisor that fails: no guest notices, nothing is left behind, and the error gives the reason.
     @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
     struct BrokenHypervisorLiveTests {
-        /// An image that is not what it should be.
+        /// A defective image.
         struct Flaw: Sendable, CustomStringConvertible {
             let description: String
-            /// Words for its kernel.
+            /// Further arguments for its kernel.
             var words = ""
-            /// A file of it that is cut off after so many bytes.
+            /// A file of it that is truncated to this many bytes.
             var cut: (file: String, bytes: Int)?
-            /// How long the refresh may take: emulated hypervisors boot in half a minute when the host is busy.
+            /// The refresh's timeout: an emulated hypervisor takes half a minute to boot when the host is busy.
             var timeout = "60s"
             let exit: Int
-            /// What the error tells.
+            /// A part of the expected error.
             let says: String
         }
 
@@ -64,15 +64,7 @@ extension Live {
             try await expectUntouched(stack, "it dies while memory is attached")
         }
 
-        private func diesWhenItsGuestIsLinked(_ stack: NestedStack) async throws {
-            let before = stack.processes
-            let report = try await stack.refresh(killingNewAt: "after-record:switching")
-            #expect(report["outcome"] == "rolled-back", "\(report)")
-            #expect(stack.processes == before)
-            try await expectUntouched(stack, "it dies when its guest is linked")
-        }
-
-        /// A hypervisor's own keys may change while it runs: the next one has them, if the host can.
+        /// A hypervisor's own keys may change while it runs: they apply to the next one, if the host has room for it.
         private func hasNoRoom(_ stack: NestedStack) async throws {
             try stack.write(hypervisorMemory: "128G")
             try await stack.up()

@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 extension Live {
-    /// Monitors at which it is hard to be heard.
+    /// Monitors that are busy or slow.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct BusyMonitorLiveTests {
         @Test func aGuestThatSendsTenThousandEventsASecondIsRefreshed() async throws {
@@ -26,7 +26,8 @@ extension Live {
             #expect(try await guest.mostEventsPerSecond() > 10_000)
         }
 
-        /// Preflight alone asks some sixty questions: two seconds each when there is time for that, a twentieth of it otherwise.
+        /// Preflight alone sends about sixty commands: each takes two seconds if there is time for that, otherwise a
+        /// twentieth of it.
         @Test func aQEMUThatTakesItsTimeOverEachCommandIsRefreshed() async throws {
             let delay = Duration.milliseconds(Live.isWhole ? 2000 : 100)
             let library = "/tmp/canary-slow-monitor-\(getpid()).so"
@@ -52,14 +53,15 @@ extension Live {
 }
 
 extension LiveGuest {
-    /// The best second of some: on a busy machine an emulated guest may not get to it in every one.
+    /// Returns the highest rate of several seconds: on a busy machine, an emulated guest may send no event in some of
+    /// them.
     fileprivate func mostEventsPerSecond() async throws -> Int {
         var most = 0
         for _ in 0..<30 where most <= 10_000 { most = max(most, try await eventsPerSecond()) }
         return most
     }
 
-    /// What the guest's second monitor is told within a second.
+    /// Returns the number of events that the guest's second monitor receives within a second.
     private func eventsPerSecond() async throws -> Int {
         let client = try await secondMonitor(of: #require(canary.pid))
         defer { client.close() }

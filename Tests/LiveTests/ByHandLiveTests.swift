@@ -7,7 +7,7 @@ import QMP
 import Testing
 
 extension Live {
-    /// A guest with all that an administrator may have given it, some of it while it ran.
+    /// A guest with every kind of device that an administrator may add, some of them hot-plugged.
     @Suite(.enabled(if: Live.hasSecondQEMU, Live.howToGetReady))
     struct ByHandLiveTests {
         private static let canMakeTaps = geteuid() == 0 && Files.exists("/dev/net/tun")
@@ -36,7 +36,7 @@ extension Live {
             }
         }
 
-        /// A disk and a network card, as `device_add` puts them into a running machine.
+        /// Plugs a disk and a network card into the running machine with `device_add`.
         private func plugIn(_ guest: LiveGuest) async throws {
             let image = "\(guest.tools)/plugged.qcow2"
             try await CanaryDisk(mebibytes: 64, format: .qcow2).create(at: image)

@@ -6,17 +6,20 @@ import Linux
 import Testing
 
 extension Live {
-    /// Several controllers at once on one guest: whoever loses hears who is at work, and nothing else.
+    /// Several controllers at once on one guest: each loser's error names the controller at work.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct ContentionLiveTests {
+        /// The guest's name, which also identifies its new QEMU.
+        private static let name = "contention-\(getpid())"
+
         private static let places = [
             "record:planned", "record:planned:2", "action:launchNew", "record:linked", "action:beginSwitch",
             "record:committed", "record:running", "action:retireOld", "action:settle",
         ]
 
         @Test func whoeverComesSecondHearsWhoIsAtWork() async throws {
-            try await LiveGuest.borrow { guest in
-                // By name, by which its new QEMU is found as well, and by socket, one after the other.
+            try await LiveGuest.run(Self.name, options: .withDisk) { guest in
+                // Selects the guest by name and by socket, one after the other.
                 for (index, place) in Self.places.enumerated() {
                     let first = try guest.startRefresh(fault: "stop-after-\(place)")
                     try await first.waitUntilStopped()
@@ -29,7 +32,7 @@ extension Live {
                         let isRecovery = arguments[0] == "recover"
                         #expect(result.status == (isRecovery ? 6 : 3), "\(what)")
                         try Self.expectClear(result, arguments, "\(what)")
-                        // Where both QEMUs are there, or none at its lasting socket, the refresh itself is the reason.
+                        // If both QEMUs exist, or none at its lasting socket, the error names the refresh itself.
                         let isNamed = result.output.contains("pid \(first.pid) (hyperfresh refresh guest")
                         let isUnfinished = result.output.contains("a refresh that has not ended")
                         #expect(isNamed || (!isRecovery && isUnfinished), "\(what)")
@@ -74,7 +77,8 @@ extension Live {
             ]
         }
 
-        /// No remedy for something else: nobody else's monitor, no second guest of the same name, nothing to recover or to end.
+        /// The error has no remedy for another problem: another monitor client, a second guest of this name, recovery,
+        /// killing a process.
         private static func expectClear(
             _ result: ChildProgram.Result, _ arguments: [String], _ what: String
         ) throws {

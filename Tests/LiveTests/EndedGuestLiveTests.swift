@@ -7,12 +7,12 @@ import QMP
 import Testing
 
 extension Live {
-    /// A guest powers itself off in the middle of its refresh: nobody lets it run again, and the report says where it is.
+    /// A guest powers itself off during its refresh: it is not resumed, and the report says where it is.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct EndedGuestLiveTests {
         private static let binaries = [Live.qemu7] + (Live.hasSecondQEMU ? [Live.qemu10] : [])
 
-        /// Told what to do by a serial port of its own, and watched by a monitor of its own.
+        /// The test controls the guest through an additional serial port and an additional monitor.
         private static func options(_ binary: String, _ arguments: [String]) -> CanaryGuest.Options {
             var options = CanaryGuest.Options.withDisk
             options.binary = binary
@@ -30,7 +30,7 @@ extension Live {
                 let old = try #require(guest.canary.pid)
                 let report = try await guest.refresh(until: "record:switching", "--to", binary) { sides in
                     try await guest.powerOff()
-                    // It takes no state; the old one hands over all and waits.
+                    // It does not load the state; the old side sends all of it and waits.
                     kill(sides.new, SIGSTOP)
                     try startThread(name: "killer") {
                         usleep(300_000)
@@ -41,7 +41,7 @@ extension Live {
                 #expect(report["exit_code"] == 1)
                 expectTold(report["error"]?["guest_state"], "the old QEMU (pid \(old))")
                 try guest.expectNothingLeft(pid: old)
-                // QEMU 7.2 calls it `postmigrate` now, and would let it run.
+                // QEMU 7.2 reports `postmigrate` now, and would resume it.
                 let isForgetful = binary == Live.qemu7
                 #expect(try await guest.ask(QueryStatus()).state == (isForgetful ? .postmigrate : .shutdown))
                 try await expectSilent(guest)
@@ -80,14 +80,14 @@ extension Live {
             }
         }
 
-        // MARK: - What is expected
+        // MARK: - Expectations
 
         private func expectTold(_ text: JSONValue?, _ side: String) {
             #expect(text?.string?.contains("The guest shut itself down during the refresh. It is on \(side)") == true)
             #expect(text?.string?.contains("system_reset") == true)
         }
 
-        /// Its vCPUs do not run: it says nothing for the time of five reports.
+        /// Its vCPUs do not run: it sends no report for the time of five reports.
         private func expectSilent(_ guest: LiveGuest) async throws {
             let before = guest.canary.reports.count
             try await Task.sleep(for: .seconds(1))
@@ -95,7 +95,7 @@ extension Live {
             #expect(try await !guest.isRunning)
         }
 
-        /// What the report says that can be done about it.
+        /// Follows the remedy in the report.
         private func startAnew(_ guest: LiveGuest) async throws {
             let client = try await QMPClient.connect(path: guest.canary.files.qmp)
             defer { client.close() }
@@ -109,7 +109,7 @@ extension Live {
 }
 
 extension LiveGuest {
-    /// Has the guest power itself off, and waits until QEMU has stopped it, or has exited.
+    /// Makes the guest power itself off, and waits until QEMU has stopped it or has exited.
     fileprivate func powerOff() async throws {
         let control = try UnixStream.connect(path: "\(canary.files.directory)/control.sock")
         try control.send(Array("poweroff\n".utf8))

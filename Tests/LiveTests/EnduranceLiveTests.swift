@@ -10,9 +10,9 @@ import Testing
 extension Live {
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct EnduranceLiveTests {
-        /// `HYPERFRESH_ENDURANCE` says how many.
+        /// The number of refreshes; `HYPERFRESH_ENDURANCE` overrides it.
         private static let count = getenv("HYPERFRESH_ENDURANCE").flatMap { Int(String(cString: $0)) } ?? 50
-        /// As many journals as are kept of handoffs that are over: each refresh removes one.
+        /// The number of kept journals of finished handoffs: each refresh removes one.
         private static let keptJournals = 100
 
         @Test func manyRefreshesInARowLeaveNothingBehind() async throws {
@@ -25,12 +25,12 @@ extension Live {
                 }
                 var switches: [Int] = []
                 var shares: [Int] = []
-                // The first ones open what is opened once; from then on every count is flat.
+                // The first refreshes open lasting descriptors; after them, every count must stay constant.
                 try await refresh(guest, times: 5, &switches, &shares)
                 let before = try await Resources(of: guest)
                 let open = try OpenDescriptors.now()
                 try await refresh(guest, times: Self.count - 5, &switches, &shares)
-                // What was closed a moment ago is gone when the thread that waited at it has run.
+                // A descriptor closed a moment ago disappears once the thread that waited on it has run.
                 var after = try await Resources(of: guest)
                 for _ in 0..<25 where !after.isNoMore(than: before) {
                     try await Task.sleep(for: .milliseconds(200))
@@ -67,7 +67,7 @@ extension Live {
     }
 }
 
-/// What a refresh could leak, counted.
+/// Counts of the resources that a refresh could leak.
 private struct Resources: CustomStringConvertible {
     var guestDescriptors: Int
     var ownDescriptors: Int
@@ -88,7 +88,7 @@ private struct Resources: CustomStringConvertible {
         memory = try ProcFS.names(inFolder: "/dev/shm").filter { $0.contains(files.unique) }.count
     }
 
-    /// A pool of threads may differ by a few.
+    /// Thread pools may differ by a few threads.
     func isNoMore(than other: Resources) -> Bool {
         guestDescriptors <= other.guestDescriptors && ownDescriptors <= other.ownDescriptors + 2
             && ownThreads <= other.ownThreads + 4 && files <= other.files && journals <= other.journals

@@ -7,11 +7,11 @@ import QMP
 import Testing
 
 extension Live {
-    /// A QEMU dies or hangs while a controller is at work, or somebody interrupts it: it says where the guest is, and
-    /// the guest is there.
+    /// A QEMU dies or hangs during a refresh, or a user interrupts it: the report says where the guest is, and the
+    /// guest is there.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct FailureLiveTests {
-        /// States up to which the guest is the old side's and the new QEMU is there.
+        /// States in which the guest is still on the old side and the new QEMU exists.
         private static let beforeCommit = ["launched", "linked", "switching"]
 
         // MARK: - A QEMU dies
@@ -32,7 +32,7 @@ extension Live {
         @Test func aNewQEMUThatDiesWhileItLoadsLeavesTheGuestOnTheOldOne() async throws {
             try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "record:switching") { sides in
-                    // It takes no state; the old one stops the guest and waits.
+                    // It does not load the state; the old side stops the guest and waits.
                     kill(sides.new, SIGSTOP)
                     try startThread(name: "killer") {
                         usleep(300_000)
@@ -62,7 +62,7 @@ extension Live {
         @Test func anOldQEMUThatDiesOnceTheNewOneHasEverythingCostsNothing() async throws {
             try await LiveGuest.borrow { guest in
                 let report = try await guest.refresh(until: "action:beginSwitch") { sides in
-                    // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
+                    // No controller reads the events now, but both QEMUs complete their part of the switch.
                     usleep(500_000)
                     kill(sides.old, SIGKILL)
                 }
@@ -120,7 +120,7 @@ extension Live {
             }
         }
 
-        // MARK: - A success is claimed after a look
+        // MARK: - Success is verified
 
         @Test(arguments: ["action:retireOld", "action:settle", "record:retired"])
         func aNewQEMUThatDiesAtTheEndIsNoSuccess(place: String) async throws {
@@ -132,7 +132,7 @@ extension Live {
                 #expect(guest.processes == [])
                 let history = try await guest.command("history", "--json").document["items"]
                 #expect(history?[0]?["outcome"] == "lost", "\(history ?? .null)")
-                // What the refresh itself could not record any more, recovery finds.
+                // Recovery finds what the refresh itself could not record.
                 let recovery = try await guest.command("recover", "--json")
                 #expect(try recovery.isSettledRecovery, "\(recovery)")
                 #expect(try await guest.status() == [])
@@ -169,14 +169,14 @@ extension Live {
             }
         }
 
-        // MARK: - Somebody interrupts
+        // MARK: - Interruption
 
         @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
         func anInterruptedRefreshRollsBackOrGoesOnToItsEnd(signal: Int32) async throws {
             try await LiveGuest.borrow { guest in
                 for state in Self.beforeCommit {
                     let report = try await guest.refresh(until: "record:\(state)") { sides in
-                        // The switch takes milliseconds: hold it up, so that the signal is sure to come first.
+                        // The switch takes milliseconds: delay it, so that the signal arrives first.
                         if state != "launched" { kill(sides.new, SIGSTOP) }
                         sides.controller.signal(signal)
                     }
@@ -216,7 +216,7 @@ extension Live {
                     #expect(findings.contains { $0["id"] == "refresh-in-progress" }, "\(report)")
                     expectClear(report, "Nothing was touched")
                 }
-                // Nor does a recovery meddle with it.
+                // Nor does a recovery interfere with it.
                 let recovery = try await guest.command("recover", "--json")
                 #expect(recovery.ending == .exited(6), "\(recovery)")
                 first.signal(SIGCONT)
@@ -242,7 +242,7 @@ extension Live {
             }
         }
 
-        // MARK: - What is expected
+        // MARK: - Expectations
 
         private func expectRolledBack(
             _ guest: LiveGuest, _ report: JSONValue, _ comment: Comment, isPaused: Bool
@@ -257,7 +257,7 @@ extension Live {
             try guest.expectNothingLeft(pid: pid, comment)
         }
 
-        /// The error says what happened, where the guest is, and what to do.
+        /// Checks that the error gives the reason, the place of the guest, and a remedy.
         private func expectClear(_ report: JSONValue, _ whereabouts: String) {
             let error = report["error"]
             #expect(error?["message"]?.string?.isEmpty == false, "\(report)")
@@ -267,7 +267,7 @@ extension Live {
     }
 }
 
-/// A refresh that stands still, and the processes that it is about.
+/// A stopped refresh, and its processes.
 struct StandingRefresh {
     let controller: ChildProgram
     let old: Int32
@@ -275,7 +275,7 @@ struct StandingRefresh {
 }
 
 extension LiveGuest {
-    /// A refresh by the command that stands still after something, wherever both QEMUs are by then.
+    /// Starts a refresh with the command, which stops after a step, whatever the state of both QEMUs.
     fileprivate func standingRefresh(at place: String) async throws -> StandingRefresh {
         let old = try #require(canary.pid)
         let controller = try startRefresh(fault: "stop-after-\(place)")
@@ -293,7 +293,7 @@ extension LiveGuest {
         return try await sides.controller.result().report
     }
 
-    /// Refreshes by the command, which stands still at a place; does something there; lets it go on.
+    /// Refreshes with the command, which stops at a point; runs `body` there; then continues it.
     ///
     /// - Returns: the `result` line.
     func refresh(

@@ -8,7 +8,7 @@ import QMP
 import Testing
 
 extension Live {
-    /// What a refresh must not change under a guest, or refuse: memory, device states, identities, names.
+    /// Parts of a guest that a refresh must preserve, or refuse to touch: memory, device states, identities, names.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct GuestKeptLiveTests {
         // MARK: - Devices without a saved state
@@ -39,7 +39,7 @@ extension Live {
             }
         }
 
-        // MARK: - Memory that a start changes
+        // MARK: - Memory that QEMU changes when it starts
 
         private static let virtioMemory = [
             "-object", "memory-backend-file,id=vm0,size=64M,mem-path=@.pm,share=on", "-device",
@@ -86,7 +86,7 @@ extension Live {
             }
         }
 
-        // MARK: - What QEMU makes up when it starts
+        // MARK: - Values that QEMU generates when it starts
 
         @Test func theGenerationIdStays() async throws {
             try await withGuest(["-device", "vmgenid,guid=auto"]) { guest in
@@ -113,7 +113,7 @@ extension Live {
                     try await guest.ask(QOMGet(path: "/machine/peripheral/card\(number)", property: "mac"))
                 }
                 let before = try await [address(1), address(2)]
-                // Without the first card the others would be counted from its number on.
+                // Without the first card, the numbers of the others would start one lower.
                 try await guest.unplug("card0")
                 for _ in 1...2 {
                     let report = try await guest.refresh()
@@ -204,7 +204,7 @@ extension Live {
 
         // MARK: - Guests
 
-        /// A canary with further arguments: `@` is a path of its own.
+        /// Starts a canary with further arguments, in which `@` stands for a new path.
         private func withGuest(
             _ arguments: [String], maximum: Bool = false, binary: String = Live.qemu7,
             _ body: (LiveGuest) async throws -> Void
@@ -251,26 +251,26 @@ extension Live {
 }
 
 extension Live {
-    /// The QEMUs to refresh to.
+    /// The QEMU binaries to refresh to.
     static var targets: [String] { [qemu7] + (hasSecondQEMU ? [qemu10] : []) }
 }
 
 extension HandoffReport {
-    /// The worst that was found of one check.
+    /// Returns the most severe finding of one check.
     func verdict(on id: FindingID) -> FindingSeverity? {
         findings.filter { $0.id == id }.map(\.severity).max()
     }
 }
 
 extension LiveGuest {
-    /// Asks whichever QEMU answers at the guest's lasting socket, in JSON.
+    /// Sends a command to the QEMU at the guest's lasting socket, and returns the reply as JSON.
     func raw(_ command: String, _ arguments: [String: JSONValue] = [:]) async throws -> JSONValue {
         let client = try await QMPClient.connect(path: canary.files.qmp)
         defer { client.close() }
         return try await client.executeRaw(command, arguments: arguments, deadline: .seconds(20))
     }
 
-    /// Takes a device away, with the help of the guest's kernel.
+    /// Unplugs a device, with the cooperation of the guest's kernel.
     func unplug(_ id: String) async throws {
         _ = try await raw("device_del", ["id": .string(id)])
         for _ in 0..<200 {

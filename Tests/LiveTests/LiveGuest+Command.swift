@@ -5,7 +5,7 @@ import Linux
 import Testing
 
 extension LiveGuest {
-    /// Starts the real command, with the guest's own state folder; `fault` says where it is to die or stand still, as in
+    /// Starts the real command with the guest's own state folder; `fault` names the point where it dies or stops, as in
     /// FaultPoint.swift.
     func start(_ arguments: [String], fault: String? = nil) throws -> ChildProgram {
         var environment = ["HYPERFRESH_STATE_DIR": host.stateDirectory]
@@ -17,12 +17,12 @@ extension LiveGuest {
         try await start(arguments, fault: fault).result()
     }
 
-    /// `refresh guest --json`, to be watched while it goes on.
+    /// Starts `refresh guest --json`, to be observed while it runs.
     func startRefresh(_ arguments: String..., fault: String? = nil) throws -> ChildProgram {
         try start(["refresh", "guest", canary.files.qmp, "--json"] + arguments, fault: fault)
     }
 
-    /// The handoffs that go on or were left unfinished, by the command's own word.
+    /// Returns the running and unfinished handoffs, as reported by the command.
     func status() async throws -> [JSONValue] {
         let result = try await command("status", "--json")
         #expect(result.ending == .exited(0), "\(result)")
@@ -31,7 +31,7 @@ extension LiveGuest {
 }
 
 extension ChildProgram {
-    /// Waits until a fault has made it stand still.
+    /// Waits until a fault has stopped it.
     func waitUntilStopped(within deadline: Duration = .seconds(30)) async throws {
         let end = ContinuousClock.now + deadline
         while !isStopped {
@@ -42,17 +42,17 @@ extension ChildProgram {
 }
 
 extension ChildProgram.Result {
-    /// Its standard output as the one JSON document it has to be.
+    /// Its standard output as the single JSON document that it must be.
     var document: JSONValue {
         get throws { try JSONValue(parsing: output) }
     }
 
-    /// Its standard output as JSON, a value a line.
+    /// Its standard output as JSON, one value a line.
     var lines: [JSONValue] {
         get throws { try output.split(separator: "\n").map { try JSONValue(parsing: String($0)) } }
     }
 
-    /// Whether it is a recovery after which nothing is left to do, and whose status says no more than that: 0, or 6 for a loss.
+    /// Whether it is a recovery that left nothing to do, with the matching status: 0, or 6 after a loss.
     var isSettledRecovery: Bool {
         get throws {
             let items = try document["items"]?.array ?? []
@@ -61,7 +61,7 @@ extension ChildProgram.Result {
         }
     }
 
-    /// The `result` line, which has to be the last of all and to agree with the exit status.
+    /// The `result` line, which must be the last one and agree with the exit status.
     var report: JSONValue {
         get throws {
             let last = try #require(try lines.last, "\(self)")

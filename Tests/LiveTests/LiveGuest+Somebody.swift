@@ -5,9 +5,9 @@ import Linux
 import QMP
 import Testing
 
-/// A second monitor, at which somebody else gives commands.
+/// A second monitor, for commands of another client.
 extension LiveGuest {
-    /// Arguments for it.
+    /// Returns QEMU's arguments for it.
     static func secondMonitor(in files: CanaryFiles) -> [String] {
         [
             "-chardev", "socket,id=side,path=\(files.directory)/side.sock,server=on,wait=off",
@@ -15,15 +15,15 @@ extension LiveGuest {
         ]
     }
 
-    /// The second monitor of the QEMU that has the guest, or of the one that is to get it.
+    /// Connects to the second monitor of the QEMU that runs the guest, or of the one that will get it.
     ///
-    /// - Parameter pid: Whose it has to be.
-    /// - Returns: A client that is the caller's to close.
-    /// - Throws: `CanaryError` when there is none, `QMPError`.
+    /// - Parameter pid: The pid of that QEMU.
+    /// - Returns: A client, which the caller must close.
+    /// - Throws: `CanaryError` if there is none, `QMPError`.
     func secondMonitor(of pid: Int32) async throws -> QMPClient {
         let names = try ProcFS.names(inFolder: canary.files.directory).filter { $0.hasPrefix("side.sock") }
         for name in names {
-            // One that died has left its socket.
+            // A QEMU that died has left its socket behind.
             guard let client = try? await QMPClient.connect(path: "\(canary.files.directory)/\(name)") else { continue }
             if client.peer?.pid == pid { return client }
             client.close()
@@ -31,9 +31,9 @@ extension LiveGuest {
         throw CanaryError.silent(words: "none of \(names) is pid \(pid)'s")
     }
 
-    /// Ends a process, and sees it gone: what is about to die is not dead yet.
+    /// Kills a process and waits until it is gone: after SIGKILL it may live for a moment.
     static func kill(_ pid: Int32) async throws {
-        // By its pidfd: the first thread of a process that is killed may be a zombie while others still end.
+        // Waits on a pidfd: the main thread of a killed process may be a zombie while others still exit.
         guard let process = ProcessIdentity.current(of: pid), let handle = try? ProcessHandle(process) else { return }
         try handle.signal(SIGKILL)
         let isGone = await handle.waitForExit(within: .seconds(10))

@@ -5,9 +5,10 @@ import Linux
 import QMP
 import Testing
 
-/// Every suite that starts QEMU, one test after the other, as two emulated guests on few cores disturb each other; and
-/// what these tests need, and what to do where it is missing.
-@Suite(.serialized, .spareGuest)
+/// All suites that start QEMU, run serially because two emulated guests on few cores disturb each other.
+///
+/// Also what these tests need, and how to install it.
+@Suite(.serialized)
 enum Live {
     static let qemu7 = "/usr/bin/qemu-system-x86_64"
 
@@ -25,9 +26,9 @@ enum Live {
     /// The command that `swift build` has just built.
     static var command: String { "\(packageRoot)/.build/debug/hyperfresh" }
 
-    /// Where a whole run of the matrices keeps its results, and goes on after what is there already.
+    /// The folder where a whole run of the matrices stores its results, and continues from existing ones.
     static let matrixFolder = getenv("HYPERFRESH_MATRIX").map { String(cString: $0) }
-    /// Whether there is time for everything.
+    /// Whether to run everything.
     static let isWhole = matrixFolder != nil
 
     static let isReady = Files.exists(qemu7) && (try? CanaryArtifacts(cache: cache)) != nil
@@ -36,14 +37,14 @@ enum Live {
         "needs QEMU and the canary: scripts/setup, scripts/fetch-qemu, scripts/build-canary"
 }
 
-/// A canary with a state folder of its own, ended with the test whatever becomes of it.
+/// A canary with its own state folder, ended at the end of the test in any case.
 struct LiveGuest {
     let canary: CanaryGuest
     let host: Host
-    /// What was in the guest's folder before anything was refreshed.
+    /// The names in the guest's folder before the first refresh.
     private let initialNames: Set<String>
 
-    /// A folder for what a test needs besides the guest; nobody looks there for leftovers.
+    /// A folder for the test's own files; it is not searched for leftovers.
     var tools: String { "\(canary.files.directory)/tools" }
 
     static func run(
@@ -59,7 +60,7 @@ struct LiveGuest {
         guest.canary.end()
     }
 
-    /// Boots one; whoever does has to end it.
+    /// Boots a guest, which the caller must end.
     static func boot(_ name: String, _ options: (CanaryFiles) throws -> CanaryGuest.Options) async throws -> LiveGuest {
         let files = try CanaryFiles(name: name)
         var options = try options(files)
@@ -75,7 +76,7 @@ struct LiveGuest {
         try Files.createDirectory(tools, mode: 0o700)
     }
 
-    /// A refresh in this process.
+    /// Refreshes in this process.
     func refresh(
         to target: String? = nil, _ change: (inout RefreshRequest) -> Void = { _ in }
     ) async throws -> HandoffReport {
@@ -84,7 +85,7 @@ struct LiveGuest {
         return await host.refresh(request).report()
     }
 
-    /// Asks whichever QEMU answers at the guest's lasting socket.
+    /// Sends a command to the QEMU at the guest's lasting socket.
     func ask<C: QMPCommand>(_ command: C) async throws -> C.Reply {
         let client = try await QMPClient.connect(path: canary.files.qmp)
         defer { client.close() }
@@ -95,7 +96,8 @@ struct LiveGuest {
 }
 
 extension CanaryGuest.Options {
-    /// With a virtio disk of 64 MiB: its image lock tells two QEMUs apart, and the canary's records tell lost writes.
+    /// With a virtio disk of 64 MiB: its image lock distinguishes two QEMUs, and the canary's records reveal lost
+    /// writes.
     static var withDisk: CanaryGuest.Options {
         var options = CanaryGuest.Options()
         options.disks = [.init(mebibytes: 64)]
@@ -103,7 +105,7 @@ extension CanaryGuest.Options {
     }
 }
 
-// MARK: - Where the guest is, and what must not be left behind
+// MARK: - Where the guest is, and leftovers
 
 extension LiveGuest {
     /// The QEMU processes that map the guest's memory.
@@ -115,14 +117,15 @@ extension LiveGuest {
         }
     }
 
-    /// Exactly one process has the guest, the pid file names it, the canary is sound, and nothing temporary is left.
+    /// Checks that exactly one process has the guest, the pid file names it, the canary is undamaged, and nothing
+    /// temporary is left.
     func expectSoundOnOneSide(pid: Int32? = nil, _ comment: Comment? = nil) async throws {
         try expectNothingLeft(pid: pid, comment)
         #expect(canary.pid == processes.first, comment)
         _ = try await canary.proveAlive()
     }
 
-    /// As ``expectSoundOnOneSide(pid:_:)``, but content with one word of the canary: for a place that is passed often.
+    /// As ``expectSoundOnOneSide(pid:_:)``, but with a single report of the canary, for frequent use.
     func expectRunsOnOneSide(pid: Int32? = nil, _ comment: Comment? = nil) async throws {
         try expectNothingLeft(pid: pid, comment)
         #expect(canary.pid == processes.first, comment)
@@ -131,7 +134,7 @@ extension LiveGuest {
         #expect(report.anomalies == 0, "\(report.anomaly)")
     }
 
-    /// No process but the guest's one QEMU, no file, no socket, no memory that was not there before.
+    /// Checks that nothing new is left: no process but the guest's QEMU, no file, no socket, no memory.
     func expectNothingLeft(pid: Int32? = nil, _ comment: Comment? = nil) throws {
         let files = canary.files
         #expect(processes == [pid ?? canary.pid].compactMap(\.self), comment)
@@ -145,14 +148,14 @@ extension LiveGuest {
             files.memory.hasSuffix("/\($0)") || $0.contains(files.unique)
         }
         #expect(memory.count == 1, comment)
-        // One listener for each socket, whatever name it was bound by.
+        // One listener for each socket, whatever name it was bound to.
         let listening = try ProcFS.unixSockets().filter(\.isListening).compactMap(\.path).filter {
             $0.contains(files.unique)
         }
         #expect(Set(listening.map(Self.lasting)).count == listening.count, comment)
     }
 
-    /// The descriptors of the guest's QEMU; connections that were just closed have a moment to go.
+    /// Returns the number of descriptors of the guest's QEMU; connections just closed get a moment to disappear.
     func descriptorCount() async throws -> Int {
         var least = Int.max
         for _ in 0..<6 {
@@ -169,7 +172,7 @@ extension LiveGuest {
         }
     }
 
-    /// `PATH.hf-XXXXXXXX` without its end.
+    /// Returns the path without the suffix `.hf-XXXXXXXX`.
     private static func lasting(_ path: String) -> String {
         let parts = path.split(separator: ".", omittingEmptySubsequences: false)
         guard let last = parts.last, last.hasPrefix("hf-"), last.count == 11 else { return path }

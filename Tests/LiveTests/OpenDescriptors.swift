@@ -1,7 +1,7 @@
 import Glibc
 import Linux
 
-/// What this process has open: who leaks is to be told by name, not only counted.
+/// The open descriptors of this process, with names, so that a leak can be identified.
 struct OpenDescriptors {
     private let targets: [Int32: String]
 
@@ -9,7 +9,7 @@ struct OpenDescriptors {
 
     var count: Int { targets.count }
 
-    /// Those that are here and were not there, each with what it leads to; of a socket also the path that it is bound to.
+    /// Returns the descriptors that are new, each with its target; for a socket, also the path that it is bound to.
     func new(since before: OpenDescriptors) -> [String] {
         let paths = Dictionary(
             ((try? ProcFS.unixSockets()) ?? []).compactMap { entry in

@@ -7,18 +7,19 @@ import QMP
 import Testing
 
 extension Live {
-    /// The controller dies by SIGKILL, anywhere: `recover` finds the guest's one right place (docs/recovery.md).
+    /// The controller is killed with SIGKILL at any point: `recover` finds the only right place of the guest
+    /// (docs/recovery.md).
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct RecoveryLiveTests {
-        /// A place to die at, and what must follow.
+        /// A point to die at, and the expected result.
         struct Death: Sendable, CustomStringConvertible {
-            /// The place, as in FaultPoint.swift.
+            /// The point, as in FaultPoint.swift.
             let fault: String
-            /// More arguments for the refresh.
+            /// Further arguments for the refresh.
             var arguments: [String] = []
-            /// The state that is on record then; `nil` when the handoff is over.
+            /// The state on record at that point; `nil` if the handoff has ended.
             let recorded: String?
-            /// Whether the guest is the new side's.
+            /// Whether the guest belongs to the new side.
             var isCommitted = false
 
             var description: String { ([fault] + arguments).joined(separator: " ") }
@@ -44,7 +45,7 @@ extension Live {
             Death(fault: "record:retired", recorded: nil, isCommitted: true),
         ]
 
-        /// Deaths that need a guest that runs: one that is paused is not resumed, nor can its downtime be too long.
+        /// Points that need a running guest: a paused one is not resumed, and its downtime cannot be too long.
         private static let deathsOfRunning = [
             Death(fault: "action:resumeNew", recorded: "committed", isCommitted: true),
             Death(fault: "action:removeNew", arguments: ["--max-downtime", "0.001ms"], recorded: "switching"),

@@ -53,7 +53,7 @@ extension Live {
                 #expect(report.timing == nil)
                 #expect(!report.phases.contains { $0.phase == .handover })
                 try await guest.expectSoundOnOneSide(pid: before)
-                // The old QEMU's migration settings are what they were.
+                // The old QEMU's migration settings are restored.
                 #expect(try await guest.ask(QueryMigrateCapabilities())["x-ignore-shared"] == false)
             }
         }

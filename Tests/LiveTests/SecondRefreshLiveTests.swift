@@ -7,7 +7,7 @@ import QMP
 import Testing
 
 extension Live {
-    /// What an earlier controller left behind, when somebody refreshes the guest again before it was recovered.
+    /// Leftovers of an earlier controller when the guest is refreshed again before it was recovered.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct SecondRefreshLiveTests {
         private static let places = [
@@ -44,7 +44,7 @@ extension Live {
             }
         }
 
-        /// A record that comes to light again when the guest has moved on by other hands.
+        /// A record reappears after the guest was moved by other means.
         @Test(arguments: ["record:planned", "record:linked", "record:switching"])
         func aGuestThatRunsOnAThirdQEMUIsNotSaidToBeLost(place: String) async throws {
             try await LiveGuest.borrow { guest in
@@ -55,7 +55,7 @@ extension Live {
                 let aside = "\(guest.tools)/\(name)"
                 try #require(rename("\(folder)/\(name)", aside) == 0)
                 if let new = guest.processes.first(where: { $0 != old }) {
-                    // Without its record the second QEMU is in the way, and is named.
+                    // Without its record, the second QEMU blocks the refresh, and the error names it.
                     let blocked = try await guest.startRefresh().result().report
                     #expect(blocked["exit_code"] == 3, "\(blocked)")
                     #expect("\(blocked["findings"] ?? .null)".contains("memory-in-use"), "\(blocked)")
@@ -103,7 +103,7 @@ extension Live {
             }
         }
 
-        /// Two QEMUs of one handoff are gone, and a process that nobody knows of has the guest's memory.
+        /// Two QEMUs of one handoff are gone, and an unknown process has the guest's memory.
         @Test func whoeverHasTheMemoryIsNamedBeforeALossIsSpokenOf() async throws {
             try await LiveGuest.borrow { guest in
                 _ = try await guest.startRefresh(fault: "kill-after-record:linked").result()

@@ -2,12 +2,12 @@ import CanaryTesting
 import Linux
 import Testing
 
-/// Boots one canary for all tests of a suite that leave it as it was, and looks at it thoroughly at the end.
+/// Boots one canary for all tests of a suite that leave it unchanged, and checks it thoroughly at the end.
 struct SharedGuest: SuiteTrait, TestScoping {
     let name: String
     var options = CanaryGuest.Options.withDisk
 
-    /// The guest of the suite whose test runs now.
+    /// The guest of the suite whose test is running.
     @TaskLocal static var current: LiveGuest?
 
     @concurrent func provideScope(
@@ -21,7 +21,7 @@ struct SharedGuest: SuiteTrait, TestScoping {
 }
 
 extension Trait where Self == SharedGuest {
-    /// One guest for the whole suite.
+    /// Shares one guest in the whole suite.
     static func sharedGuest(_ name: String, _ change: (inout CanaryGuest.Options) -> Void = { _ in }) -> Self {
         var guest = SharedGuest(name: name)
         change(&guest.options)

@@ -6,15 +6,15 @@ import Linux
 import Testing
 
 extension Live {
-    /// Guests whose QEMU somebody waits for, as they are started in containers, by supervisors and by scripts.
+    /// Guests whose QEMU is supervised, as in containers, by supervisors and by scripts.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct SupervisionLiveTests {
-        /// What starts QEMU, and the finding that must refuse it.
+        /// A launcher of QEMU, and the finding that must refuse it.
         struct Refused: Sendable, CustomTestStringConvertible {
             let launcher: String
             let finding: FindingID
             var program: String?
-            /// Whether it is much like another one, and tried only when there is time for everything.
+            /// Whether it is similar to another one, and tried only in a whole run.
             var isVariant = false
             var testDescription: String { launcher }
         }
@@ -69,7 +69,7 @@ extension Live {
             }
         }
 
-        /// What starts QEMU so that nothing worse than a message follows from its end.
+        /// Launchers for which QEMU's end has no consequence worse than a message.
         private static let accepted = [
             "\(qemu); echo ended",
             "sh -c '\(qemu); exit $?' sh \"$@\"",
@@ -95,7 +95,7 @@ extension Live {
             try await withLauncher("while :; do \(Self.qemu); sleep 1; done") { guest in
                 let blocked = try await guest.refresh()
                 let remedy = try #require(blocked.findings.first { $0.id == .supervisorRestarts }?.remedy)
-                // As typed, with the explanation that follows it left out.
+                // The command as typed, without the explanation after it.
                 let words = remedy.split(separator: " ").prefix(3).map(String.init)
                 #expect(words.prefix(2) == ["kill", "-9"])
                 let result = try await ChildProgram.run("/bin/kill", Array(words.dropFirst()))
@@ -106,7 +106,7 @@ extension Live {
             }
         }
 
-        /// A guest whose QEMU is started by a shell script, with its command line as `"$@"`.
+        /// Starts a guest's QEMU with a shell script, which gets the command line as `"$@"`.
         private func withLauncher(_ text: String, _ body: (LiveGuest) async throws -> Void) async throws {
             let guest = try await LiveGuest.boot("guests-launcher") { files in
                 let launcher = "\(files.directory)/launch"
@@ -118,7 +118,7 @@ extension Live {
             }
             let group = guest.canary.firstProcess.pid
             defer {
-                // The launcher first, so that it starts nothing more.
+                // The launcher first, so that it restarts nothing.
                 kill(-group, SIGKILL)
                 kill(group, SIGKILL)
                 guest.canary.end()

@@ -8,15 +8,15 @@ import QMPTesting
 import Testing
 
 extension Live {
-    /// Somebody else does something to the guest, its memory, its process or its record while a refresh goes on.
+    /// Another process changes the guest, its memory, its process or its record during a refresh.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct SurroundingsLiveTests {
-        /// From before there is a new QEMU until the old one is about to be told to hand over.
+        /// From before the new QEMU exists until just before the old one is told to send the state.
         private static let places = beforeLink + ["after-record:switching"]
-        /// Until the two are linked: what is heard of the run state in the milliseconds after that is a matter of luck here.
+        /// Until the two are linked: which run state is seen in the milliseconds after that depends on timing here.
         private static let beforeLink = ["before-action:launchNew", "after-record:launched"]
 
-        // MARK: - Somebody at the guest's other monitor
+        // MARK: - Another client at the guest's other monitor
 
         @Test(arguments: beforeLink)
         func aGuestThatSomebodyPausesStaysPaused(place: String) async throws {
@@ -61,7 +61,7 @@ extension Live {
                 }
                 #expect(report["outcome"] == "rolled-back", "\(report)")
                 try await guest.expectSoundOnOneSide(pid: old)
-                // Now it is known beforehand, and goes along.
+                // Now it is known before the handoff and included in it.
                 #expect(try await guest.refresh().outcome == .refreshed)
                 try await guest.expectSoundOnOneSide()
                 // No other test wants a guest with one device more.
@@ -128,7 +128,7 @@ extension Live {
             }
         }
 
-        /// A child with this pid; the last one is set before each try, as others start processes too.
+        /// Starts a child with this pid; sets the last pid before each try, because other processes start, too.
         private func process(withPid pid: Int32) async throws -> ChildProgram {
             let path = "/proc/sys/kernel/ns_last_pid"
             for _ in 0..<500 {
@@ -142,7 +142,7 @@ extension Live {
             throw SystemError(operation: "clone", subject: "pid \(pid)", code: EBUSY)
         }
 
-        /// What is wrong with a record, and how it comes to be.
+        /// Damages to a record.
         private static let damages: [@Sendable ([UInt8]) -> [UInt8]] = [
             { bytes in bytes.enumerated().map { $0.offset == bytes.count / 2 ? $0.element ^ 4 : $0.element } },
             { bytes in Array(bytes.drop { $0 != UInt8(ascii: "\n") }) },
@@ -164,7 +164,7 @@ extension Live {
                     #expect("\(recovery)".contains(name), "\(recovery)")
                     #expect(guest.processes == processes)
                 }
-                // A last line that was not written to its end was never there: what it would say was not done either.
+                // An incomplete last line does not count: the action that it would record was not done either.
                 try Files.replaceAtomically("\(folder)/\(name)", bytes: bytes)
                 #expect(try await guest.command("recover", "--json").status == 0)
                 try await guest.expectSoundOnOneSide()
@@ -174,18 +174,18 @@ extension Live {
 }
 
 extension LiveGuest {
-    /// Refreshes by the command, which stands still at a place while somebody does something.
+    /// Refreshes with the command, which stops at a point; runs `meanwhile` there.
     fileprivate func refreshStanding(at place: String, meanwhile: () async throws -> Void) async throws -> JSONValue {
         let controller = try startRefresh(fault: "stop-\(place)")
         try await controller.waitUntilStopped()
         try await meanwhile()
-        // Whoever did something has let go by now.
+        // The other client has disconnected by now.
         try await Task.sleep(for: .milliseconds(50))
         controller.signal(SIGCONT)
         return try await controller.result().report
     }
 
-    /// The same, by somebody at the old QEMU's second monitor.
+    /// Refreshes as above, with another client at the old QEMU's second monitor.
     fileprivate func refresh(
         at place: String, somebody: (QMPClient) async throws -> JSONValue
     ) async throws -> JSONValue {

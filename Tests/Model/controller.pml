@@ -1,4 +1,4 @@
-/* Puts what the machine wants at the end of its orders. */
+/* Appends the machine's actions to its orders. */
 inline enqueue() {
 #ifdef ORDERS_TWICE
     if
@@ -22,7 +22,7 @@ inline enqueue() {
     todo = none; what = none; event = none; about = none
 }
 
-/* An outcome against the world; only a death that the controller was not told of excuses it. */
+/* Compares an outcome with the world; only a death that the controller was not told of excuses a difference. */
 inline holdAgainstTheWorld() {
     RULE(outcomeIsTrue, outcome != refreshed || (journal == retired && old == dead && isSettled &&
         (newHasGuest || (new == dead && !toldNewIsGone))));
@@ -40,7 +40,7 @@ inline dequeue() {
     order1 = order2; what1 = what2; order2 = none; what2 = none; answer = none
 }
 
-/* The controller is gone, and with it all that only it knew. */
+/* The controller is gone, and with it all knowledge that only it had. */
 inline forget() {
     d_step {
         controllerLives = false;
@@ -56,7 +56,8 @@ inline forget() {
     }
 }
 
-/* One write; if it fails, the record does not exist. A final record ends all care for the handoff: it must be true. */
+/* One write; if it fails, the record does not exist. After a final record, no one looks after the handoff: it must be
+   true. */
 inline put(s) {
     journal = s;
     commitOnRecord = commitOnRecord || s == committed;
@@ -67,7 +68,7 @@ inline put(s) {
     RULE(finalRecordIsTrue, journal != lost || (commitOnRecord -> new == dead : old == dead))
 }
 
-/* Every way in which a command may turn out. The first is the good one; the others only as long as things go wrong. */
+/* Every possible result of a command. The first is success; the others occur only while things go wrong. */
 
 inline doRecord() {
     if
@@ -165,7 +166,7 @@ inline doRemoveNew() {
     fi
 }
 
-/* Whatever the old side has told is heard before its `cont`, for it has answered a question since. */
+/* All events of the old side arrive before its `cont`, because it has answered a query since. */
 #ifdef CONT_WITHOUT_ASKING
 #define CONTINUES_OLD  (RESUMES_OLD)
 #else
@@ -184,7 +185,7 @@ inline doRestoreOld() {
 #else
         :: CONTINUES_OLD -> takeBackAndRun()
 #endif
-        /* QEMU let it run again, although it had wished to be off. */
+        /* QEMU resumed it, although it had requested a power-off. */
         :: !CONTINUES_OLD && endWasTold && ending == endedUnseen -> takeBack(); oldRuns = false; oldState = memory
         :: !CONTINUES_OLD && !(endWasTold && ending == endedUnseen) -> takeBack()
         fi;
@@ -196,7 +197,8 @@ inline doRestoreOld() {
     fi
 }
 
-/* Performs the first order. Those that nobody waits for leave the queue at once; the others stay until answered. */
+/* Performs the first order. Orders without an answer leave the queue at once; the others stay until they are answered.
+   */
 inline perform() {
     if
     :: order1 == record -> doRecord()
@@ -224,12 +226,13 @@ inline perform() {
 #define HEARD_OUT  (!saysGuestEnded)
 #endif
 
-/* Something that has happened; nothing is assumed about the order, nor about what is being performed meanwhile. */
+/* An event; nothing is assumed about the order of events, nor about the order that is being performed. */
 inline hearSomething() {
     if
     :: answer != none -> event = answer; about = (order1 == record -> what1 : none); dequeue()
     :: saysGuestEnded -> event = guestEnded; saysGuestEnded = false
-    /* A monitor is heard in order; of an end that was not seen before, it may have told this before. */
+    /* Events of one monitor arrive in order; before an end that the old side had not seen, it may have sent this one.
+       */
     :: saysOldCompleted && !END_COMES_FIRST -> event = oldCompleted; saysOldCompleted = false
     :: saysOldFailed && !END_COMES_FIRST -> event = oldFailed; saysOldFailed = false
     :: saysOldExited && HEARD_OUT -> event = oldExited; saysOldExited = false
@@ -239,7 +242,7 @@ inline hearSomething() {
     :: saysSwitchRefused -> event = switchRefused; saysSwitchRefused = false
     :: saysNewResumed > 0 -> event = newResumed; saysNewResumed--
     :: saysResumeRefused -> event = resumeRefused; saysResumeRefused = false
-    /* Elsewhere the machine does not listen to these two. */
+    /* In other states, the machine ignores these two. */
     :: BEFORE_COMMIT -> event = deadlinePassed
     :: BEFORE_COMMIT && !(st == switching && oldIsGone) -> event = cancelled
     fi;
@@ -270,7 +273,7 @@ proctype Controller() {
     :: atomic { hearSomething(); handle(); enqueue() }
     :: atomic { order1 != none && order1 != finish && answer == none -> perform() }
     :: atomic { order1 == finish ->
-            /* What it leaves behind: the last state, if that can be written. */
+            /* The controller leaves the last state behind, if that can be written. */
             printf("controller: is done, in state %e: %e\n", st, outcome);
             if
             :: put(st)

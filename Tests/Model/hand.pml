@@ -1,4 +1,4 @@
-/* Somebody else gives one command to one side, while no controller and no recovery is at work. */
+/* Another client gives one command to one side, while neither a controller nor a recovery runs. */
 proctype Hand() {
 end:
     atomic { !controllerLives && !recovering && journal != nothing ->

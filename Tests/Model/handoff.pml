@@ -1,38 +1,39 @@
 /*
- * The handoff of one guest between two QEMUs: both of them, the controller, the journal, recovery, and the death of each
- * at any moment. SPIN tries every interleaving. docs/model.md says what it shows; scripts/check-model runs it.
+ * The handoff of one guest between two QEMUs: both QEMUs, the controller, the journal, recovery, and the death of each
+ * at any moment. SPIN tries every interleaving. docs/model.md describes the results; scripts/check-model runs it.
  *
- * What it mirrors, name by name:
+ * The files and the sources that they model, name by name:
  *   machine.pml      Sources/Handoff/HandoffMachine.swift
- *   controller.pml   Sources/HyperFresh/Handoff/HandoffDriver.swift, and every way in which an action may turn out
- *   recovery.pml     the table of docs/state-machine.md, carried out as in Sources/HyperFresh/Recovery/GuestRecovery.swift
- *   qemu.pml         the two QEMUs, as far as they matter here
- *   hand.pml         somebody else at their monitors
- * Here: the words, the world, and the promise (Witness).
+ *   controller.pml   Sources/HyperFresh/Handoff/HandoffDriver.swift, and every possible result of an action
+ *   recovery.pml     the table of docs/state-machine.md, as Sources/HyperFresh/Handoff/HandoffRecovery.swift uses it
+ *   qemu.pml         the two QEMUs, as far as they are relevant here
+ *   hand.pml         another client of their monitors
+ * This file: the types, the world, and the rules (Witness).
  *
  * Macros: LIVENESS (see Peace), HAND (see Hand), ONLY=rule, and one for each mutant: scripts/check-model lists them.
  */
 
-/* How far the handoff has come: HandoffState. `nothing`: no record at all. */
+/* The progress of the handoff: HandoffState. `nothing`: no record. */
 mtype = { nothing, planned, launched, linked, switching, loaded, committed, running, retired,
           rollingBack, rolledBack, lost };
-/* The old QEMU: has the guest; told to hand over; vCPUs stopped and state on its way (finish-migrate); postmigrate. */
+/* The old QEMU: has the guest; told to hand over; vCPUs stopped and sending the state (finish-migrate); postmigrate. */
 mtype = { idle, asked, handing, done, dead };
-/* The new QEMU: none; inmigrate; could not load, about to exit; everything loaded, vCPUs stopped; vCPUs run; given to a
-   third QEMU by somebody else: on its way, done. */
+/* The new QEMU: none; inmigrate; failed to load, about to exit; everything loaded, vCPUs stopped; vCPUs run; being
+   migrated to a third QEMU by another client; migrated there. */
 mtype = { absent, waiting, failed, ready, live, onward, passedOn };
-/* The channel: all of the state is on its way; the old side knows that all is loaded; of no use any more. */
+/* The channel: the whole state has been sent; the old side knows that it is loaded; closed. */
 mtype = { quiet, flowing, complete, acknowledged, cut };
-/* What recovery sees of a side: SideObservation. */
+/* Recovery's observation of a side: SideObservation. */
 mtype = { gone, silent, runs, paused, waits, handingOver, handedOver, ended };
 /* Events and actions: HandoffEvent, HandoffAction. */
 mtype = { none, recorded, recordFailed, hasLaunched, launchFailed, isLinked, linkFailed, switchRefused, oldCompleted,
           oldFailed, oldExited, guestEnded, newCompleted, newFailed, newExited, newResumed, resumeRefused, oldRetired, oldSurvived,
           settled, settleFailed, newRemoved, newSurvived, oldRestored, restoreFailed, deadlinePassed, cancelled };
 mtype = { record, launchNew, link, beginSwitch, resumeNew, retireOld, settle, removeNew, restoreOld, finish };
-/* The guest's own end: none; wished for, but the old side stopped it before it looked; by the word of the old or new side. */
+/* The guest's own end: none; requested, but the old side stopped it before processing that; reported by the old or the
+   new side. */
 mtype = { goingOn, endedUnseen, endedOnOld, endedOnNew };
-/* How it ended: HandoffOutcome; RecoveryDecision. */
+/* The result: HandoffOutcome; RecoveryDecision. */
 mtype = { refreshed, rehearsed, backOnOld, incomplete, isLost, unknown };
 mtype = { undecided, isFinished, keepOld, keepNew, clearAway, mustLook };
 /* The rules. */
@@ -44,42 +45,43 @@ mtype = { atMostOneRuns, oldNeverRunsAfterCommit, newRunsOnlyOnceCommitted, memo
 
 /* ---------------------------------------------------------------- the world */
 
-bool guestRan;                  /* the guest's vCPUs ran when all began */
+bool guestRan;                  /* the guest's vCPUs ran at the start */
 bool rehearsal;                 /* stop at a linked new side */
-bool forgets;                   /* an old side like QEMU 7.2: a guest that it could not hand over is `postmigrate` */
+bool forgets;                   /* an old side like QEMU 7.2: after a failed handoff it reports `postmigrate` */
 
 mtype old = idle;  bool oldRuns;
 mtype new = absent;
 mtype wire = quiet;
 bool ranAtStop;                 /* the old side stopped the guest for the switch: it resumes what it stopped */
-bool postmigrate;               /* the old side calls its guest handed over although it has it again */
-mtype ending = goingOn;         /* the guest has come to its own end */
+bool postmigrate;               /* the old side reports `postmigrate` although it has the guest again */
+mtype ending = goingOn;         /* the guest's own end */
 bool oldTuned;                  /* the old side has the migration settings of a handoff */
-bool hasLoaded;                 /* the new side has loaded everything, whatever became of it since */
-bool isSettled;                 /* the endpoints are the new side's */
+bool hasLoaded;                 /* the new side has loaded everything, whatever happened since */
+bool isSettled;                 /* the endpoints belong to the new side */
 
-/* Witnesses. Whoever starts its vCPUs moves the memory on; device state is of the memory at which it was taken. */
+/* Witnesses. The side that runs its vCPUs changes the memory; a device state belongs to the memory at which it was
+   saved. */
 byte memory, oldState, sent, newState;
-/* Whoever opens the disk for writing moves it on; the old side knows it as it left it. */
+/* The side that opens the disk for writing changes it; the old side knows the version that it left. */
 byte disk, diskLeft;
 
-/* The journal: the last state on record, and what else is on record. */
+/* The journal: the last state on record, and other facts on record. */
 mtype journal = nothing;
 bool commitOnRecord, ranOnRecord, tuneOnRecord;
 
 bool controllerLives = true;
-bool handWasHere;               /* somebody else gave a command to a side */
+bool handWasHere;               /* another client gave a command to a side */
 mtype broken = none;            /* the rule that was broken */
 
-/* What the controller was not told yet. A set: nothing is assumed about the order in which two monitors are heard. */
+/* Events that the controller has not received yet. A set: nothing is assumed about the order between two monitors. */
 bool saysGuestEnded, saysOldCompleted, saysOldFailed, saysOldExited, saysNewCompleted, saysNewFailed, saysNewExited,
      saysSwitchRefused, saysResumeRefused;
-bool endWasTold;                /* the guest's end, by the old side, to a controller that listened, whether or not it has heard */
-byte saysNewResumed;            /* the RESUME event and the reply to `cont` say the same: up to two */
+bool endWasTold;                /* the old side reported the guest's end to a listening controller, received or not */
+byte saysNewResumed;            /* the RESUME event and the reply to `cont` mean the same: up to two */
 
 #ifdef LIVENESS
-bool peace;                     /* from now on nobody dies, no command fails, everybody answers */
-bool standsStill;               /* but nothing happens by itself as long as the controller lives */
+bool peace;                     /* from now on nothing dies, no command fails, everything answers */
+bool standsStill;               /* but no QEMU moves on its own as long as the controller lives */
 #define goesOn          (!(standsStill && controllerLives))
 #else
 #define peace           false
@@ -91,21 +93,21 @@ bool standsStill;               /* but nothing happens by itself as long as the 
 #define newLives        (new != absent && new != dead)
 #define newCanTakeOver  ((new == ready && newState == memory) || new == live || (new == waiting && wire == complete))
 #define over            (ending != goingOn)
-/* The run state of the side that has the guest tells. */
+/* The run state of the side that has the guest shows it. */
 #define overForAll      (ending == endedOnOld || ending == endedOnNew)
-/* Whether a guest runs that has come to its own end is the orders' matter (endedStaysEnded), not that of where it is. */
+/* Whether a guest runs after its own end is checked by endedStaysEnded, not here. */
 #define oldHasGuest     (old == idle && (oldRuns == guestRan || over))
 #define newHasGuest     (over -> new == ready || new == live : new == (guestRan -> live : ready))
 
-/* All rules are watched, or one alone. */
+/* Watches all rules, or only one. */
 #ifdef ONLY
 #define WATCHED(name)       (name == ONLY)
 #else
 #define WATCHED(name)       true
 #endif
-/* Notes the first rule that is broken, without a branch of its own: SPIN would call it unreached. */
+/* Notes the first rule that is broken, without a branch: SPIN would report a branch as unreached. */
 #define RULE_FOR_ALL(name, holds)   broken = (broken == none && WATCHED(name) && !(holds) -> name : broken)
-/* What somebody else did cannot be undone: then most rules are silent. */
+/* The commands of another client cannot be undone: after them, most rules are suspended. */
 #define RULE(name, holds)           RULE_FOR_ALL(name, handWasHere || (holds))
 
 #include "qemu.pml"
@@ -117,7 +119,7 @@ bool standsStill;               /* but nothing happens by itself as long as the 
 #endif
 
 #ifdef LIVENESS
-/* At some moment things stop going wrong. From then on all must come to its end, whether or not the QEMUs move. */
+/* At some moment things stop going wrong. From then on everything must terminate, whether or not the QEMUs move. */
 proctype Peace() {
     atomic {
         peace = true;
@@ -131,7 +133,7 @@ proctype Peace() {
 ltl settles { [] (peace -> <> ALL_IS_SETTLED) }
 #endif
 
-/* The promise, held against every state: it only wakes to name the rule that was broken. */
+/* The rules, checked in every state: it wakes only to name a broken one. */
 #define NAME(broke, name, otherwise)  (((broke) && WATCHED(name)) -> name : otherwise)
 #define STATE_RULES \
     NAME(oldRuns && new == live, atMostOneRuns, \

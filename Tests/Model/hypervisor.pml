@@ -1,29 +1,29 @@
 /*
  * The refresh of one hypervisor with two guests: the old and the new instance, their records, the commands that read
- * and write those, and whatever ends and damages them at any moment. The handoff of one guest is one step here:
- * handoff.pml shows that it may be. SPIN tries every interleaving. docs/model.md says what it shows;
+ * and write these, and everything that ends or damages them at any moment. The handoff of one guest is one step here,
+ * which handoff.pml justifies. SPIN tries every interleaving. docs/model.md describes the results;
  * scripts/check-model runs it.
  *
- * What it mirrors:
- *   records.pml      Sources/HyperFresh/Stack/StackStore.swift; asking an instance, ending it
- *   refresh.pml      Sources/HyperFresh/Nested: admission, boot, handover, retire, discard
- *   recover.pml      Sources/HyperFresh/Recovery, and Nested/InnerRecovery.swift
- *   up.pml           Sources/HyperFresh/Stack: StackUp, StackDown
- *   operator.pml     somebody who gives one command after the other
- *   world.pml        what ends, and what is damaged
- * Here: the words, the world, and the promise (Witness).
+ * The files and the sources that they model:
+ *   records.pml      Sources/HyperFresh/Stacks/StackStore.swift; asking an instance, ending it
+ *   refresh.pml      Sources/HyperFresh/Stacks/HypervisorRefresh.swift: admission, boot, handover, retire, discard
+ *   recover.pml      Sources/HyperFresh/Stacks/RecordRebuild.swift, HypervisorGuests/HypervisorGuestRecovery.swift
+ *   up.pml           Sources/HyperFresh/Stacks: StackUp, StackDown
+ *   operator.pml     a user who gives one command after the other
+ *   world.pml        ends and damages
+ * This file: the types, the world, and the rules (Witness).
  *
  * Macros: LIVENESS (see secondRunFinishes), AT_ANY_MOMENT (see World), ONLY=rule, and one for each mutant:
  * scripts/check-model lists them.
  */
 
-/* A record. `damaged`: it is there, and cannot be read. */
+/* A record. `damaged`: it exists, but cannot be read. */
 mtype = { absent, whole, damaged };
 /* A guest's QEMU in an instance: absent; started with -incoming and paused; its vCPUs run; postmigrate. */
 mtype = { waiting, running, handedOver };
-/* A guest's handoff by its journal: none, or at its end; begun; past its commit. */
+/* A guest's handoff according to its journal: none or finished; begun; past its commit. */
 mtype = { settled, planned, committed };
-/* What a look at a guest's QEMU comes to, besides what it says itself. */
+/* Further results of looking at a guest's QEMU, in addition to its own states. */
 mtype = { gone, silent };
 /* The rules. */
 mtype = { none, atMostOneRuns, onlyRunnerIsKept, runningIsNotForgotten, undoesOnlyItsOwn, unreadIsNotWritten,
@@ -31,7 +31,7 @@ mtype = { none, atMostOneRuns, onlyRunnerIsKept, runningIsNotForgotten, undoesOn
 
 /* ---------------------------------------------------------------- the world */
 
-/* Two instances: 0 is the older one. What there is of a guest in an instance: QEMU(guest, instance). */
+/* Two instances; 0 is the older one. The state of a guest in an instance: QEMU(guest, instance). */
 #define OLD             0
 #define NEW             1
 #define NOWHERE         2
@@ -40,10 +40,11 @@ mtype qemus[4] = absent;
 #define QEMU(g, i)      qemus[2 * (g) + (i)]
 #define BUSY(i)         (QEMU(0, i) != absent || QEMU(1, i) != absent)
 
-/* Witness: which instance has the guest. Up to the commit the old one, then the new one; NOWHERE once it has ended. */
+/* Witness: the instance that has the guest. Up to the commit the old one, then the new one; NOWHERE after the guest's
+   end. */
 byte owner[2];
 
-/* The records: who an instance's process is; which instance has which guest; a journal for each guest. */
+/* The records: the process of an instance; the instance of each guest; a journal for each guest. */
 mtype record[2] = absent;
 mtype placement = absent;
 byte place[2];
@@ -51,19 +52,19 @@ mtype journal[2] = settled;
 #define UNSETTLED       (journal[0] != settled || journal[1] != settled)
 
 #ifdef LIVENESS
-bool peace;                     /* from now on nothing dies, is damaged or fails, and everybody answers */
+bool peace;                     /* from now on nothing dies, is damaged or fails, and everything answers */
 #else
 #define peace   false
 #endif
 mtype broken = none;            /* the rule that was broken */
 
-/* All rules are watched, or one alone. */
+/* Watches all rules, or only one. */
 #ifdef ONLY
 #define WATCHED(name)       (name == ONLY)
 #else
 #define WATCHED(name)       true
 #endif
-/* Notes the first rule that is broken, without a branch of its own: SPIN would call it unreached. */
+/* Notes the first rule that is broken, without a branch: SPIN would report a branch as unreached. */
 #define RULE(name, holds)   broken = (broken == none && WATCHED(name) && !(holds) -> name : broken)
 
 #include "world.pml"
@@ -73,7 +74,7 @@ mtype broken = none;            /* the rule that was broken */
 #include "up.pml"
 #include "operator.pml"
 
-/* What a second run must come to: what runs, runs in the one instance that lives, and all of that is on record. */
+/* What a second run must achieve: all running guests are in the one living instance, and all of that is on record. */
 #define HAS_ALL_OF(g, i) \
     ((owner[g] == NOWHERE && QEMU(g, OLD) == absent && QEMU(g, NEW) == absent) || \
         (owner[g] == i && QEMU(g, i) == running && QEMU(g, 1 - i) == absent && place[g] == i))
@@ -84,7 +85,7 @@ mtype broken = none;            /* the rule that was broken */
 ltl secondRunFinishes { [] (peace -> <> (ALL_IN_ONE(OLD) || ALL_IN_ONE(NEW))) }
 #endif
 
-/* The promise, held against every state: it only wakes to name the rule that was broken. */
+/* The rules, checked in every state: it wakes only to name a broken one. */
 #define TWICE(g)    (QEMU(g, OLD) == running && QEMU(g, NEW) == running)
 #define STATE_RULES (((TWICE(0) || TWICE(1)) && WATCHED(atMostOneRuns)) -> atMostOneRuns : none)
 
@@ -96,7 +97,7 @@ end:
         assert(broken == none) }
 }
 
-/* All began well: one instance, two guests in it, all on record. */
+/* The initial state: one instance, two guests in it, all on record. */
 init {
     atomic {
         lives[OLD] = true; QEMU(0, OLD) = running; QEMU(1, OLD) = running;

@@ -1,16 +1,16 @@
-/* The controller's own knowledge: fields of HandoffMachine. Gone with it. */
+/* The controller's own knowledge: fields of HandoffMachine. It is lost with the controller. */
 mtype st = planned, outcome = none;
-bool toldOldIsGone, toldNewIsGone, toldGuestEnded;   /* what it was told, whether or not the machine listened */
+bool toldOldIsGone, toldNewIsGone, toldGuestEnded;   /* events received, whether or not the machine used them */
 bool guestHasEnded, guestRuns, undoneByFailure, oldHasCompleted, oldIsGone, newIsLoaded, newIsGone, switchHasBegun, oldMakesWay,
      newHasResumed, isBlemished;
 byte resumeAttempts;
-/* The event that it hears, and what it wants done next. A record, and an event that answers one, is about a state. */
+/* The event that it processes, and its next action. A record, and an event that answers one, refer to a state. */
 mtype event = none, about = none;
 mtype todo = none, what = none;
-/* Ordered and not done: the first of them may have been performed and have its answer, which is not heard yet. */
+/* Orders not finished: the first may have been performed, with an answer that has not been processed yet. */
 mtype order1 = none, what1 = none, order2 = none, what2 = none;
 mtype answer = none;
-bool linkedRuns;                /* goes with the answer `isLinked` */
+bool linkedRuns;                /* part of the answer `isLinked` */
 
 inline toRecord(s)      { todo = record; what = s }
 inline finishAs(o)      { outcome = o; todo = finish }
@@ -87,7 +87,7 @@ inline transfer() {
     fi
 }
 
-/* The old side died in the switch: the new one may hold the only copy of the guest's state. */
+/* The old side died during the switch: the new one may hold the only copy of the guest's state. */
 inline awaitOnlyCopy() {
     if
     :: event == oldExited || event == newCompleted -> commitIfLoaded()
@@ -192,7 +192,7 @@ inline rollBack() {
 /* restoreOld(resume:) */
 #define RESUMES_OLD  (guestRuns && switchHasBegun && !guestHasEnded)
 
-/* HandoffMachine.handle(_:): takes note of the event and says what to do next. */
+/* HandoffMachine.handle(_:): records the event and returns the next actions. */
 inline handle() {
     guestHasEnded   = guestHasEnded || event == guestEnded;
     oldHasCompleted = oldHasCompleted || event == oldCompleted;

@@ -1,4 +1,4 @@
-/* What a command knows is gone with it. */
+/* The knowledge of a command is lost with it. */
 inline forgetAll() {
     d_step {
         g = 0; finishes = false; hasMoved = false; hasStayed = false; boots = false; myInstance = false; at = OLD;
@@ -8,16 +8,19 @@ inline forgetAll() {
     }
 }
 
-/* One command at a time, as the hypervisor's lock has it; any of them, in any order, any number of times. Once things
-   stop going wrong: `recover`, then `refresh`, or `up` where no instance lives any more. */
+/* One command at a time, as the hypervisor's lock ensures; any command, in any order, any number of times. Once things
+   stop going wrong: `recover`, then `refresh`, or `up` if no instance lives. */
 proctype Operator() {
     byte g;
-    /* refresh: it finishes an earlier one; guests to be moved, that run as it knows, that do run (a witness). */
+    /* refresh: whether it finishes an earlier one; guests to move, running as far as it knows, actually running (a
+       witness). */
     bool finishes, moves[2], expects[2], ran[2], hasMoved, hasStayed;
-    /* up: it boots an instance; guests and instance that it made; the instance that guests are started in. */
+    /* up: whether it boots an instance; guests and instance that it created; the instance in which guests are started.
+       */
     bool boots, mine[2], myInstance;
     byte at;
-    /* recover: which instance has a guest, by its own word; something is not settled; both sides of a handoff. */
+    /* recover: the instance of each guest, as reported by the instances; whether something is unsettled; both sides of
+       a handoff. */
     byte found[2];
     bool unproven;
     mtype seen, seenNew;
@@ -35,7 +38,7 @@ again:
     :: atomic { !peace || (turn == 1 && !ANY_LIVES) -> printf("up\n"); turn = (peace -> 2 : 0) }; up()
     :: atomic { !peace -> printf("down\n") }; down()
 #ifdef LIVENESS
-    /* Between two commands is soon enough: a command that nothing befalls any more is the same. */
+    /* Changes between two commands suffice: a command during which nothing happens is the same. */
     :: atomic { !peace ->
             LOOK(OLD); LOOK(NEW); LOOK(RECORD(OLD)); LOOK(RECORD(NEW)); LOOK(PLACEMENT);
             printf("peace\n"); peace = true }

@@ -1,4 +1,4 @@
-/* ---------------------------------------------------------------- what a command does to a QEMU */
+/* ---------------------------------------------------------------- the effects of commands on a QEMU */
 
 inline runOld() {
     RULE(memoryIsAsTheStateSays, oldState == memory);
@@ -21,10 +21,10 @@ inline takeBackAndRun() {
     fi
 }
 
-/* QEMU lets no guest run on that has come to its end, unless it calls it `postmigrate`. */
+/* QEMU does not resume a guest that has ended, unless its state is `postmigrate`. */
 #define CONT_REFUSED  (overForAll && !oldRuns && (old == idle || old == asked || (old == handing && !forgets)) && !postmigrate)
 
-/* What was stopped for the switch runs again by itself, asked or not. */
+/* A guest that was stopped for the switch is resumed by QEMU, asked or not. */
 inline cancelMigration() {
     if
     :: old == handing && ranAtStop -> takeBackAndRun()
@@ -50,21 +50,21 @@ inline endOld() {
 
 inline endNew() { new = dead; newState = 0 }
 
-/* A process that ends is told by its pidfd; a monitor that is torn down may be heard as a failure, before or after. */
+/* The pidfd reports a process's exit; the closing monitor may be reported as a failure, before or after that. */
 #define TELL_OLD_IS_GONE   saysOldExited = controllerLives; saysOldFailed = controllerLives
 #define TELL_NEW_IS_GONE   saysNewExited = controllerLives
 
 /* The controller listens from before it asks whether the guest runs, in `link`. */
 #define TELL_GUEST_ENDED   saysGuestEnded = controllerLives && oldTuned; endWasTold = saysGuestEnded
 
-/* ---------------------------------------------------------------- the two QEMUs, left to themselves */
+/* ---------------------------------------------------------------- the two QEMUs, without commands */
 
 #ifdef NO_RETURN_PATH
 #define OLD_KNOWS_IT_IS_OVER  (wire == complete)
 #define OLD_MAY_FAIL          (wire == quiet || wire == flowing)
 #else
 #define OLD_KNOWS_IT_IS_OVER  (wire == acknowledged)
-/* Once everything is sent, only the return path can tell the old side that it was in vain. */
+/* Once everything is sent, only the return path can report a failure to the old side. */
 #define OLD_MAY_FAIL          (wire == quiet || wire == flowing || (wire == complete && (new == failed || new == dead)))
 #endif
 

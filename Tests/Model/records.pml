@@ -3,7 +3,7 @@
 #define EXIT(status)    printf("exit status %d\n", status); goto ended
 #define DIES            printf("the command dies\n"); goto ended
 
-/* One step of a command. The command may die before it; what it has done stays. */
+/* One step of a command. The command may die before it; the effects of earlier steps stay. */
 #define STEP(words, effect) \
     atomic { \
         if \
@@ -18,7 +18,8 @@
         :: !peace -> printf(words); printf("    which fails\n"); otherwise \
         :: !peace -> DIES \
         fi }
-/* A question to an instance: its agent answers, does not, or nothing is there any more. Each time anew. */
+/* A query to an instance: its agent answers or does not, or the instance has ended. Each query may turn out
+   differently. */
 #define ASK(i, words, answered, unanswered, ended) \
     atomic { \
         LOOK(i); \
@@ -37,7 +38,7 @@
 #define CANNOT_READ(r)  ((r) == damaged)
 #endif
 #define ANY_LIVES       (lives[OLD] || lives[NEW])
-/* Whether it is on record; that it lives is told by its process. */
+/* Whether it is on record; its process shows whether it lives. */
 #define IS_KNOWN(i)     (lives[i] && record[i] == whole)
 #define IS_UNKNOWN(i)   (lives[i] && record[i] != whole)
 
@@ -46,11 +47,11 @@
 #else
 #define IF_UNREADABLE(otherwise)    otherwise
 #endif
-/* Looks at all journals; they may be out of reach for a while. */
+/* Reads all journals; they may be unreadable for a while. */
 #define JOURNALS(words, effect, otherwise) \
     TRY(words, effect, IF_UNREADABLE(otherwise))
 
-/* The one that lives is called the old one. A matter of names: nothing in the world changes. */
+/* Renames the living instance to OLD; nothing in the world changes. */
 inline callTheLivingOneOld() {
     if
     :: !lives[OLD] && lives[NEW] ->
@@ -69,7 +70,7 @@ inline callTheLivingOneOld() {
 
 /* ---------------------------------------------------------------- writing */
 
-/* The first guest of an instance that `up` has booted. */
+/* Whether this is the first guest of an instance that `up` has booted. */
 #define IS_FIRST(g)     (placement == absent && myInstance && !mine[1 - g])
 #if defined(WRITES_BACK_UNREAD) || defined(DAMAGED_IS_EMPTY)
 #define MAY_WRITE(g)    true
@@ -79,7 +80,8 @@ inline callTheLivingOneOld() {
 #define MAY_WRITE(g)    (placement == whole || IS_FIRST(g))
 #endif
 
-/* Reads the placement, changes one guest's, and writes it back. Where nothing was read, all others are NOWHERE. */
+/* Reads the placement, changes one guest's entry, and writes it back. If nothing was read, all other guests are
+   NOWHERE. */
 #define PLACE(g, i, otherwise) \
     TRY("puts on record where the guest is\n", \
         LOOK(PLACEMENT); \
@@ -97,7 +99,7 @@ inline forgetInstance(i) {
 
 /* ---------------------------------------------------------------- ending */
 
-/* What a command has started itself it may end again. */
+/* A command may end what it has started itself. */
 #define IS_KEPT(g, i)   (owner[g] != i || mine[g])
 
 inline endInstance(i) {
@@ -121,6 +123,6 @@ inline endQEMU(g, i) {
     :: BUSY(i) -> printf("    something is active there\n"); otherwise \
     :: else \
     fi
-/* An end is earned: only what has answered that nothing is active in it is ended. */
+/* Ends an instance only after it has answered that nothing is active in it. */
 #define ASK_BEFORE_END(i, otherwise) \
     ASK(i, "asks what is active in the instance\n", UNLESS_BUSY(i, otherwise), IF_SILENT(otherwise), skip)

@@ -11,11 +11,11 @@
 #define CANNOT_PROVE    unproven = true
 #endif
 
-/* Who has a guest is told by its QEMU; between commit and `cont` by the journal. */
+/* A guest's QEMU shows which instance has it; between commit and `cont` the journal does. */
 #define HAS(g, i)       (QEMU(g, i) == running || (QEMU(g, i) == waiting && journal[g] == committed))
 #define ALL_FOUND(i)    found[0] = (HAS(0, i) -> i : found[0]); found[1] = (HAS(1, i) -> i : found[1])
 
-/* An instance is found by its process, and asked; a record without a process is of one that is gone. */
+/* An instance is found by its process, and asked; a record without a process belongs to an instance that is gone. */
 inline lookAt(i) {
     ASK(i, "recover: asks the instance what is active in it\n",
         ALL_FOUND(i); record[i] = whole,
@@ -26,7 +26,7 @@ inline lookAt(i) {
 #define IS_LOST         (placement == absent && ANY_LIVES)
 #define IS_STALE(g)     (found[g] != NOWHERE && place[g] != found[g])
 #define IS_PROVEN(g)    (owner[g] == NOWHERE || owner[g] == found[g])
-/* Guests that do not run keep their place, if it can be read. */
+/* Guests that do not run keep their placement, if it can be read. */
 inline rebuildPlacement() {
     STEP("recover: writes the placement anew, by what was seen\n",
         RULE(rebuiltIsProven, IS_PROVEN(0) && IS_PROVEN(1));
@@ -46,7 +46,7 @@ inline rebuildPlacement() {
     fi
 
 #ifdef ENDS_SILENT_BY_PLACEMENT
-/* The whole instance is ended for one guest's sake, as no other is on record there. */
+/* Ends the whole instance because of one guest, as no other is on record there. */
 #define IF_NEW_IS_SILENT \
     LOOK(PLACEMENT); \
     if \
@@ -57,7 +57,7 @@ inline rebuildPlacement() {
 #define IF_NEW_IS_SILENT    goto leaves
 #endif
 
-/* A handoff that was left unfinished, settled as the table of docs/state-machine.md has it. */
+/* Settles an unfinished handoff according to the table of docs/state-machine.md. */
 inline settle() {
     atomic { SEE(seenNew, NEW) };
     atomic {
@@ -110,7 +110,7 @@ inline endIfIdle(i) {
     STEP("recover: forgets it\n", forgetInstance(i))
 }
 
-/* Records first: a handoff that is settled is put on record in one that can be read. */
+/* Records first: settling a handoff writes a record, which must be readable. */
 inline rebuild() {
     lookAt(OLD);
     lookAt(NEW);
@@ -143,7 +143,7 @@ nextUnsettled:
     :: g < 2 && journal[g] == settled -> g++
     :: g == 2 -> break
     od;
-    /* Of two instances the one without a guest is ended, unless a handoff is unfinished. */
+    /* Of two instances, the one without a guest is ended, unless a handoff is unfinished. */
     g = 0;
     do
     :: g < 2 && lives[OLD] && lives[NEW] && !UNSETTLED ->

@@ -38,7 +38,7 @@ inline observeOld() {
     fi
 }
 
-/* The table of docs/state-machine.md, row by row; the first that fits decides. scripts/check-model compares the two. */
+/* The table of docs/state-machine.md, row by row; the first match decides. scripts/check-model compares the two. */
 #define ROW(records, oldSide, newSide, verdict) \
     if \
     :: decision == undecided && (records) && (oldSide) && (newSide) -> verdict \
@@ -106,12 +106,12 @@ inline judge() {
     RULE(operatorOnlyInNeed, decision != mustLook || OLD(silent) || NEW(silent) || STILL_LOADING);
     RULE(onlyCopyIsKept, (decision != keepOld && decision != clearAway) ||
         !(old == dead && !commitOnRecord && newCanTakeOver));
-    /* This one holds whoever else is there: nothing that was seen to run is ended. */
+    /* This rule holds with another client, too: nothing that was seen running is ended. */
     RULE_FOR_ALL(nothingIsMadeWorse, !(decision == keepNew && OLD(runs)) &&
         !((decision == keepOld || decision == clearAway) && NEW(runs)))
 }
 
-/* One step of recovery. It may fail, or recovery may die before it: then recovery is run again, from a new look. */
+/* One step of recovery. It may fail, or recovery may die before it; then recovery runs again, with a new look. */
 #define STEP(possible, words, effect) \
     atomic { \
         if \
@@ -129,7 +129,7 @@ inline recoveryEndsNew() {
 }
 
 inline recoveryEndsOld() {
-    /* Of a guest that has come to its own end nothing is left to own. */
+    /* After its own end, a guest has no owner. */
     RULE(ownerIsNeverEnded, commitOnRecord || old == dead || over);
     if
     :: old != dead -> endOld()

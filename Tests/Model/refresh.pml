@@ -3,13 +3,13 @@
 #else
 #define MUST_SETTLE_FIRST   UNSETTLED
 #endif
-/* A guest that is active in the old instance, and is not placed there. */
+/* A guest that is active in the old instance, but not placed there. */
 #ifdef ADMITS_BY_PLACEMENT
 #define IS_UNPLACED(g)      false
 #else
 #define IS_UNPLACED(g)      (QEMU(g, OLD) != absent && !moves[g])
 #endif
-/* What the command has to know, and may not. */
+/* Facts that the command needs and may not know. */
 #define NOTE_WHO_RUNS       ran[0] = (owner[0] != NOWHERE); ran[1] = (owner[1] != NOWHERE)
 #ifdef EXPECTS_ONLY_MOVED
 #define EXPECT_ALSO(g)      skip
@@ -17,7 +17,7 @@
 #define EXPECT_ALSO(g)      expects[g] = expects[g] || QEMU(g, NEW) != absent
 #endif
 
-/* Which guests are to be moved: those placed on the old instance that are active there. */
+/* The guests to move: those placed on the old instance that are active there. */
 inline admit() {
     JOURNALS("refresh: looks for unfinished handoffs\n",
         if
@@ -70,7 +70,7 @@ inline launch() {
         goto calledOff, goto calledOff)
 }
 
-/* The handoff in one step; what follows the commit in several. */
+/* The handoff is one step; the actions after the commit are several. */
 inline handOver() {
     TRY("refresh: hands a guest over: committed\n",
         LOOK(OLD); LOOK(NEW);
@@ -103,7 +103,7 @@ inline rollBack() {
     TRY("refresh: the handoff is rolled back\n", journal[g] = settled; hasStayed = true, goto nextRollback)
 }
 
-/* One question at the end: success is claimed by what the new instance says. */
+/* A final query: success is reported only if the new instance confirms it. */
 #define EXPECTED(g)     (!expects[g] || QEMU(g, NEW) == running)
 #define IS_FRESH(g)     (!ran[g] || (owner[g] == NEW && QEMU(g, NEW) == running && QEMU(g, OLD) == absent))
 inline claim() {
@@ -147,7 +147,7 @@ inline refresh() {
     :: g < 2 && !moves[g] -> g++
     :: g == 2 -> break
     od;
-    /* All are ready: from now on each fails for itself. */
+    /* All are ready: from now on, each guest fails on its own. */
     g = 0;
     do
     :: g < 2 && moves[g] ->

@@ -1,7 +1,7 @@
 #ifdef KNOWS_BY_RECORD
 #define IS_OVERLOOKED(i)    false
 #else
-/* It lives, and is not on record. */
+/* It lives, but is not on record. */
 #define IS_OVERLOOKED(i)    IS_UNKNOWN(i)
 #endif
 #ifdef IGNORES_MAPPED
@@ -25,7 +25,8 @@ inline start() {
     PLACE(g, at, goto undoes)
 }
 
-/* Undoes what it made, and nothing else: guests one by one, or the instance with all that it started in it. */
+/* Undoes what it has created, and nothing else: single guests, or the instance with all guests that it started there.
+   */
 inline undo() {
 #ifdef UP_REMOVES_ALL
     STEP("up: removes all records\n",
@@ -97,7 +98,7 @@ undoes:
     undo()
 }
 
-/* Tells a guest to shut itself down; it may take longer than it is waited for. */
+/* Tells a guest to shut down; that may take longer than the command waits. */
 inline shutDown(who, where) {
     if
     :: QEMU(who, where) == running -> QEMU(who, where) = absent; owner[who] = NOWHERE
@@ -105,7 +106,7 @@ inline shutDown(who, where) {
     fi
 }
 
-/* Without --now: what is still active, or does not answer, is not ended. */
+/* Without --now, nothing is ended that is still active or does not answer. */
 inline takeDown(i) {
     ASK(i, "down: shuts the guests down\n", shutDown(0, i); shutDown(1, i), EXIT(6), skip);
     ASK_BEFORE_END(i, EXIT(6));

@@ -9,10 +9,10 @@ inline instanceEnds(i) {
 }
 
 /*
- * Instances and guests end, and records are damaged, at any moment, any number of times, also while a command is at
- * work. AT_ANY_MOMENT is that, word for word. Otherwise as much of it as may be happens right before a command looks,
- * which is when the command meets it: the same for all that it does, with a tenth of the states. A look is one step with
- * what follows from it.
+ * Instances and guests end, and records are damaged, at any moment, any number of times, also during a command.
+ * AT_ANY_MOMENT models this literally. Otherwise, any number of these changes happens right before a command looks,
+ * which is when the command notices them: the command behaves the same, with a tenth of the states. A look and its
+ * consequences are one step.
  */
 #define RECORD(i)       (2 + (i))
 #define PLACEMENT       4

@@ -2,9 +2,9 @@ import Testing
 
 @testable import QMP
 
-/// The encoding in which bytes go to an agent and come back.
+/// The encoding of bytes sent to and received from an agent.
 @Suite struct Base64Tests {
-    /// Those of RFC 4648, section 10, and some that use the last two digits.
+    /// The vectors of RFC 4648, section 10, and some that use the last two digits.
     private static let known: [([UInt8], String)] = [
         ([], ""), (Array("f".utf8), "Zg=="), (Array("fo".utf8), "Zm8="), (Array("foo".utf8), "Zm9v"),
         (Array("foob".utf8), "Zm9vYg=="), (Array("fooba".utf8), "Zm9vYmE="), (Array("foobar".utf8), "Zm9vYmFy"),

@@ -3,9 +3,9 @@ import Testing
 
 @testable import QMP
 
-/// Holds every typed command to what real QEMUs say of themselves.
+/// Checks every typed command against the schemas of real QEMUs.
 @Suite struct CommandSchemaTests {
-    /// Every typed command, with as many of its arguments as it may ever send.
+    /// Every typed command, with as many of its arguments as it may send.
     static let commands: [any QMPCommand] = [
         QueryVersion(), QueryName(), QueryUUID(), QueryKVM(), QueryMachines(), QueryCPUsFast(), QueryHotpluggableCPUs(),
         QueryStatus(), Stop(), Cont(), Quit(),
@@ -39,7 +39,7 @@ import Testing
         ObjectDel(id: "m"),
     ]
 
-    /// What only some QEMUs take: asked of the schema before it is sent.
+    /// Commands that only some QEMUs support: the client checks the schema before it sends them.
     static let newer: [any QMPCommand] = [MigrateSetParameters(mode: "cpr-transfer")]
 
     @Test(arguments: Fixtures.versions)
@@ -74,7 +74,7 @@ import Testing
         }
     }
 
-    /// Reads made-up replies of all kinds; the members that were asked for are returned.
+    /// Reads generated replies of all kinds; returns the members that were read.
     @discardableResult
     private func checkReply<C: QMPCommand>(_ command: C, _ schema: QMPSchema, _ version: String) -> Set<[String]> {
         guard case .command(_, let type, _) = schema.entities[C.name] else { return [] }
@@ -89,7 +89,7 @@ import Testing
         return record.all
     }
 
-    /// A member that is read only where it is there may be missing in one version, but not in all of them.
+    /// An optional member may be missing from one version's schema, but not from all.
     @Test func everyMemberReadIsInSomeSchema() throws {
         let schemas = try Fixtures.versions.map { try Fixtures.schema($0) }
         for command in Self.commands {
@@ -102,7 +102,7 @@ import Testing
         }
     }
 
-    /// The scalars of a value with their places; arrays are passed through.
+    /// Returns the scalars of a value with their paths; arrays do not add to the path.
     private static func leaves(_ value: JSONValue, at path: [String] = []) -> [([String], JSONValue)] {
         switch value {
         case .object(let members): members.flatMap { leaves($0.value, at: path + [$0.key]) }

@@ -3,7 +3,7 @@ import JSON
 import Linux
 import QMP
 
-/// What real QEMUs have said; `scripts/record-qmp-schema` records it anew.
+/// Recordings of real QEMUs; `scripts/record-qmp-schema` updates them.
 enum Fixtures {
     static let versions = ["7.2", "10.0"]
 

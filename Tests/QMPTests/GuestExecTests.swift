@@ -3,9 +3,9 @@ import QMP
 import QMPTesting
 import Testing
 
-/// Programs that run in an agent's machine.
+/// Programs run through a guest agent.
 @Suite(.timeLimit(.minutes(1))) struct GuestExecTests {
-    /// A client with the server that it needs for as long as it lives.
+    /// A client with its server.
     private final class Talk: Sendable {
         let server: ScriptedServer
         let client: QGAClient

@@ -7,8 +7,8 @@ import Testing
 @Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
     private static let small = JSONLimits(maximumBytes: 100_000, maximumDepth: 64)
 
-    /// Tells an end from a hang, not how fast this machine is: many times longer than any deadline here, and shorter than
-    /// those of which a test shows that nobody waits for them.
+    /// Distinguishes an end from a hang: many times longer than any deadline here, and shorter than those that must not
+    /// be waited for.
     private static let ever = Duration.seconds(30)
 
     private func failure(_ steps: ScriptStep..., within patience: Duration = .milliseconds(300)) async throws
@@ -169,7 +169,7 @@ import Testing
         let client = try await QMPClient.connect(path: server.path)
         let start = ContinuousClock.now
         let filler = JSONValue.string(String(repeating: "x", count: 40_000))
-        // One that waited for the peer would wait until its deadline.
+        // A client that waited for the peer would wait until its deadline.
         for _ in 0..<20 { try client.post("a", arguments: ["filler": filler], deadline: .seconds(50)) }
         #expect(ContinuousClock.now - start < Self.ever)
         let huge = await #expect(throws: QMPError.self) {

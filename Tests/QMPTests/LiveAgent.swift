@@ -2,7 +2,7 @@ import Glibc
 import Linux
 import QMPTesting
 
-/// A real guest agent on this host, for as long as this value lives.
+/// A real guest agent on this host; stopped when this object is destroyed.
 final class LiveAgent: Sendable {
     static let binary: String? = {
         let candidates = [LiveQEMU.variable("HYPERFRESH_QEMU_GA"), "/usr/sbin/qemu-ga", "/usr/bin/qemu-ga"]

@@ -3,7 +3,7 @@ import Linux
 import QMP
 import QMPTesting
 
-/// A real QEMU with a small machine that is never started, for as long as this value lives.
+/// A real QEMU with a small machine that is never started; killed when this object is destroyed.
 final class LiveQEMU: Sendable {
     /// A binary to test with.
     struct Binary: Sendable, CustomStringConvertible {
@@ -13,7 +13,7 @@ final class LiveQEMU: Sendable {
         var description: String { "QEMU \(series)" }
     }
 
-    /// The installed QEMU and the one beside it, as far as they are there.
+    /// The installed QEMU and the fetched one, if present.
     static let binaries: [Binary] = {
         let cache = variable("HYPERFRESH_CACHE") ?? ".cache"
         let candidates = [
@@ -29,7 +29,7 @@ final class LiveQEMU: Sendable {
         getenv(name).map { String(cString: $0) }
     }
 
-    /// Its monitor.
+    /// Its monitor's socket.
     let path: String
     let identity: ProcessIdentity
     private let folder: ScratchFolder
@@ -50,7 +50,7 @@ final class LiveQEMU: Sendable {
         )
     }
 
-    /// A client of its monitor.
+    /// Returns a client of its monitor.
     func connect() async throws -> QMPClient {
         try await QMPClient.connect(path: path, appearingWithin: .seconds(20), greetingDeadline: .seconds(20))
     }

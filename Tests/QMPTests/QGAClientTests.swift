@@ -4,7 +4,7 @@ import QMPTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct QGAClientTests {
-    /// A client with the server that it needs for as long as it lives.
+    /// A client with its server.
     private final class Talk: Sendable {
         let server: ScriptedServer
         let client: QGAClient

@@ -7,7 +7,7 @@ import Testing
 private let status: JSONValue = ["running": true, "singlestep": false, "status": "running"]
 
 @Suite(.timeLimit(.minutes(1))) struct QMPClientTests {
-    /// A client with the server that it needs for as long as it lives.
+    /// A client with its server.
     private final class Talk: Sendable {
         let server: ScriptedServer
         let client: QMPClient

@@ -139,7 +139,7 @@ struct QMPLiveTests {
                 try await QMPClient.connect(path: qemu.path, greetingDeadline: .milliseconds(200))
             }
             #expect(busy?.code == .busy)
-            // Later ones are not even let into the queue, which tells nothing of who keeps it.
+            // Later clients are not even queued, so the error cannot name the process at work.
             if attempt == 0 { #expect(busy?.message.contains("\(qemu.identity.pid)") == true) }
         }
         client.close()

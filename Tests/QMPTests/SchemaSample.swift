@@ -2,22 +2,22 @@ import JSON
 
 @testable import QMP
 
-/// Makes values of a schema's types.
+/// Generates values of a schema's types.
 struct SchemaSample {
     /// How much of a type to fill in.
     enum Fullness: CaseIterable {
         /// All members, and one element in each array.
         case full
-        /// Only what has to be there, and one element in each array.
+        /// Only required members, and one element in each array.
         case sparse
-        /// Only what has to be there, and empty arrays.
+        /// Only required members, and empty arrays.
         case empty
     }
 
     let schema: QMPSchema
     let fullness: Fullness
 
-    /// One value for each variant at the top, with the first variant further down.
+    /// Returns one value for each variant at the top level, with the first variant at deeper levels.
     func values(of type: String, depth: Int = 0, label: String = "text") -> [JSONValue] {
         switch schema.entities[type] {
         case .builtin(let json): [Self.scalar(json, label)]

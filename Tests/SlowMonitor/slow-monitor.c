@@ -1,9 +1,9 @@
 /*
- * slow-monitor: loaded into a real QEMU by LD_PRELOAD, has it take its time over every command of its main monitor.
+ * slow-monitor: a library for LD_PRELOAD that slows down every command of a real QEMU's main monitor.
  *
- * The end of a line that is read from a connection to a socket whose name has "qmp.sock" in it is held back for
- * SLOW_MONITOR_MS milliseconds. QEMU reads its monitors byte by byte, in a thread of their own: so the guest does not notice,
- * nor do migration and other sockets.
+ * On connections to a socket with "qmp.sock" in its name, it delays the end of each line read by SLOW_MONITOR_MS
+ * milliseconds. QEMU reads its monitors byte by byte in their own thread, so that guest, migration and other sockets
+ * are not affected.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

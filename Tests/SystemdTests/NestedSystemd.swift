@@ -2,15 +2,15 @@ import Glibc
 import Linux
 import Systemd
 
-/// A real systemd of its own, first process of new namespaces, with a message bus and nothing else.
+/// A real systemd as the first process of new namespaces, with only a message bus.
 final class NestedSystemd {
     let process: ProcessIdentity
     private let starter: ProcessHandle
     private let folder: String
-    /// The folder of its control groups, as seen from out here.
+    /// The folder of its control groups, as seen from outside.
     let cgroup: String
 
-    /// Why it cannot be started here; nil when it can.
+    /// The reason why it cannot be started here; nil if it can.
     static var obstacle: String? {
         guard geteuid() == 0 else { return "run as root to start a systemd in namespaces of its own" }
         for path in ["/lib/systemd/systemd", "/usr/bin/dbus-daemon", "/usr/bin/unshare"] where !Files.exists(path) {
@@ -105,12 +105,12 @@ final class NestedSystemd {
         throw Failure.silent
     }
 
-    /// Its message bus, reached from out here.
+    /// Its manager, connected from outside through its message bus.
     var manager: SystemdManager {
         SystemdManager(address: "unix:path=/proc/\(process.pid)/root/run/dbus/system_bus_socket")
     }
 
-    /// Starts a program inside, in the control group of systemd's own.
+    /// Starts a program inside, in systemd's own control group.
     func start(_ executable: String, _ arguments: [String]) throws -> ProcessHandle {
         var request = SpawnRequest(
             executable: executable, arguments: [executable] + arguments, environment: ["PATH=/usr/bin:/bin"]
@@ -119,7 +119,7 @@ final class NestedSystemd {
         return try ProcessHandle(try spawn(request))
     }
 
-    /// The number of a process as it is inside: the last one of NSpid in proc(5).
+    /// Returns the pid of a process inside: the last one of NSpid in proc(5).
     func innerPID(_ pid: Int32) throws -> Int32 {
         let text = String(decoding: try Files.readAll("/proc/\(pid)/status"), as: UTF8.self)
         let line = text.split(separator: "\n").first { $0.hasPrefix("NSpid:") }

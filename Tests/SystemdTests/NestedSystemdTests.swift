@@ -3,7 +3,7 @@ import Linux
 import Systemd
 import Testing
 
-/// Against a real systemd and a real message bus.
+/// Tests with a real systemd and a real message bus.
 @Suite(.serialized, .enabled(if: NestedSystemd.obstacle == nil, "\(NestedSystemd.obstacle ?? "")"))
 struct NestedSystemdTests {
     private func withSystemd(_ body: (NestedSystemd) async throws -> Void) async throws {
@@ -40,13 +40,13 @@ struct NestedSystemdTests {
             #expect(adopted.name == name && adopted.slice == "machine.slice" && adopted.restart == nil)
             #expect(try show(name, in: systemd) == ["CPUWeight=50", "MemoryMax=536870912", "TasksMax=77"])
 
-            // The old one ends, its unit restarts, and the adopted one lives on.
+            // The old process exits, its unit restarts, and the adopted process keeps running.
             try ProcessHandle(try #require(ProcessIdentity.current(of: old))).signal(SIGKILL)
             try await Task.sleep(for: .milliseconds(500))
             #expect(process.identity.isAlive)
             #expect(try service(in: systemd) != old)
 
-            // With its last process the scope is gone and forgotten.
+            // When its last process exits, the scope is removed.
             try process.signal(SIGKILL)
             #expect(await process.waitForExit(within: .seconds(5)))
             let folder = systemd.cgroup + group
@@ -91,7 +91,7 @@ struct NestedSystemdTests {
         }
     }
 
-    /// The main process of vm.service, by its number out here.
+    /// Returns the main process of vm.service, by its pid outside.
     private func service(in systemd: NestedSystemd) throws -> Int32? {
         try ProcFS.processes().first { pid in
             (try? ProcFS.cgroup(pid).hasSuffix("/machine.slice/vm.service")) == true

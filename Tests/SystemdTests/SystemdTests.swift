@@ -31,7 +31,7 @@ import Testing
     func aMainProcessThatWaitsEndsTheService(policy: String) {
         let unit = SystemdUnit(name: "a.service", slice: "", controlGroup: "", mainPID: 7, restart: policy)
         #expect(unit.ends(whenKilled: 8, ancestors: [7, 1]) && !unit.ends(whenKilled: 8, ancestors: [6, 1]))
-        // How it exits then is not known.
+        // Its exit status is then unknown.
         #expect(unit.restarts(whenKilled: 8, ancestors: [7, 1]) == (policy != "no"))
     }
 

@@ -1,27 +1,28 @@
 internal import Glibc
 internal import Linux
 
-/// Throws mutated inputs at a parser.
+/// Feeds mutated inputs to a parser.
 ///
-/// A run is the same for the same seed, and an input is made from the seed and its number alone. Tests run some thousand;
-/// `scripts/fuzz` runs millions under AddressSanitizer. It says how many by these variables:
+/// A run is reproducible: each input depends only on the seed and the input's number. Tests run some thousand inputs;
+/// `scripts/fuzz` runs millions under AddressSanitizer. Environment variables:
 ///
-/// - `HYPERFRESH_FUZZ_INPUTS`: how many inputs; `HYPERFRESH_FUZZ_SEED`: which ones, 1 by default.
+/// - `HYPERFRESH_FUZZ_INPUTS`: the number of inputs; `HYPERFRESH_FUZZ_SEED`: the seed, 1 by default.
 /// - `HYPERFRESH_FUZZ_ONLY`: the number of the one input to run, which is printed too.
-/// - `HYPERFRESH_FUZZ_NOTES`: a folder where each worker notes the input that it is about to run, for when that is its last.
+/// - `HYPERFRESH_FUZZ_NOTES`: a folder where each worker stores an input before it runs it, in case the process
+///   crashes.
 public struct Fuzz: Sendable {
-    /// What is broken, in words.
+    /// A violated property.
     public struct Violation: Error, CustomStringConvertible {
-        /// The words.
+        /// The description.
         public let description: String
 
-        /// Makes a violation.
+        /// Creates a violation.
         public init(_ description: String) { self.description = description }
     }
 
-    /// What has to hold for every input.
+    /// Checks a property that must hold for every input.
     ///
-    /// The second argument gives numbers below a bound, the same ones for the same input: how to cut it, say.
+    /// The second argument returns numbers below a bound, the same ones for the same input, for example to divide it.
     public typealias Check = @Sendable (_ input: [UInt8], _ below: (Int) -> Int) throws -> Void
 
     private let parser: String
@@ -31,16 +32,16 @@ public struct Fuzz: Sendable {
     private let only: Int?
     private let notes: String?
 
-    /// The longest that one input may take: what is slower hangs.
+    /// The longest time for one input; a slower one counts as a hang.
     private static let patience = Duration.seconds(10)
     private static let workers = 2
 
-    /// Makes a run.
+    /// Creates a run.
     ///
     /// - Parameters:
-    ///   - parser: Its name for `scripts/fuzz`, and for the folder of what it once failed on.
-    ///   - corpus: To begin from.
-    ///   - inputs: How many in an ordinary test: seconds at most.
+    ///   - parser: The parser's name, for `scripts/fuzz` and for the folder in Crashers.
+    ///   - corpus: The initial inputs.
+    ///   - inputs: The number of inputs in an ordinary test, which should take seconds at most.
     public init(_ parser: String, _ corpus: FuzzCorpus, inputs: Int = 4000) {
         self.parser = parser
         self.corpus = corpus
@@ -50,23 +51,23 @@ public struct Fuzz: Sendable {
         notes = Self.variable("HYPERFRESH_FUZZ_NOTES")
     }
 
-    /// How many inputs a test beside the run is to make, of which each takes some hundred times longer.
+    /// The number of inputs for a related test whose inputs take some hundred times longer each.
     public var fewInputs: Int { max(100, inputs / 200) }
 
-    /// Makes the input of a number.
+    /// Creates the input with a number.
     ///
-    /// - Parameter number: From 0.
-    /// - Returns: The input, and what gives further numbers.
+    /// - Parameter number: The number, from 0.
+    /// - Returns: The input, and a generator of further numbers.
     public func input(_ number: Int) -> (bytes: [UInt8], mutator: Mutator) {
         var mutator = Mutator(corpus, seed: seed &* 1_000_003 &+ UInt64(number))
         let bytes = mutator.input()
         return (bytes, mutator)
     }
 
-    /// Runs: first what the parser once failed on, then the corpus as it is, then mutations of it.
+    /// Runs the parser on its crashers first, then on the unchanged corpus, then on mutations of it.
     ///
-    /// - Parameter check: What has to hold.
-    /// - Returns: What did not hold; nil when all did.
+    /// - Parameter check: The property to check.
+    /// - Returns: The violation; nil if there is none.
     public func run(_ check: @escaping Check) async -> String? {
         let start = ContinuousClock.now
         if only == nil, let failure = replay(check) { return failure }
@@ -114,7 +115,7 @@ public struct Fuzz: Sendable {
         return ContinuousClock.now - start > patience ? "it takes too long: \(input)" : nil
     }
 
-    /// Concurrency's own threads are left to the tests beside this one; the stack is that of a reader's thread.
+    /// Runs in its own thread, with the stack size of a reader's thread; leaves Swift's pool to concurrent tests.
     private func runInThread(_ worker: Int, _ check: @escaping Check) async -> Outcome {
         await withCheckedContinuation { continuation in
             do throws(SystemError) {

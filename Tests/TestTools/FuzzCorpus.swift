@@ -1,30 +1,30 @@
-/// Inputs to begin from, and pieces to put in anywhere.
+/// Initial inputs, and tokens to insert anywhere.
 public struct FuzzCorpus: Sendable {
-    /// What others write, and what has troubled parsers before.
+    /// Typical inputs, and inputs that have broken parsers before.
     public let inputs: [[UInt8]]
-    /// What means something to the parser.
+    /// Tokens that the parser treats specially.
     public let tokens: [[UInt8]]
     /// The longest input in bytes.
     public let largestInput: Int
 
-    /// Puts a corpus together.
+    /// Creates a corpus.
     ///
     /// - Parameters:
-    ///   - inputs: At least one.
-    ///   - tokens: Beside those that mean something to every parser: ends of numbers, broken UTF-8.
-    ///   - largestInput: In bytes.
+    ///   - inputs: The initial inputs; at least one.
+    ///   - tokens: Tokens to insert, in addition to those for every parser: number boundaries, broken UTF-8.
+    ///   - largestInput: The longest input in bytes.
     public init(inputs: [[UInt8]], tokens: [[UInt8]] = [], largestInput: Int = 20_000) {
         self.inputs = inputs
         self.tokens = tokens + Self.common
         self.largestInput = largestInput
     }
 
-    /// Puts a corpus of texts together.
+    /// Creates a corpus of texts.
     ///
     /// - Parameters:
-    ///   - texts: At least one.
-    ///   - words: Pieces to put in anywhere.
-    ///   - largestInput: In bytes.
+    ///   - texts: The initial inputs; at least one.
+    ///   - words: Tokens to insert anywhere.
+    ///   - largestInput: The longest input in bytes.
     public init(texts: [String], words: [String] = [], largestInput: Int = 20_000) {
         self.init(
             inputs: texts.map { Array($0.utf8) }, tokens: words.map { Array($0.utf8) }, largestInput: largestInput)

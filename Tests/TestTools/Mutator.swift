@@ -1,4 +1,4 @@
-/// Makes inputs out of a corpus, the same ones for the same seed.
+/// Mutates the inputs of a corpus, reproducibly for a seed.
 public struct Mutator: Sendable {
     private let corpus: FuzzCorpus
     private var random: SeededGenerator
@@ -8,9 +8,9 @@ public struct Mutator: Sendable {
         random = SeededGenerator(seed: seed)
     }
 
-    /// A number below a bound, for whoever uses the input.
+    /// Returns a number below a bound, for the check of an input.
     ///
-    /// - Parameter bound: The bound; 0 comes of what is not positive.
+    /// - Parameter bound: The bound; if it is not positive, the result is 0.
     /// - Returns: The number, from 0.
     public mutating func below(_ bound: Int) -> Int { random.below(bound) }
 

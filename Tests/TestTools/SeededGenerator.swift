@@ -14,7 +14,7 @@ struct SeededGenerator: RandomNumberGenerator {
         return mixed ^ (mixed >> 31)
     }
 
-    /// A number below a bound, 0 where there is none below it.
+    /// Returns a number below a bound; 0 if the bound is 0.
     mutating func below(_ bound: Int) -> Int {
         bound <= 1 ? 0 : Int(truncatingIfNeeded: next() % UInt64(bound))
     }

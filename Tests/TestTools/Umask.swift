@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Linux
 
-/// Running with another mask for the modes of new files than the rest of the process, whose tests run at the same time.
+/// Runs code with a umask that differs from that of the process, whose other tests run concurrently.
 public enum Umask {
-    /// The masks that matter: one that takes nothing away, the usual one, and one that leaves nothing to others.
+    /// The relevant masks: one that removes nothing, the usual one, and one that removes all permissions of others.
     public static let all: [UInt32] = [0o000, 0o022, 0o077]
 
-    /// Runs in a thread that has a mask, and a working folder, of its own (unshare(2), CLONE_FS).
+    /// Runs in a thread that has its own umask and working directory (unshare(2), CLONE_FS).
     ///
     /// - Parameters:
-    ///   - mask: The mask.
-    ///   - body: What is run.
-    /// - Returns: What it returns.
-    /// - Throws: What it throws.
+    ///   - mask: The umask.
+    ///   - body: The code to run.
+    /// - Returns: The result of `body`.
+    /// - Throws: The error of `body`.
     public static func with<T: Sendable>(_ mask: UInt32, _ body: @escaping @Sendable () throws -> T) async throws -> T {
         let result: Result<T, any Error> = await withCheckedContinuation { continuation in
             do throws(SystemError) {
@@ -30,10 +30,10 @@ public enum Umask {
         return try result.get()
     }
 
-    /// The kernel did not give the thread a mask of its own.
+    /// The kernel refused a separate umask for the thread.
     struct Unavailable: Error {}
 
-    /// Swift does not see unshare(2), which is behind _GNU_SOURCE.
+    /// Calls unshare(2) through dlsym(3): Swift cannot see it, because it needs _GNU_SOURCE.
     private static func unshareFileSystemState() -> Bool {
         typealias Unshare = @convention(c) (Int32) -> Int32
         guard let library = dlopen(nil, RTLD_NOW), let symbol = dlsym(library, "unshare") else { return false }

@@ -1,16 +1,16 @@
 /*
- * init of a hypervisor image's initramfs: finds the read-only root, puts a writable layer in memory above it, and
- * hands over to systemd there.
+ * init of a hypervisor image's initramfs: finds the read-only root, puts a writable layer in memory over it, and
+ * executes systemd there.
  *
- * The root is the virtio disk with the serial number "hfroot". The kernel word hyperfresh.overlay=SIZE (bytes with K, M
- * or G, or a percentage of memory; 50% by default) bounds the writable layer.
+ * The root is the virtio disk with the serial number "hfroot". The kernel parameter hyperfresh.overlay=SIZE (bytes
+ * with K, M or G, or a percentage of memory; 50% by default) limits the size of the writable layer.
  *
- * Modules: /modules/order of the initramfs names those that are needed to find the root, and
- * /usr/lib/hyperfresh/modules of the root those that every hypervisor needs; the latter are loaded while systemd starts. A
- * line is "PATH" or "svm PATH" or "vmx PATH", the latter two for CPUs with that feature. Kernel words MODULE.NAME=VALUE
- * reach a module as its parameter, as they do with modprobe.
+ * Modules: /modules/order of the initramfs lists the modules needed to find the root. /usr/lib/hyperfresh/modules of
+ * the root lists the modules that every hypervisor needs; they are loaded while systemd starts. A line is "PATH",
+ * "svm PATH" or "vmx PATH", the latter two for CPUs with that feature. Kernel parameters MODULE.NAME=VALUE are passed
+ * to the module, as with modprobe.
  *
- * An error stands on the console, and the machine powers off.
+ * An error is printed on the console, and the machine powers off.
  */
 #define _GNU_SOURCE
 #include <cpuid.h>
@@ -42,7 +42,7 @@ static __attribute__((format(printf, 1, 2))) void say(const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    // The kernel's log is seen on the console and kept for the journal.
+    // The kernel log appears on the console and later in the journal.
     int log = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
     if (log < 0) return;
     dprintf(log, "<4>hyperfresh: %s\n", text);
@@ -85,7 +85,7 @@ static void must_mount(const char *source, const char *target, const char *type,
 
 /* ---------------------------------------------------------------- modules */
 
-/* The CPU's virtualization: "svm" (AMD), "vmx" (Intel) or "". */
+/* Returns the CPU's virtualization feature: "svm" (AMD), "vmx" (Intel) or "". */
 static const char *virtualization(void) {
     unsigned a, b, c, d;
     if (__get_cpuid(0x80000001, &a, &b, &c, &d) && (c & 1u << 2)) return "svm";
@@ -93,7 +93,7 @@ static const char *virtualization(void) {
     return "";
 }
 
-/* Copies the parameters that the kernel command line has for the module. */
+/* Copies the module's parameters from the kernel command line. */
 static void parameters_of(const char *path, char *parameters, size_t size) {
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
@@ -101,7 +101,7 @@ static void parameters_of(const char *path, char *parameters, size_t size) {
     parameters[0] = 0;
     for (const char *word = command_line; *word; word += strspn(word, " ")) {
         size_t end = strcspn(word, " "), i = 0;
-        // A module's name has "_" where its file may have "-".
+        // A file name may have "-" in place of the "_" of the module's name.
         while (i < length && i < end && (word[i] == base[i] || (word[i] == '_' && base[i] == '-'))) i++;
         if (i == length && word[i] == '.' && used + (end - i) + 1 < size) {
             memcpy(parameters + used, word + i + 1, end - i - 1);
@@ -137,7 +137,7 @@ static void load_modules(const char *list) {
 
 /* ---------------------------------------------------------------- root */
 
-/* Finds the disk with our serial number among those that are there now. */
+/* Finds the disk with our serial number among the present disks. */
 static bool find_root(char *device, size_t size) {
     DIR *disks = opendir("/sys/block");
     bool found = false;
@@ -154,7 +154,7 @@ static bool find_root(char *device, size_t size) {
 static void mount_root(void) {
     char device[300], options[512], size[32] = "50%";
     for (int waited = 0; !find_root(device, sizeof device); waited += 2) {
-        if (waited >= ROOT_DEADLINE_MS) fail("there is no virtio disk with the serial number " ROOT_SERIAL);
+        if (waited >= ROOT_DEADLINE_MS) fail("no virtio disk with the serial number " ROOT_SERIAL);
         pause_ms(2);
     }
     const char *word = strstr(command_line, "hyperfresh.overlay=");
@@ -169,8 +169,9 @@ static void mount_root(void) {
 }
 
 /*
- * Starts the CPUs that the kernel word maxcpus=1 has kept back. Loading KVM patches the kernel's text in hundreds of
- * places, and each time all CPUs have to meet: on a busy host that takes seconds with two and next to nothing with one.
+ * Starts the CPUs that the kernel parameter maxcpus=1 has left offline. Loading KVM patches the kernel's text in
+ * hundreds of places, and each patch synchronizes all CPUs: on a busy host this takes seconds with two CPUs and
+ * almost no time with one.
  */
 static void start_cpus(void) {
     char path[64];
@@ -184,8 +185,8 @@ static void start_cpus(void) {
 }
 
 /*
- * Names the guest agent's port as udev will later. systemd starts the agent when the name is there (see
- * qemu-guest-agent.path), so it is given last: an agent that answers belongs to a hypervisor that can do its work.
+ * Creates the name of the guest agent's port, as udev will later. systemd starts the agent when the name exists (see
+ * qemu-guest-agent.path). The name is created last, so an agent that answers means that the hypervisor is ready.
  */
 static void name_agent_port(void) {
     mkdir("/dev/virtio-ports", 0755);
@@ -202,7 +203,7 @@ static void name_agent_port(void) {
         }
         if (ports) closedir(ports);
     }
-    say("error: there is no virtio port " AGENT_PORT ": nobody can reach into this hypervisor");
+    say("error: no virtio port " AGENT_PORT ": this hypervisor cannot be reached");
 }
 
 int main(void) {
@@ -222,7 +223,7 @@ int main(void) {
     if (chdir("/root") != 0 || mount(".", "/", NULL, MS_MOVE, NULL) != 0 || chroot(".") != 0 || chdir("/") != 0)
         fail("cannot switch to the root: %s", strerror(errno));
 
-    // The other modules come from the root, beside systemd's start; the child then belongs to systemd, which reaps it.
+    // Load the other modules from the root in parallel with systemd; the child becomes systemd's, which reaps it.
     if (fork() == 0) {
         load_modules("/usr/lib/hyperfresh/modules");
         start_cpus();

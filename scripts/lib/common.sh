@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Shared by the scripts: strict mode, words on stderr, the cache folder, private apt state, content stamps.
+# Shared by the scripts: strict mode, messages on stderr, the cache folder, private apt state, content stamps.
 # Source it first:  . "$(dirname "$(readlink -f "$0")")/lib/common.sh"
 set -euo pipefail
 shopt -s inherit_errexit
@@ -11,19 +11,19 @@ cache=${HYPERFRESH_CACHE:-$repository/.cache}
 readonly repository cache
 export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
 
-# say WORDS...: progress, on stderr.
+# say WORDS...: prints a progress message on stderr.
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 
-# fail WORDS...: an error that says what to do; ends the script.
+# fail WORDS...: prints an error on stderr and exits with status 1.
 fail() {
     printf '%s: error: %s\n' "${0##*/}" "$*" >&2
     exit 1
 }
 
-# usage_of FILE: the comment at the head of a script is its help.
+# usage_of FILE: prints the comment at the head of a script, which is its help.
 usage_of() { sed -n '2,/^[^#]/{/^#/s/^# \{0,1\}//p}' "$1"; }
 
-# no_arguments "$@": for scripts without arguments: --help, or a usage error.
+# no_arguments "$@": for scripts without arguments: prints the help for --help; exits with a usage error for anything else.
 no_arguments() {
     [ $# -eq 0 ] && return
     if [ "$1" = --help ] || [ "$1" = -h ]; then
@@ -35,18 +35,18 @@ no_arguments() {
     exit 64
 }
 
-# as_root COMMAND...: runs it as root.
+# as_root COMMAND...: runs the command as root.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         "$@"
     elif command -v sudo >/dev/null; then
         sudo "$@"
     else
-        fail "this needs root, and there is no sudo: run as root: $*"
+        fail "this needs root, and sudo is not installed; run as root: $*"
     fi
 }
 
-# need_commands COMMAND...: fails with a hint if one is missing.
+# need_commands COMMAND...: fails with a hint if a command is missing.
 need_commands() {
     local command
     for command in "$@"; do
@@ -54,14 +54,14 @@ need_commands() {
     done
 }
 
-# stamp_of TEXT FILE...: one line that changes when the text or a file's contents change.
+# stamp_of TEXT FILE...: prints a checksum of the text and the contents of the files.
 stamp_of() {
     local text=$1
     shift
     { printf '%s\n' "$text" && cat -- "$@"; } | sha256sum | cut -d' ' -f1
 }
 
-# is_fresh STAMP-FILE STAMP PRODUCT...: true if all products are there and were made from what the stamp says.
+# is_fresh STAMP-FILE STAMP PRODUCT...: true if all products exist and the stamp file contains this stamp.
 is_fresh() {
     local file=$1 stamp=$2 product
     shift 2
@@ -69,16 +69,16 @@ is_fresh() {
     for product in "$@"; do [ -e "$product" ] || return 1; done
 }
 
-# with_lock NAME: one at a time in this cache, until the script ends.
+# with_lock NAME: takes a lock in this cache; holds it until the script exits.
 with_lock() {
     mkdir -p "$cache"
     exec {cache_lock}>"$cache/.$1.lock"
     flock "$cache_lock"
 }
 
-# debian_mirror: the address of the Debian mirror that apt uses here, and the suite of this release. Asks apt, which
-# reads every format of its sources; needs no package lists. Other repositories may use the same suite name: the mirror
-# that also has the suite's updates comes first.
+# debian_mirror: prints the address of the Debian mirror that apt uses here, and the suite of this release. Asks apt, which
+# reads every format of its sources; needs no package lists. Other repositories may use the same suite name: prefers the
+# mirror that also has the suite's updates.
 debian_mirror() {
     local codename
     # shellcheck source=/dev/null
@@ -94,7 +94,7 @@ debian_mirror() {
             }'
 }
 
-# debian_security: the address from which apt takes this release's security updates here; nothing if it takes none.
+# debian_security: prints the address from which apt gets this release's security updates here; nothing if there is none.
 debian_security() {
     local codename
     # shellcheck source=/dev/null
@@ -104,7 +104,7 @@ debian_security() {
             $2 ~ "/dists/" suite "/" { split($2, part, "/dists/"); print part[1]; exit }'
 }
 
-# signed_by URI: the keyring that the machine's own sources name for it; nothing if they name none.
+# signed_by URI: prints the keyring that the machine's own sources name for this URI; nothing if they name none.
 signed_by() {
     local file
     for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
@@ -119,7 +119,7 @@ signed_by() {
     done
 }
 
-# apt_source URI SUITES: a paragraph of apt's sources with the machine's own trust in that mirror.
+# apt_source URI SUITES: prints a paragraph of apt sources with the machine's own keyring for that mirror.
 apt_source() {
     local keyring
     keyring=$(signed_by "$1" | head -n 1)
@@ -128,13 +128,14 @@ apt_source() {
     printf '\n'
 }
 
-# private_apt FOLDER SUITE...: an apt whose state is all in FOLDER, with these suites of the machine's own mirror and
-# the machine's own trust; with the suite "security", also where the machine has its security updates from. Sets the array `apt`: arguments for apt-get and apt-cache. Needs no root, changes nothing.
+# private_apt FOLDER SUITE...: sets up an apt whose state is entirely in FOLDER, with these suites of the machine's own
+# mirror and keyrings. The suite "security" stands for the machine's source of security updates. Sets the array `apt`, the
+# arguments for apt-get and apt-cache. Needs no root; does not change the machine's apt.
 private_apt() {
     local folder=$1 mirror security='' suites
     shift
     mirror=$(debian_mirror)
-    [ -n "$mirror" ] || fail "apt on this machine knows no Debian mirror (see apt-get update --print-uris)"
+    [ -n "$mirror" ] || fail "apt on this machine has no Debian mirror (see apt-get update --print-uris)"
     suites=" $* "
     case $suites in
     *' security '*) security=$(debian_security) suites=${suites/ security / } ;;
@@ -151,11 +152,11 @@ private_apt() {
     say "reading the package lists of $mirror ($*)"
     apt-get "${apt[@]}" update >"$folder/update.log" 2>&1 || {
         cat "$folder/update.log" >&2
-        fail "the Debian mirror $mirror cannot be read: is the network there?"
+        fail "cannot read the Debian mirror $mirror; check the network connection"
     }
     # apt-get update succeeds with a warning when nothing could be fetched.
     if ! compgen -G "$folder/lists/*_Packages*" >/dev/null; then
         cat "$folder/update.log" >&2
-        fail "the Debian mirror $mirror cannot be read: is the network there?"
+        fail "cannot read the Debian mirror $mirror; check the network connection"
     fi
 }

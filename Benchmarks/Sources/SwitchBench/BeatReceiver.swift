@@ -3,22 +3,22 @@ import Glibc
 import Linux
 import Synchronization
 
-/// One datagram of the canary.
+/// A datagram of the canary.
 struct Beat: Sendable {
-    /// When the host's kernel got it, in nanoseconds since 1970.
+    /// The time of its arrival in the host's kernel, in nanoseconds since 1970.
     let host: Int64
     /// Its number, from 1.
     let sequence: UInt64
-    /// What CLOCK_MONOTONIC showed inside the guest when it was sent, in nanoseconds.
+    /// CLOCK_MONOTONIC inside the guest when it was sent, in nanoseconds.
     let guest: Int64
 
-    /// How far the guest's clock is behind the host's, but for a constant: grows by every stop of the guest.
+    /// The guest clock's lag behind the host's, plus a constant: it grows with every stop of the guest.
     var lag: Int64 { host - guest }
 }
 
-/// Listens to the datagrams that the canary sends at every look at its clocks, a millisecond or so apart.
+/// Receives the datagrams that the canary sends at every look at its clocks, about a millisecond apart.
 final class BeatReceiver: Sendable {
-    /// The UDP port on 127.0.0.1 that QEMU's user network reaches as 10.0.2.2.
+    /// The UDP port on 127.0.0.1, which QEMU's user network reaches as 10.0.2.2.
     let port: UInt16
 
     private let socket: Int32
@@ -55,19 +55,19 @@ final class BeatReceiver: Sendable {
     }
 
     deinit {
-        // Wakes the thread, which closes the socket.
+        // Wakes the thread, which then closes the socket.
         shutdown(socket, Int32(SHUT_RDWR))
     }
 
-    /// How many there have been.
+    /// The number of datagrams received.
     var count: Int { beats.withLock { $0.count } }
 
-    /// All from a certain one on.
+    /// Returns the datagrams from an index on.
     func all(from index: Int) -> [Beat] { beats.withLock { Array($0[min(max(index, 0), $0.count)...]) } }
 
-    /// Waits for more.
+    /// Waits for more datagrams.
     ///
-    /// - Returns: Whether they came.
+    /// - Returns: Whether they arrived.
     func wait(for more: Int, within milliseconds: Int = 10_000) -> Bool {
         let goal = count + more
         for _ in 0..<milliseconds {
@@ -91,7 +91,7 @@ final class BeatReceiver: Sendable {
                     message.msg_controllen = control.count
                     var received = recvmsg(socket, &message, 0)
                     while received < 0 && errno == EINTR { received = recvmsg(socket, &message, 0) }
-                    // A control message is its length, its level and type, and here a timespec.
+                    // A control message consists of its length, level and type, and here of a timespec.
                     guard received == bytes.count, message.msg_controllen >= 32 else { return nil }
                     return Beat(
                         host: control.load(fromByteOffset: 16, as: Int64.self) * 1_000_000_000

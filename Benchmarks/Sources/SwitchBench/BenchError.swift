@@ -1,4 +1,4 @@
-/// Why a run ended before its time.
+/// An error that ends a run early.
 struct BenchError: Error, CustomStringConvertible {
     let description: String
 

@@ -3,20 +3,20 @@ import Glibc
 import Linux
 import QMP
 
-/// A canary guest on a QEMU that the bench has started; it outlives that QEMU when it is handed over.
+/// A canary guest whose first QEMU the benchmark starts; after a handover it runs on another QEMU.
 final class BenchGuest {
-    /// What its memory is made of.
+    /// The kind of its memory.
     enum Memory: String {
-        /// A file that the next QEMU can map too.
+        /// A file that the next QEMU can map, too.
         case file
-        /// Anonymous memory of its QEMU alone, as QEMU has it by default.
+        /// Anonymous memory of its QEMU alone, QEMU's default.
         case anonymous
     }
 
     let shape: GuestShape
     let memory: Memory
     let beats: BeatReceiver
-    /// The QEMU that has it now.
+    /// The QEMU that runs it now.
     var process: ProcessIdentity
 
     private let tools: Tools
@@ -47,10 +47,10 @@ final class BenchGuest {
 
     private let baseArguments: [String]
 
-    /// The socket at which its QEMU answers, whichever that is.
+    /// The monitor socket of its current QEMU.
     var monitorPath: String { "\(directory)/qmp.sock" }
 
-    /// A name for the monitor of the QEMU to come, until it takes the lasting one.
+    /// Returns a monitor socket for the next QEMU, until it takes over the lasting name.
     func temporaryMonitorPath() -> String {
         let digits = String(UInt32.random(in: 0...UInt32.max), radix: 16)
         return "\(monitorPath).hf-\(String(repeating: "0", count: 8 - digits.count))\(digits)"
@@ -59,10 +59,10 @@ final class BenchGuest {
     /// Starts a QEMU that waits for this guest.
     ///
     /// - Parameters:
-    ///   - monitorPath: Where it shall answer.
-    ///   - paused: Whether it leaves the guest paused when it has it.
+    ///   - monitorPath: The path of its monitor socket.
+    ///   - paused: Whether it leaves the guest paused after the handover.
     /// - Returns: The process.
-    /// - Throws: `SystemError` when it cannot be started.
+    /// - Throws: `SystemError` if it cannot be started.
     func startSuccessor(monitorPath: String, paused: Bool) throws -> ProcessIdentity {
         var arguments = baseArguments + ["-incoming", "defer"] + (paused ? ["-S"] : [])
         for index in arguments.indices where arguments[index].hasPrefix("unix:\(self.monitorPath),") {
@@ -71,18 +71,18 @@ final class BenchGuest {
         return try Self.spawn(arguments, in: directory)
     }
 
-    /// Ends the old QEMU, which cannot clean up after itself then, and gives its socket's name to the new one.
+    /// Kills the old QEMU, which therefore does not clean up, and renames the new one's socket to the lasting name.
     func succeed(with successor: ProcessIdentity, monitorPath temporary: String) async throws {
         let old = try ProcessHandle(process)
         try old.signal(SIGKILL)
-        guard await old.waitForExit(within: .seconds(10)) else { throw BenchError("\(process) cannot be ended") }
+        guard await old.waitForExit(within: .seconds(10)) else { throw BenchError("\(process) does not exit") }
         guard rename(temporary, monitorPath) == 0 else {
             throw SystemError(operation: "rename", subject: monitorPath, code: errno)
         }
         process = successor
     }
 
-    /// Ends it for good.
+    /// Ends the guest.
     func end() async {
         if let handle = try? ProcessHandle(process), (try? handle.signal(SIGKILL)) != nil {
             _ = await handle.waitForExit(within: .seconds(10))
@@ -90,24 +90,24 @@ final class BenchGuest {
         unlink(memoryFile)
     }
 
-    /// Lets its vCPU run or not; the QEMU of a paused guest uses no CPU.
+    /// Resumes or stops its vCPU; the QEMU of a paused guest uses no CPU.
     func setRunning(_ running: Bool) async throws {
         let client = try await QMPClient.connect(path: monitorPath)
         defer { client.close() }
         if running { try await client.execute(Cont()) } else { try await client.execute(Stop()) }
     }
 
-    /// What the canary said last.
+    /// Returns the canary's last report.
     func report() throws -> CanaryReport {
         let bytes = try Files.readAll("\(directory)/serial.log", limit: 64 << 20)
         let lines = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
         guard let report = lines.lazy.reversed().compactMap({ CanaryReport(line: $0) }).first else {
-            throw BenchError("the canary has not said anything yet:\n\(lastWords())")
+            throw BenchError("the canary has not sent a report yet:\n\(lastWords())")
         }
         return report
     }
 
-    /// Waits until the canary has filled its memory and sends its datagrams.
+    /// Waits until the canary has filled its memory and sends datagrams.
     func waitUntilReady() throws {
         let pages = shape.watchedMiB << 20 / 4096
         for _ in 0..<1200 {
@@ -115,10 +115,10 @@ final class BenchGuest {
             guard process.isAlive else { break }
             Clock.sleep(milliseconds: 100)
         }
-        throw BenchError("the guest \(shape.name) does not come up:\n\(lastWords())")
+        throw BenchError("the guest \(shape.name) does not start:\n\(lastWords())")
     }
 
-    /// Waits until it has sent so many datagrams more.
+    /// Waits for a number of further datagrams.
     func waitForBeats(_ count: Int) throws {
         guard beats.wait(for: count) else { throw BenchError("the guest \(shape.name) is silent:\n\(lastWords())") }
     }
@@ -156,7 +156,7 @@ final class BenchGuest {
             "-accel", "tcg", "-machine", "pc-q35-7.2\(memory == .file ? ",memory-backend=ram0" : "")", "-m", size,
         ] + backend + [
             "-kernel", tools.kernel, "-initrd", tools.initramfs, "-append", words.joined(separator: " "),
-            // Opened by two QEMUs at a time, and never cut off.
+            // Two QEMUs have it open at the same time, and it is never truncated.
             "-chardev", "file,id=serial0,path=\(directory)/serial.log,append=on", "-serial", "chardev:serial0",
             "-netdev", "user,id=net0", "-device", "virtio-net-pci,netdev=net0,romfile=",
             "-qmp", "unix:\(directory)/qmp.sock,server=on,wait=off",

@@ -5,7 +5,7 @@ import JSON
 import Linux
 import QMP
 
-/// `switch-bench cli`.
+/// The command `switch-bench cli`.
 struct CLICommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cli",
@@ -14,13 +14,13 @@ struct CLICommand: AsyncParsableCommand {
 
     @OptionGroup var tools: ToolOptions
 
-    @Option(help: "How many QEMUs there are to list.")
+    @Option(help: "The number of QEMUs to list.")
     var qemus = 50
 
-    @Option(help: "How often each call is made.")
+    @Option(help: "The number of measurements of each call.")
     var rounds = 50
 
-    @Option(help: ArgumentHelp("Where every sample goes.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for all samples.", valueName: "file"))
     var output: String?
 
     /// The name of the call for which the program is read from disk.
@@ -49,27 +49,27 @@ struct CLICommand: AsyncParsableCommand {
     }
 }
 
-/// Calls the command line over and over.
+/// Measures the command line.
 struct CLIBench {
     let executable: String
     let scratch: Scratch
     let rounds: Int
 
-    /// Makes one call many times.
+    /// Measures one call many times.
     ///
     /// - Parameters:
-    ///   - name: What to call it.
-    ///   - arguments: What to call it with.
-    ///   - evicting: Whether to put the program's pages out of the page cache before each call.
-    /// - Returns: How long it took, and how much memory.
-    /// - Throws: ``BenchError`` when it fails.
+    ///   - name: The call's name in the results.
+    ///   - arguments: The call's arguments.
+    ///   - evicting: Whether to evict the program from the page cache before each call.
+    /// - Returns: Durations and peak memory.
+    /// - Throws: ``BenchError`` if it fails.
     func measure(_ name: String, _ arguments: [String], evicting: Bool = false) throws -> CLIResults.Call {
         let command = ChildProcess(executable: executable, arguments: arguments)
         var durations: [Int] = []
         var peaks: [Int] = []
         for round in 0..<rounds {
             if evicting { try evict() }
-            // Watching disturbs: memory has rounds of its own.
+            // Watching disturbs the timing: memory is measured in separate rounds.
             let isForMemory = round % 10 == 9
             let outcome = try command.run(in: scratch, watchesMemory: isForMemory)
             guard outcome.status == 0 else { throw BenchError("hyperfresh \(name): \(outcome.errors)") }
@@ -84,7 +84,7 @@ struct CLIBench {
         return CLIResults.Call(name: name, wallMicroseconds: durations, peakKibibytes: peaks)
     }
 
-    /// Makes sure that `list` shows all of a herd, so that it is not fast by seeing little.
+    /// Checks that `list` shows the whole herd; otherwise it might be fast because it finds little.
     func check(_ herd: Herd) throws {
         let outcome = try ChildProcess(executable: executable, arguments: ["list", "--json"]).run(in: scratch)
         let items = (try? JSONValue(parsing: outcome.output))?["items"]?.array ?? []
@@ -102,7 +102,7 @@ struct CLIBench {
     }
 }
 
-/// QEMUs that do nothing: paused before their first instruction.
+/// QEMUs that do nothing: they are paused before their first instruction.
 struct Herd {
     let names: Set<String>
 
@@ -136,6 +136,6 @@ struct Herd {
             }
             Clock.sleep(milliseconds: 50)
         }
-        throw BenchError("nobody listens at \(path)")
+        throw BenchError("no process listens at \(path)")
     }
 }

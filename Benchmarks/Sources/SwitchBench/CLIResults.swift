@@ -1,24 +1,24 @@
-/// What the command line costs.
+/// Results of `cli`.
 struct CLIResults: Codable, Sendable {
-    /// One way to call it.
+    /// One kind of call.
     struct Call: Codable, Sendable {
         let name: String
-        /// From its start to its end, each time.
+        /// The time from its start to its end, for each measurement.
         let wallMicroseconds: [Int]
-        /// The most memory that was resident, in KiB, each time it was looked at.
+        /// The peak of its resident memory in KiB, for each measurement.
         let peakKibibytes: [Int]
     }
 
     var schema = 1
     let date: String
     let machine: MachineFacts
-    /// How many QEMUs ran meanwhile.
+    /// The number of running QEMUs.
     let qemus: Int
     let calls: [Call]
 
     func call(_ name: String) -> Call? { calls.first { $0.name == name } }
 
-    /// Durations in milliseconds, memory in MiB.
+    /// A table with durations in milliseconds and memory in MiB.
     var table: TextTable {
         var table = TextTable(header: ["call", "n", "p50 ms", "p95 ms", "p99 ms", "resident MiB"])
         for call in calls {

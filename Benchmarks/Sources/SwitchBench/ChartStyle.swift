@@ -1,14 +1,14 @@
-/// How charts look, on light pages and on dark ones.
+/// The style of charts, on light and on dark pages.
 enum ChartStyle {
     enum Page { case light, dark }
 
-    /// What tells the marks of one method from those of another.
+    /// The colours that distinguish methods.
     enum Colour { case blue, grey, orange }
 
-    /// CSS rules.
+    /// Returns CSS rules.
     ///
     /// - Parameters:
-    ///   - page: What kind of page the chart stands on.
+    ///   - page: The kind of page.
     ///   - marks: The colour of each class of marks, in order.
     /// - Returns: The rules.
     static func css(_ page: Page, marks: [(name: String, colour: Colour)]) -> String {

@@ -2,38 +2,37 @@ import Foundation
 import Glibc
 import Linux
 
-/// A command that is run to its end.
+/// A command to run until it exits.
 struct ChildProcess {
-    /// The program; searched in `PATH` when it holds no slash.
+    /// The program; searched in `PATH` if it contains no slash.
     let executable: String
     let arguments: [String]
-    /// Variables to add to this process's own.
+    /// Variables to add to this process's environment.
     var environment: [String: String] = [:]
 
-    /// How it went.
+    /// The result of a run.
     struct Outcome {
-        /// The exit status; nil when a signal ended it.
+        /// The exit status; nil if a signal ended it.
         let status: Int32?
         let output: String
         let errors: String
-        /// From just before its start to its end.
+        /// The time from just before its start to its end.
         let wallMicroseconds: Int
-        /// The most memory that was resident; only where that was asked for.
+        /// The peak of its resident memory; nil if it was not watched.
         let peakKibibytes: Int?
     }
 
-    /// Runs it.
+    /// Runs the command.
     ///
-    /// The peak of its memory is read over and over while it runs, which disturbs its timing. The kernel's own figure
-    /// in wait4(2) is of no use here: it begins with the peak of the process that started it.
+    /// Its peak memory is read repeatedly while it runs, which disturbs its timing. The kernel's figure in wait4(2) is
+    /// useless here: it starts with the peak of the parent process.
     ///
     /// - Parameters:
-    ///   - scratch: Where its output goes meanwhile.
+    ///   - scratch: The folder for its output.
     ///   - watchesMemory: Whether to watch its memory.
-    ///   - pause: Milliseconds between two looks at it: the longer, the less it disturbs, and the more of the process's last
-    ///     moments is not seen.
-    /// - Returns: How it went.
-    /// - Throws: `SystemError` when it cannot be started.
+    ///   - pause: Milliseconds between two looks: a longer pause disturbs less, but misses more of the end of the run.
+    /// - Returns: The result.
+    /// - Throws: `SystemError` if it cannot be started.
     func run(in scratch: Scratch, watchesMemory: Bool = false, pause: Int = 0) throws -> Outcome {
         let outputPath = "\(scratch.directory)/output"
         let errorPath = "\(scratch.directory)/errors"
@@ -63,7 +62,7 @@ struct ChildProcess {
 
         var argv: [UnsafeMutablePointer<CChar>?] = ([executable] + arguments).map { strdup($0) }
         argv.append(nil)
-        // By this variable the run's processes are found, and what they start in turn.
+        // This variable identifies the run's processes, including their descendants.
         let variables = ProcessInfo.processInfo.environment.merging(environment) { $1 }
             .merging(["HYPERFRESH_BENCH": scratch.token]) { $1 }
         var envp: [UnsafeMutablePointer<CChar>?] = variables.map { strdup("\($0)=\($1)") }
@@ -79,7 +78,7 @@ struct ChildProcess {
         var peak: Int?
         while true {
             let text = (try? Files.readAll("/proc/\(pid)/status")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-            // A process that has ended has no memory any more, and no such line.
+            // An exited process has no memory and no such line.
             guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
                 let number = line.split(whereSeparator: \.isWhitespace).dropFirst().first
             else { return peak }

@@ -1,11 +1,11 @@
 import Glibc
 
-/// The host's clocks, read as plainly as the kernel gives them.
+/// The host's clocks, without conversion overhead.
 enum Clock {
-    /// Nanoseconds on the clock that never jumps.
+    /// Returns nanoseconds of CLOCK_MONOTONIC.
     static func monotonic() -> Int64 { now(CLOCK_MONOTONIC) }
 
-    /// Microseconds since 1970, the clock of QEMU's event timestamps and of the kernel's packet timestamps.
+    /// Returns microseconds since 1970, the clock of QEMU's event timestamps and of the kernel's packet timestamps.
     static func wallMicroseconds() -> Int64 { now(CLOCK_REALTIME) / 1000 }
 
     static func sleep(milliseconds: Int) {

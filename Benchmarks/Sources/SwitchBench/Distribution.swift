@@ -1,6 +1,6 @@
 import Histogram
 
-/// What a set of durations looks like, by an HdrHistogram of three significant digits.
+/// The distribution of durations: an HdrHistogram with three significant digits.
 struct Distribution: Sendable {
     let count: Int
     let minimum: Int
@@ -18,7 +18,7 @@ struct Distribution: Sendable {
         maximum = Int(histogram.max)
     }
 
-    /// The least duration, in microseconds, that so many percent do not exceed; nil of nothing.
+    /// Returns the percentile in microseconds; nil if there are no durations.
     func percentile(_ percent: Double) -> Int? {
         count == 0 ? nil : Int(histogram.valueAtPercentile(percent))
     }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// What charts of durations have in common: title, legend, and milliseconds on a logarithmic scale upwards.
+/// The common parts of duration charts: title, legend, and a logarithmic vertical axis in milliseconds.
 struct DurationChart {
-    /// What the marks of one class stand for.
+    /// The meaning of one class of marks.
     struct Kind {
         let name: String
         let title: String
@@ -11,24 +11,24 @@ struct DurationChart {
 
     static let top = 104.0
     static let plotHeight = 290.0
-    /// Where the plot ends.
+    /// The bottom edge of the plot.
     static let bottom = top + plotHeight
 
-    /// Powers of ten, in milliseconds.
+    /// The range of the axis: powers of ten, in milliseconds.
     let decades: ClosedRange<Int>
-    /// All that is drawn.
+    /// The drawing.
     var svg: SVG
 
-    /// Begins a chart.
+    /// Starts a chart.
     ///
     /// - Parameters:
-    ///   - title: What it shows.
-    ///   - subtitle: What the marks mean, in a small line.
-    ///   - width: How wide it is.
-    ///   - plot: From where to where, from the left, the scale's lines go.
-    ///   - decades: Powers of ten, in milliseconds.
+    ///   - title: The title.
+    ///   - subtitle: The meaning of the marks, in a small line.
+    ///   - width: The width.
+    ///   - plot: The horizontal range of the grid lines.
+    ///   - decades: The range of the axis: powers of ten, in milliseconds.
     ///   - kinds: The legend, in order.
-    ///   - label: How a power of ten is written.
+    ///   - label: Formats a power of ten.
     init(
         title: String, subtitle: String, width: Double, plot: ClosedRange<Double>, decades: ClosedRange<Int>,
         kinds: [Kind], label: (Double) -> String = { "\(Int($0)) ms" }
@@ -44,9 +44,9 @@ struct DurationChart {
         scale(over: plot, label: label)
     }
 
-    /// The whole picture.
+    /// Returns the finished chart.
     ///
-    /// - Parameter footer: The machine and the day, in a small line at the bottom.
+    /// - Parameter footer: The machine and the date, in a small line at the bottom.
     /// - Returns: The document.
     func document(footer: String) -> String {
         var svg = svg
@@ -54,7 +54,7 @@ struct DurationChart {
         return svg.document
     }
 
-    /// A dot at the median, with its figure, and a line up to a high value; both in microseconds.
+    /// Draws a dot at the median, with its figure, and a line up to a high value; both in microseconds.
     mutating func mark(_ name: String, median: Int, high: Int, x: Double) {
         let (y, yHigh) = (height(of: Double(median) / 1000), height(of: Double(high) / 1000))
         svg.line(x1: x, y1: y, x2: x, y2: yHigh, class: "range \(name)")
@@ -63,7 +63,7 @@ struct DurationChart {
         svg.text(Figures.short(median), x: x, y: y + 17, anchor: .middle, class: "small")
     }
 
-    /// Where a duration stands, from the top; what is off the scale stands at its edge.
+    /// Returns the vertical position of a duration; values off the scale are drawn at its edge.
     func height(of milliseconds: Double) -> Double {
         let (low, high) = (Double(decades.lowerBound), Double(decades.upperBound))
         let share = (log10(max(milliseconds, 0.001)) - low) / (high - low)

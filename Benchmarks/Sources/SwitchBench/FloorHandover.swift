@@ -1,9 +1,9 @@
 import Glibc
 import Linux
 
-/// The least that can be done: the same QMP sequence as hyperfresh's on the same kind of guest.
+/// The minimum: the same QMP sequence as hyperfresh's on the same kind of guest.
 ///
-/// With blocking sockets, no JSON library, no checks, no journal, no way back.
+/// It uses blocking sockets, no JSON library, no checks, no journal, no rollback.
 enum FloorHandover {
     static func run(_ guest: BenchGuest) async throws -> Handover {
         let begin = Clock.monotonic()
@@ -34,7 +34,7 @@ enum FloorHandover {
         try new.execute(#"{"execute":"migrate-incoming","arguments":{"uri":"fd:channel"}}"#)
     }
 
-    /// From `migrate` to RESUME.
+    /// Performs the part from `migrate` to RESUME.
     private static func pass(from old: RawMonitor, to new: RawMonitor) throws -> Handover {
         var stop: Int64 = 0
         var oldCompleted: Int64 = 0
@@ -43,7 +43,7 @@ enum FloorHandover {
         var entries = [old, new].map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
         try old.send(#"{"execute":"migrate","arguments":{"uri":"fd:channel"}}"#)
         while oldCompleted == 0 || newCompleted == 0 {
-            guard poll(&entries, 2, 60_000) > 0 else { throw BenchError("the floor: nothing happens") }
+            guard poll(&entries, 2, 60_000) > 0 else { throw BenchError("the floor: no event within a minute") }
             for (monitor, entry) in zip([old, new], entries) where entry.revents != 0 {
                 try monitor.receive()
                 seen = Clock.monotonic()

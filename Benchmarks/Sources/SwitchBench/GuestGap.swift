@@ -1,18 +1,18 @@
-/// What a guest lived through at a handover, read from its datagrams.
+/// The effect of a handover on a guest, computed from its datagrams.
 struct GuestGap: Sendable, Hashable {
-    /// The longest time, on the host's clock, in which it got nothing done around the handover.
+    /// The longest interval without progress around the handover, on the host's clock.
     let gapMicroseconds: Int
-    /// By how much its own clock has fallen behind the host's: the time in which it did not exist.
+    /// The increase of its clock's lag behind the host's: the time during which it was stopped.
     let clockMicroseconds: Int
     /// Datagrams that never arrived.
     let lost: Int
 
-    /// How many datagrams before and after a moment tell the lag there: of so many one at least was not held up.
+    /// The number of datagrams on each side used to determine the lag: at least one of them was not delayed.
     static let window = 40
 
-    /// Finds the handover by its trace: from one datagram to the next the guest's clock has fallen behind for good.
+    /// Finds the handover: from one datagram to the next, the guest's clock has fallen behind permanently.
     ///
-    /// A datagram can only be late, never early, so the least lag among several is the true one.
+    /// A datagram can only be late, never early, so the smallest lag among several is the true one.
     init?(_ beats: [Beat]) {
         guard beats.count > 2 * Self.window else { return nil }
         let positions = Self.window...(beats.count - Self.window)
@@ -21,7 +21,7 @@ struct GuestGap: Sendable, Hashable {
         guard let step = steps.max(), step > 0, let index = steps.firstIndex(of: step) else { return nil }
         let first = Self.window + index
         let threshold = lag(first - Self.window..<first) + step / 2
-        // The last one that was sent before the stop.
+        // The last datagram that was sent before the stop.
         guard let last = beats[..<(first + 1)].lastIndex(where: { $0.lag < threshold }) else { return nil }
         let neighbours = max(last - 1, 0)...min(last + 2, beats.count - 2)
         gapMicroseconds = Int((neighbours.map { beats[$0 + 1].host - beats[$0].host }.max() ?? 0) / 1000)

@@ -1,25 +1,25 @@
 import JSON
 import Linux
 
-/// The product as everybody runs it: the release build of its command line, started, waited for, and taken at its word.
+/// One refresh by the release build of the command line, with its own report.
 struct GuestRefresh {
     let handover: Handover
-    /// The QEMU that has the guest now.
+    /// The QEMU that runs the guest now.
     let successor: ProcessIdentity
     /// Its version, such as `7.2.22`.
     let version: String
-    /// The most memory that the command had resident; only where it was watched.
+    /// The peak of the command's resident memory; nil if it was not watched.
     let peakKibibytes: Int?
 
     /// Runs `refresh guest`.
     ///
     /// - Parameters:
     ///   - monitorPath: The guest's socket.
-    ///   - binary: The QEMU to come; nil for the guest's own.
+    ///   - binary: The new QEMU; nil for the guest's own binary.
     ///   - hyperfresh: The command.
-    ///   - scratch: Where its state goes.
-    ///   - watchesMemory: Whether to watch its memory, as lightly as still tells something.
-    /// - Throws: ``BenchError`` with its words when the guest was not refreshed.
+    ///   - scratch: The run, whose state folder is used.
+    ///   - watchesMemory: Whether to watch its memory, with little disturbance.
+    /// - Throws: ``BenchError`` with the command's output if the guest was not refreshed.
     init(
         of monitorPath: String, to binary: String? = nil, by hyperfresh: String, in scratch: Scratch,
         watchesMemory: Bool = false

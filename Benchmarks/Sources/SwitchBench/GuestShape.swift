@@ -1,17 +1,17 @@
-/// What a guest is like: how much memory it has, and what it does with it.
+/// The properties of a guest: memory size and load.
 struct GuestShape: Sendable, Hashable, Codable {
-    /// Its memory, in MiB.
+    /// Its memory in MiB.
     let memoryMiB: Int
     let load: Load
 
-    /// How busy it is.
+    /// Its load.
     enum Load: String, Sendable, Hashable, Codable, CaseIterable {
         /// Verifies 2048 pages a second and rewrites 128 of them.
         case idle
-        /// Verifies and rewrites pages all the time.
+        /// Verifies and rewrites pages continuously.
         case dirtying
 
-        /// The word for canary.dirty= on the guest's kernel command line.
+        /// The value of canary.dirty= on the guest's kernel command line.
         var pace: String {
             switch self {
             case .idle: "idle"
@@ -19,27 +19,27 @@ struct GuestShape: Sendable, Hashable, Codable {
             }
         }
 
-        /// 128 MiB a second.
+        /// The rate of 128 MiB a second.
         static let dirtyPagesPerSecond = 32_768
     }
 
-    /// How much of its memory holds data: a quarter.
+    /// The part of its memory that contains data: a quarter.
     ///
-    /// What it never touched is zeros, which a migration hardly has to send.
+    /// Untouched memory is zeros, which a migration hardly has to send.
     var watchedMiB: Int { memoryMiB / 4 }
 
-    /// Such as `4G idle`.
+    /// A name such as `4G idle`.
     var name: String { "\(memoryName) \(load.rawValue)" }
 
-    /// Such as `256M` or `4G`.
+    /// A size such as `256M` or `4G`.
     var memoryName: String { memoryMiB % 1024 == 0 ? "\(memoryMiB / 1024)G" : "\(memoryMiB)M" }
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 struct Tools: Sendable {
-    /// The QEMU of hyperfresh and of the floor, the old one and the new one.
+    /// The QEMU for hyperfresh and the floor, both old and new.
     let qemu: String
-    /// The QEMU of pre-copy migration, both sides.
+    /// The QEMU for pre-copy migration, on both sides.
     let precopyQEMU: String
     let kernel: String
     let initramfs: String

@@ -1,29 +1,29 @@
-/// One handover of a guest from its QEMU to a new one, as the method saw it.
+/// One handover of a guest from its QEMU to a new one, as measured by the method.
 struct Handover: Sendable {
-    /// From QEMU's STOP event to its RESUME event, by QEMU's timestamps, in microseconds.
+    /// The time from QEMU's STOP event to its RESUME event, by QEMU's timestamps, in microseconds.
     var switchMicroseconds: Int
-    /// From the start of it all until the old QEMU is gone and the new one has its name, in microseconds.
+    /// The time from the start until the old QEMU is gone and the new one has its socket name, in microseconds.
     var wholeMicroseconds: Int
-    /// From STOP to the old side's `completed`.
+    /// The time from STOP to the old side's `completed`.
     var oldCompletedMicroseconds: Int?
-    /// From STOP to the new side's `completed`.
+    /// The time from STOP to the new side's `completed`.
     var newCompletedMicroseconds: Int?
-    /// From the second `completed` seen to `cont` written.
+    /// The time from receiving the second `completed` to writing `cont`.
     var controllerMicroseconds: Int?
-    /// What the method itself says about its phases, in microseconds.
+    /// The phases reported by the method, in microseconds.
     var phases: [String: Int] = [:]
 }
 
-/// A way to give a guest to a new QEMU.
+/// A way to hand a guest over to a new QEMU.
 enum Method: String, Sendable, Hashable, Codable, CaseIterable {
     case hyperfresh
     case floor
     case precopy
 
-    /// Which guest it can be used on.
+    /// The kind of guest memory that it needs.
     var memory: BenchGuest.Memory { self == .precopy ? .anonymous : .file }
 
-    /// As tables and charts call it.
+    /// The name in tables and charts.
     var title: String {
         switch self {
         case .hyperfresh: "hyperfresh"

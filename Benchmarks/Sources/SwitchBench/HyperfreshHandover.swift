@@ -1,4 +1,4 @@
-/// The product's own way, on a guest of the bench.
+/// A handover by hyperfresh.
 enum HyperfreshHandover {
     static func run(_ guest: BenchGuest, tools: Tools, scratch: Scratch) throws -> Handover {
         let refresh = try GuestRefresh(of: guest.monitorPath, by: tools.hyperfresh, in: scratch)

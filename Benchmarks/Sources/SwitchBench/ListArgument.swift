@@ -1,8 +1,8 @@
 import ArgumentParser
 
-/// Values of an option that are separated by commas.
+/// Parses comma-separated option values.
 enum ListArgument {
-    /// Whole numbers.
+    /// Returns a parser for whole numbers.
     static func numbers(_ range: ClosedRange<Int>) -> @Sendable (String) throws -> [Int] {
         { text in
             try text.split(separator: ",").map { word in
@@ -14,11 +14,11 @@ enum ListArgument {
         }
     }
 
-    /// Words that each name a value.
+    /// Parses raw values.
     @Sendable static func words<Value: RawRepresentable<String>>(_ text: String) throws -> [Value] {
         try text.split(separator: ",").map { word in
             guard let value = Value(rawValue: String(word)) else {
-                throw ValidationError("nothing has the name \(word)")
+                throw ValidationError("unknown value \(word)")
             }
             return value
         }

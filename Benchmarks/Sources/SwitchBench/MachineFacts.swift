@@ -10,9 +10,9 @@ struct MachineFacts: Codable, Sendable {
     let kernel: String
     let distribution: String
     let qemu: String
-    /// The QEMU of pre-copy migration, where that takes part.
+    /// The QEMU for pre-copy migration; nil if that was not measured.
     let precopyQEMU: String?
-    /// Whether it is a virtual machine itself.
+    /// Whether it is itself a virtual machine.
     let isVirtual: Bool
 
     init(tools: Tools, scratch: Scratch) throws {
@@ -36,13 +36,13 @@ struct MachineFacts: Codable, Sendable {
         self.precopyQEMU = try precopyQEMU.map { try Self.version(of: $0, scratch: scratch) }
     }
 
-    /// The load average of one minute.
+    /// Returns the one-minute load average.
     static func load() -> Double {
         var averages = [0.0]
         return getloadavg(&averages, 1) == 1 ? averages[0] : 0
     }
 
-    /// Whether this host's KVM lets a guest have KVM.
+    /// Whether this host's KVM supports nesting.
     static var canNest: Bool {
         ["kvm_intel", "kvm_amd"].contains { module in
             let text = try? String(contentsOfFile: "/sys/module/\(module)/parameters/nested", encoding: .utf8)

@@ -4,9 +4,9 @@ import QMP
 
 /// Ordinary live migration between two QEMUs on one machine.
 ///
-/// All memory is copied while the guest runs, what it changes meanwhile is copied again, and the rest when it has been
-/// stopped. QEMU's defaults but for the bandwidth, which is unlimited: the guest is stopped as soon as QEMU believes that
-/// the rest takes no longer than its default downtime-limit, 300 ms.
+/// All memory is copied while the guest runs, then the parts changed since, and the rest after the guest has been
+/// stopped. QEMU's defaults, except for unlimited bandwidth: the guest is stopped as soon as QEMU expects the rest to
+/// take no longer than its default downtime-limit, 300 ms.
 enum PrecopyHandover {
     static func run(_ guest: BenchGuest) async throws -> Handover {
         let begin = Clock.monotonic()
@@ -62,6 +62,6 @@ enum PrecopyHandover {
             if let client = try? await QMPClient.connect(path: path, greetingDeadline: .seconds(30)) { return client }
             Clock.sleep(milliseconds: 1)
         }
-        throw BenchError("nobody listens at \(path)")
+        throw BenchError("no process listens at \(path)")
     }
 }

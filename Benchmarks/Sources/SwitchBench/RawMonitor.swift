@@ -1,16 +1,16 @@
 import Glibc
 import Linux
 
-/// A QMP connection without anything: one blocking socket, and lines that are searched for words.
+/// A minimal QMP connection: one blocking socket, and lines that are searched for words.
 ///
-/// It is good for QEMU's own output format alone, and for nothing but a measurement of what is the least one can do.
+/// It relies on QEMU's exact output format; use it only to measure the minimum.
 final class RawMonitor {
     private let stream: UnixStream
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
     private var begin = 0
     private var end = 0
 
-    /// Connects as soon as somebody listens, and agrees on capabilities.
+    /// Connects as soon as a process listens, and negotiates capabilities.
     init(path: String) throws {
         stream = try Self.connect(path)
         _ = try line(containing: "\"QMP\"")
@@ -19,10 +19,10 @@ final class RawMonitor {
 
     deinit { buffer.deallocate() }
 
-    /// The socket, to wait on.
+    /// The socket, for poll(2).
     var number: Int32 { stream.number }
 
-    /// Writes a command.
+    /// Sends a command.
     func send(_ command: String, descriptors: [Int32] = []) throws {
         var command = command
         try command.withUTF8 { text in
@@ -35,7 +35,7 @@ final class RawMonitor {
         }
     }
 
-    /// Writes a command and waits for its reply.
+    /// Sends a command and waits for its reply.
     func execute(_ command: String, descriptors: [Int32] = []) throws {
         try send(command, descriptors: descriptors)
         while true {
@@ -45,7 +45,7 @@ final class RawMonitor {
         }
     }
 
-    /// Waits for a line that has a word in it, and skips all before.
+    /// Waits for a line that contains a word, and skips all lines before it.
     func line(containing word: StaticString) throws -> UnsafeRawBufferPointer {
         while true {
             while let line = nextLine() { if line.has(word) { return line } }
@@ -53,7 +53,7 @@ final class RawMonitor {
         }
     }
 
-    /// Takes a complete line out of what has been received; valid until the next ``receive()``.
+    /// Returns the next complete line that has been received; valid until the next ``receive()``.
     func nextLine() -> UnsafeRawBufferPointer? {
         guard let start = buffer.baseAddress, end > begin,
             let newline = memchr(start + begin, 10, end - begin)
@@ -63,7 +63,7 @@ final class RawMonitor {
         return UnsafeRawBufferPointer(start: start + begin, count: length)
     }
 
-    /// Waits for bytes.
+    /// Waits for data.
     func receive() throws {
         guard let start = buffer.baseAddress else { return }
         memmove(start, start + begin, end - begin)
@@ -82,12 +82,12 @@ final class RawMonitor {
             if let stream = try? UnixStream.connect(path: path) { return stream }
             Clock.sleep(milliseconds: 1)
         }
-        throw BenchError("nobody listens at \(path)")
+        throw BenchError("no process listens at \(path)")
     }
 }
 
 extension UnsafeRawBufferPointer {
-    /// Whether a word stands in it.
+    /// Returns whether the line contains a word.
     func has(_ word: StaticString) -> Bool {
         guard var place = baseAddress else { return false }
         let end = place + count
@@ -100,7 +100,7 @@ extension UnsafeRawBufferPointer {
         return false
     }
 
-    /// The time of the event on this line, in microseconds since 1970: the two numbers of its timestamp.
+    /// The time of the event on this line, in microseconds since 1970, from the two numbers of its timestamp.
     var eventTime: Int64 {
         var numbers: [Int64] = []
         var isInNumber = false

@@ -1,37 +1,37 @@
 import ArgumentParser
 import Foundation
 
-/// `switch-bench report`.
+/// The command `switch-bench report`.
 struct ReportCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Write tables and charts of docs/performance.md and docs/soak.md anew from the results.",
+        abstract: "Regenerate tables and charts of docs/performance.md and docs/soak.md from the results.",
         discussion:
-            "What stands between <!-- bench:NAME --> and <!-- /bench --> is replaced; all other text is left alone."
+            "Replaces the text between <!-- bench:NAME --> and <!-- /bench -->; leaves all other text unchanged."
     )
 
-    @Option(help: ArgumentHelp("What `switch` has measured.", valueName: "file"))
+    @Option(help: ArgumentHelp("The results of `switch`.", valueName: "file"))
     var `switch` = "Benchmarks/results/switch.json"
 
-    @Option(help: ArgumentHelp("What `cli` has measured.", valueName: "file"))
+    @Option(help: ArgumentHelp("The results of `cli`.", valueName: "file"))
     var cli = "Benchmarks/results/cli.json"
 
-    @Option(help: ArgumentHelp("What `hypervisor` has measured.", valueName: "file"))
+    @Option(help: ArgumentHelp("The results of `hypervisor`.", valueName: "file"))
     var hypervisor = "Benchmarks/results/hypervisor.json"
 
-    @Option(help: ArgumentHelp("What `containers` has measured.", valueName: "file"))
+    @Option(help: ArgumentHelp("The results of `containers`.", valueName: "file"))
     var containers = "Benchmarks/results/containers.json"
 
-    @Option(help: ArgumentHelp("What `soak` has noted.", valueName: "file"))
+    @Option(help: ArgumentHelp("The results of `soak`.", valueName: "file"))
     var soak = "Benchmarks/results/soak.json"
 
-    @Option(help: ArgumentHelp("The document.", valueName: "file"))
+    @Option(help: ArgumentHelp("The document to update.", valueName: "file"))
     var document = "docs/performance.md"
 
-    @Option(help: ArgumentHelp("The document of `soak`.", valueName: "file"))
+    @Option(help: ArgumentHelp("The document to update with the results of `soak`.", valueName: "file"))
     var soakDocument = "docs/soak.md"
 
-    @Option(help: ArgumentHelp("The chart.", valueName: "file"))
+    @Option(help: ArgumentHelp("The chart of `switch`.", valueName: "file"))
     var chart = "docs/switch.svg"
 
     @Option(help: ArgumentHelp("The chart of `hypervisor`.", valueName: "file"))
@@ -63,7 +63,7 @@ struct ReportCommand: ParsableCommand {
         try reportSoak()
     }
 
-    /// What `hypervisor` has measured; it takes long, and a machine may have done only the rest.
+    /// Returns the sections for `hypervisor`; the file may be missing, because that benchmark takes long.
     private func nestedSections() throws -> [String: String] {
         guard FileManager.default.fileExists(atPath: hypervisor) else {
             let names = ["machine", "targets", "overview", "shares", "phases", "witness"]
@@ -84,7 +84,7 @@ struct ReportCommand: ParsableCommand {
         ]
     }
 
-    /// What `containers` has measured; likewise.
+    /// Returns the sections for `containers`; the file may be missing, because that benchmark takes long.
     private func containerSections() throws -> [String: String] {
         guard FileManager.default.fileExists(atPath: containers) else {
             let names = ["machine", "targets", "overview", "steps", "phases", "witness"]
@@ -133,7 +133,7 @@ struct ReportCommand: ParsableCommand {
         for line in text.components(separatedBy: "\n") {
             if line.hasPrefix("<!-- bench:") {
                 let name = line.dropFirst("<!-- bench:".count).prefix { $0 != " " }
-                guard let section = sections[String(name)] else { throw BenchError("there is no section \(name)") }
+                guard let section = sections[String(name)] else { throw BenchError("unknown section \(name)") }
                 open = String(name)
                 lines += [line, "", section, ""]
             } else if line.hasPrefix("<!-- /bench") {

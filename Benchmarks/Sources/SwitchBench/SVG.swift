@@ -1,11 +1,11 @@
-/// Writes SVG, as little of it as a chart needs.
+/// Writes the subset of SVG that charts need.
 ///
-/// Looks come from classes, so that one picture suits light and dark pages.
+/// Styles come from classes, so that one chart suits light and dark pages.
 struct SVG {
     let width: Int
     let height: Int
     let title: String
-    /// CSS rules for light pages, and those that replace them on dark ones.
+    /// CSS rules for light pages, and replacements for dark ones.
     let style: String
     let darkStyle: String
 

@@ -3,26 +3,26 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Where one run keeps its files, and how everything that belongs to the run goes away again.
+/// The files of one run, and the cleanup of everything that belongs to the run.
 ///
-/// Whatever process the run starts, itself or through hyperfresh, has the run's token on its command line or in its
-/// environment: by that it is found, whoever its parent is by then.
+/// Every process that the run starts, itself or through hyperfresh, has the run's token on its command line or in its
+/// environment; the cleanup finds it by that token, whatever its parent.
 struct Scratch: Sendable {
-    /// A word that nothing else has in its name; it begins with the number of the run's process.
+    /// A unique text; it begins with the pid of the run.
     let token: String
-    /// The name of the run's tap, if it makes one.
+    /// The name of the run's tap, if it creates one.
     let tap: String
 
-    /// Sockets, logs and outputs.
+    /// The folder for sockets, logs and outputs.
     var directory: String { "/tmp/\(token)" }
-    /// Where hyperfresh keeps what it has to remember.
+    /// hyperfresh's state folder.
     var stateDirectory: String { "\(directory)/state" }
-    /// Guest memory, on tmpfs.
+    /// The folder for guest memory, on tmpfs.
     var memoryDirectory: String { "/dev/shm/\(token)" }
 
     private static let prefix = "hyperfresh-bench-"
 
-    /// Makes the folders, and removes them after use, in whatever way that ends.
+    /// Creates the folders, and removes them after `body`, however it ends.
     static func use(_ body: (Scratch) async throws -> Void) async throws {
         clearAbandoned()
         let scratch = try Scratch()
@@ -31,7 +31,7 @@ struct Scratch: Sendable {
         do {
             try await body(scratch)
         } catch {
-            // What failed because its processes were ended is not worth a message: the signal has the last word.
+            // Errors caused by the cleanup are not reported: the run exits by the signal.
             while Interruption.isUnderWay { Clock.sleep(milliseconds: 100) }
             throw error
         }
@@ -50,9 +50,9 @@ struct Scratch: Sendable {
 
     /// Ends every process of this run and removes every file.
     ///
-    /// Safe to call twice, and from another thread.
+    /// It may be called twice, and from another thread.
     func clear() {
-        // Without the folder no process can be started any more; what was started until then is seen the second time.
+        // Without the folder, no further process can be started; the second pass finds those started during the first.
         for _ in 0..<2 {
             endProcesses()
             if Files.exists("/sys/class/net/\(tap)") {
@@ -62,7 +62,7 @@ struct Scratch: Sendable {
         }
     }
 
-    /// Clears up after runs that were killed, or that crashed.
+    /// Cleans up after runs that were killed or crashed.
     private static func clearAbandoned() {
         for folder in ["/tmp", "/dev/shm"] {
             for name in (try? ProcFS.names(inFolder: folder)) ?? [] where name.hasPrefix(prefix) {
@@ -85,7 +85,7 @@ struct Scratch: Sendable {
         }
     }
 
-    /// The processes of this run but this one; those that have ended are not among them.
+    /// Returns the living processes of this run, except this one.
     func processes() -> [Int32] {
         let all = (try? ProcFS.processes()) ?? []
         return all.filter { pid in
@@ -96,18 +96,19 @@ struct Scratch: Sendable {
     }
 }
 
-/// Signals that end a run: they clean up first.
+/// Signals that end a run after a cleanup.
 enum Interruption {
-    /// Whether one has come.
+    /// Whether one has arrived.
     static var isUnderWay: Bool { underWay.load(ordering: .sequentiallyConsistent) }
 
     private static let underWay = Atomic(false)
 
-    /// Cleans up and exits when one of them comes.
+    /// Cleans up and exits when one of them arrives.
     static func clear(_ scratch: Scratch) throws(SystemError) {
         let (writer, reader) = try UnixStream.pair()
         signalPipe = writer.number
-        // A handler, and no blocked signals: while its tasks run, a Swift program's main thread waits with none blocked.
+        // A handler, not blocked signals: while its tasks run, a Swift program's main thread waits with no signals
+        // blocked.
         var action = sigaction()
         action.__sigaction_handler.sa_handler = { signal in
             var byte = UInt8(signal)
@@ -125,5 +126,5 @@ enum Interruption {
     }
 }
 
-/// Where signals are announced; written once, before the handler that reads it is set.
+/// The pipe for signals; written once, before the handler that reads it is installed.
 nonisolated(unsafe) private var signalPipe: Int32 = -1

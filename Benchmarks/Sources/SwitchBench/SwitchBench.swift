@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// Measures what hyperfresh costs its guests, and what its command line costs its users.
+/// Measures the downtime that hyperfresh causes, and the cost of its command line.
 @main
 struct SwitchBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

@@ -1,4 +1,4 @@
-/// The results of `switch` as a picture: a panel for each load, a column for each size of memory.
+/// A chart of the results of `switch`: a panel for each load, a column for each memory size.
 struct SwitchChart {
     let results: SwitchResults
 

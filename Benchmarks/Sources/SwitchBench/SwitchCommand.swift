@@ -1,11 +1,11 @@
 import ArgumentParser
 import Foundation
 
-/// `switch-bench switch`.
+/// The command `switch-bench switch`.
 struct SwitchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "switch",
-        abstract: "Compare hyperfresh with the least one can do and with ordinary pre-copy migration.",
+        abstract: "Compare hyperfresh with the minimal QMP sequence and with ordinary pre-copy migration.",
         discussion: """
             All methods take turns in one run. Each kind of guest is booted twice: on a memory file for hyperfresh and the \
             floor, on anonymous memory for pre-copy. One of the two is always paused.
@@ -14,13 +14,13 @@ struct SwitchCommand: AsyncParsableCommand {
 
     @OptionGroup var tools: ToolOptions
 
-    @Option(help: "Handovers by each method on each idle guest.")
+    @Option(help: "The number of handovers by each method for each idle guest.")
     var rounds = 50
 
-    @Option(help: "Handovers by each method on each dirtying guest.")
+    @Option(help: "The number of handovers by each method for each dirtying guest.")
     var dirtyingRounds = 20
 
-    @Option(help: "Pre-copy takes part in one of so many rounds.")
+    @Option(help: "Pre-copy takes part only in every Nth round.")
     var precopyEvery = 5
 
     @Option(
@@ -36,10 +36,10 @@ struct SwitchCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("hyperfresh, floor, precopy.", valueName: "method,..."), transform: ListArgument.words)
     var methods = Method.allCases
 
-    @Flag(help: "Two small guests and few rounds: a minute, to see that it works.")
+    @Flag(help: "Two small guests and few rounds: a short test of the benchmark, about a minute.")
     var quick = false
 
-    @Option(help: ArgumentHelp("Where every sample goes.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for all samples.", valueName: "file"))
     var output: String?
 
     func run() async throws {
@@ -63,7 +63,7 @@ struct SwitchCommand: AsyncParsableCommand {
     }
 }
 
-/// Where the programs are.
+/// The paths of the programs.
 struct ToolOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The release build of hyperfresh.", valueName: "path"))
     var hyperfresh = ".build/release/hyperfresh"
@@ -80,7 +80,7 @@ struct ToolOptions: ParsableArguments {
     @Option(help: ArgumentHelp("The folder of the canary's vmlinuz and initramfs.gz.", valueName: "folder"))
     var canary = "\(Self.cache)/canary"
 
-    /// Where the scripts leave what they fetch and build.
+    /// The folder with the downloads and builds of the scripts.
     static let cache = ProcessInfo.processInfo.environment["HYPERFRESH_CACHE"] ?? ".cache"
 
     func checked() throws -> Tools {
@@ -90,7 +90,7 @@ struct ToolOptions: ParsableArguments {
             hyperfresh: absolute(hyperfresh))
         for path in [tools.qemu, tools.precopyQEMU, tools.kernel, tools.initramfs, tools.hyperfresh]
         where !FileManager.default.fileExists(atPath: path) {
-            throw BenchError("there is no \(path): scripts/bench makes what is needed")
+            throw BenchError("\(path) does not exist: run scripts/bench, which builds what is needed")
         }
         return tools
     }

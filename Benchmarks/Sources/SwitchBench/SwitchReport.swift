@@ -1,10 +1,10 @@
-/// The results of `switch` as tables.
+/// Tables with the results of `switch`.
 struct SwitchReport {
     let results: SwitchResults
 
     init(_ results: SwitchResults) { self.results = results }
 
-    /// For a terminal.
+    /// The tables for a terminal.
     var text: String { [overview.text, shares.text].joined(separator: "\n\n") }
 
     /// Every series: the switch, the gap in the guest and the whole, in milliseconds, p50 / p95 / p99.
@@ -20,7 +20,7 @@ struct SwitchReport {
         return table
     }
 
-    /// Where the switch goes, in milliseconds: medians over all guests of a load.
+    /// The parts of the switch, in milliseconds: medians over all guests of a load.
     var shares: TextTable {
         var table = TextTable(
             header: [
@@ -47,7 +47,7 @@ struct SwitchReport {
         return table
     }
 
-    /// Where a whole refresh goes: medians of hyperfresh's own phases, in milliseconds.
+    /// The phases of a whole refresh, as reported by hyperfresh: medians in milliseconds.
     var phases: TextTable {
         let names = ["preflight", "launch", "link", "handover", "retire", "settle"]
         var table = TextTable(header: ["guest", "n"] + names + ["whole, as its caller sees it"])
@@ -63,7 +63,7 @@ struct SwitchReport {
         return table
     }
 
-    /// What the canaries found.
+    /// The canaries' findings.
     var witness: TextTable {
         var table = TextTable(
             header: ["guest", "handed over by", "times", "pages verified", "anomalies", "datagrams lost"], words: 2)

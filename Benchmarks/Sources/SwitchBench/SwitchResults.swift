@@ -1,32 +1,33 @@
 import Foundation
 
-/// Everything that one run of `switch` has measured.
+/// All results of one run of `switch`.
 struct SwitchResults: TurnResults {
-    /// All handovers of one method on one kind of guest: the arrays have one place for each, in the order of the run.
+    /// The handovers of one shape of guest by one method: each array has one element for each handover, in
+    /// chronological order.
     struct Series: TurnSeries {
         let shape: GuestShape
         let method: Method
-        /// From STOP to RESUME.
+        /// The times from STOP to RESUME.
         var switchMicroseconds: [Int] = []
-        /// The longest time in which the guest got nothing done.
+        /// The longest intervals without progress of the guest.
         var gapMicroseconds: [Int] = []
-        /// By how much the guest's own clock fell behind.
+        /// The increases of the guest clock's lag.
         var clockMicroseconds: [Int] = []
-        /// From the start to the end of all of it.
+        /// The times of whole handovers.
         var wholeMicroseconds: [Int] = []
         var oldCompletedMicroseconds: [Int] = []
         var newCompletedMicroseconds: [Int] = []
-        /// From the second `completed` seen to `cont` written.
+        /// The times from receiving the second `completed` to writing `cont`.
         var controllerMicroseconds: [Int] = []
-        /// What the method says of its own phases.
+        /// The phases reported by the method.
         var phaseMicroseconds: [String: [Int]] = [:]
-        /// Datagrams that the guest sent and nobody got.
+        /// The number of datagrams lost.
         var lostDatagrams = 0
 
         static func empty(_ shape: GuestShape, _ method: Method) -> Self { Self(shape: shape, method: method) }
     }
 
-    /// What the canary found in one guest, after all its handovers.
+    /// A canary's findings in one guest, after all handovers.
     struct Witness: Codable, Sendable {
         let shape: GuestShape
         let memory: String
@@ -38,7 +39,7 @@ struct SwitchResults: TurnResults {
     var schema = 1
     let date: String
     let machine: MachineFacts
-    /// How the command was called.
+    /// The command's arguments.
     let arguments: [String]
     var series: [Series] = []
     var witnesses: [Witness] = []
@@ -59,9 +60,9 @@ struct SwitchResults: TurnResults {
     }
 }
 
-/// Results in files.
+/// Reads and writes result files.
 enum ResultFile {
-    /// Writes results so that one series stands on one line, for readers and for diffs.
+    /// Writes results with one series a line, for readers and for diffs.
     static func write(_ results: some TurnResults, to path: String) throws {
         var head = results
         head.series = []
@@ -69,7 +70,7 @@ enum ResultFile {
         try save(try fill(encode(head), series: results.series, witnesses: results.witnesses), to: path)
     }
 
-    /// Writes other results as they are.
+    /// Writes other results unchanged.
     static func write(_ results: some Encodable, to path: String) throws { try save(try encode(results), to: path) }
 
     static func read<Results: Decodable>(_ type: Results.Type, from path: String) throws -> Results {

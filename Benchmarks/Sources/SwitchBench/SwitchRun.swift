@@ -2,18 +2,18 @@ import CanaryTesting
 import Foundation
 import Glibc
 
-/// Measures every method on every kind of guest, one handover after the other, in turns.
+/// Measures every method on every shape of guest, one handover after the other; methods take turns.
 struct SwitchRun {
     let shapes: [GuestShape]
     let methods: [Method]
-    /// Handovers by each method on each guest of a load.
+    /// The number of handovers by each method for each guest of a load.
     let rounds: [GuestShape.Load: Int]
-    /// Pre-copy, which takes seconds, has its turn in one of so many rounds.
+    /// Pre-copy, which takes seconds, takes part only in every so many rounds.
     let precopyEvery: Int
     let tools: Tools
     let scratch: Scratch
 
-    /// How many datagrams, 1.2 ms or so each, a guest sends before the next handover: what the last one left cold is warm.
+    /// The number of datagrams, about 1.2 ms apart, before the next handover, so that caches are warm again.
     private static let settleBeats = 200
 
     func run(into results: inout SwitchResults) async throws {
@@ -37,7 +37,7 @@ struct SwitchRun {
         let rounds = rounds[shape.load] ?? 0
         var counts: [BenchGuest.Memory: Int] = [:]
         var active: BenchGuest.Memory?
-        // Both have run until here.
+        // Both guests have been running so far.
         for guest in guests.values { try await guest.setRunning(false) }
         try await takeTurns(methods, rounds: rounds) { round, method in
             Progress.show("\(shape.name): round \(round) of \(rounds)")
@@ -63,13 +63,13 @@ struct SwitchRun {
         let handover = try await method.handOver(guest, tools: tools, scratch: scratch)
         try guest.waitForBeats(2 * GuestGap.window)
         guard let gap = GuestGap(guest.beats.all(from: first)) else {
-            throw BenchError("the guest did not notice that it was handed over")
+            throw BenchError("the guest's clock shows no handover")
         }
         return (handover, gap)
     }
 
     private func witness(_ guest: BenchGuest, handovers: Int) throws -> SwitchResults.Witness {
-        // Two more reports: whatever went wrong has been seen by then.
+        // Wait for two more reports, which would include any anomaly.
         Clock.sleep(milliseconds: 2200)
         let report = try guest.report()
         guard report.anomalies == 0 else {
@@ -82,14 +82,14 @@ struct SwitchRun {
     }
 }
 
-/// One line on a terminal that says how far things are; nothing elsewhere.
+/// A progress line on a terminal; prints nothing elsewhere.
 enum Progress {
     static func show(_ text: String) {
         guard isatty(2) == 1 else { return }
         FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))
     }
 
-    /// A line that stays, also where nobody watches.
+    /// Prints a line that stays, also without a terminal.
     static func say(_ text: String) {
         clear()
         FileHandle.standardError.write(Data("\(text)\n".utf8))

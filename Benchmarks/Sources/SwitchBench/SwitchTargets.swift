@@ -1,4 +1,4 @@
-/// What was promised, what was measured, and whether the one keeps the other.
+/// The targets for a switch, compared with the measurements.
 struct SwitchTargets: TargetCheck {
     let results: SwitchResults
     let cli: CLIResults?
@@ -31,10 +31,10 @@ struct SwitchTargets: TargetCheck {
         ]
     }
 
-    /// Whether medians grow with memory.
+    /// Checks whether medians grow with memory.
     ///
-    /// They wander by some tenths of a millisecond from run to run; a copy of the memory would make them thirty times
-    /// longer from the smallest guest to the largest.
+    /// They vary by some tenths of a millisecond from run to run; copying memory would make them thirty times longer
+    /// from the smallest guest to the largest.
     private func growth(_ idle: [SwitchResults.Series]) -> Line {
         let medians = idle.compactMap { series in
             Distribution(series.switchMicroseconds).percentile(50).map { (series.shape, $0) }

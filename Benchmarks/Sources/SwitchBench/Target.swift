@@ -1,18 +1,18 @@
-/// Something that was promised, what was measured of it, and whether the one keeps the other.
+/// A target, the measurement, and whether the target is met.
 struct Target {
     let target: String
     let measured: String
-    /// Nil where the run has not measured what it takes.
+    /// Nil if the run has not measured it.
     let isMet: Bool?
 }
 
-/// What a benchmark's results are held against.
+/// The comparison of results with targets.
 protocol TargetCheck {
     var all: [Target] { get }
 }
 
 extension TargetCheck {
-    /// For a terminal.
+    /// The lines for a terminal.
     var lines: [String] {
         all.map { line in
             let verdict = line.isMet.map { $0 ? "PASS" : "MISSED" } ?? "NOT MEASURED"
@@ -20,7 +20,7 @@ extension TargetCheck {
         }
     }
 
-    /// For the document.
+    /// The table for the document.
     var table: TextTable {
         var table = TextTable(header: ["target", "measured", "met"], words: 3)
         for line in all {

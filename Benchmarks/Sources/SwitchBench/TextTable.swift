@@ -1,11 +1,11 @@
-/// A table, for a terminal or for Markdown.
+/// A table for a terminal or for Markdown.
 struct TextTable {
     let header: [String]
     var rows: [[String]] = []
-    /// How many columns, from the left, hold words; the others hold numbers.
+    /// The number of leading columns that contain text; the others contain numbers.
     var words = 1
 
-    /// Columns of a width, two blanks between.
+    /// The table with aligned columns, separated by two spaces.
     var text: String {
         let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
         return ([header] + rows).map { row in
@@ -16,16 +16,16 @@ struct TextTable {
         }.joined(separator: "\n")
     }
 
-    /// GitHub's dialect.
+    /// The table in GitHub's Markdown.
     var markdown: String {
         let rule = header.indices.map { $0 < words ? "---" : "--:" }
         return ([header, rule] + rows).map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")
     }
 }
 
-/// How durations are written.
+/// Formats durations and numbers.
 enum Figures {
-    /// Milliseconds with as many digits as say something: `0.042`, `3.41`, `87.2`, `1240`.
+    /// Formats milliseconds with significant digits: `0.042`, `3.41`, `87.2`, `1240`.
     static func milliseconds(_ microseconds: Int?) -> String {
         guard let microseconds else { return "-" }
         let value = Double(microseconds) / 1000
@@ -33,7 +33,7 @@ enum Figures {
         return fixed(value, digits)
     }
 
-    /// A number with so many digits after the point.
+    /// Formats a number with a fixed number of decimals.
     static func fixed(_ value: Double, _ digits: Int) -> String {
         var scale = 1.0
         for _ in 0..<digits { scale *= 10 }
@@ -46,20 +46,20 @@ enum Figures {
 }
 
 extension Figures {
-    /// Milliseconds for a label in a picture: `3.4`, `87`, `1240`.
+    /// Formats milliseconds for a label in a chart: `3.4`, `87`, `1240`.
     static func short(_ microseconds: Int) -> String {
         let value = Double(microseconds) / 1000
         return fixed(value, value < 10 ? 1 : 0)
     }
 
-    /// Median and longest in milliseconds.
+    /// Formats median and maximum in milliseconds.
     static func spread(_ microseconds: [Int]) -> String {
         let distribution = Distribution(microseconds)
         guard let median = distribution.percentile(50) else { return "-" }
         return "\(milliseconds(median)) / \(milliseconds(distribution.maximum))"
     }
 
-    /// What did not come to its end, a line each, for a document; nothing where all did.
+    /// Formats failures for a document, one a line; empty if there are none.
     static func failures(_ texts: [String]) -> String {
         let lines = texts.map { text in "- " + (text.split(whereSeparator: \.isNewline).first.map(String.init) ?? "") }
         return lines.isEmpty ? "" : "\n\nFailed in this run:\n\n" + lines.joined(separator: "\n")

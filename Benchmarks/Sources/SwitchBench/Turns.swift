@@ -1,4 +1,4 @@
-/// What one method did with things of one shape.
+/// The measurements of one method on one shape.
 protocol TurnSeries: Codable, Sendable {
     associatedtype Shape: Equatable
     associatedtype Method: Equatable & CaseIterable
@@ -6,22 +6,22 @@ protocol TurnSeries: Codable, Sendable {
     var shape: Shape { get }
     var method: Method { get }
 
-    /// One that has nothing yet.
+    /// Returns an empty series.
     static func empty(_ shape: Shape, _ method: Method) -> Self
 }
 
 extension TurnSeries {
-    /// The median of some figures; nil of nothing.
+    /// Returns the median of a figure; nil if there are no values.
     func median(_ values: KeyPath<Self, [Int]>) -> Int? { Distribution(self[keyPath: values]).percentile(50) }
 }
 
-/// What methods that took turns have measured on things of several shapes.
+/// The measurements of several methods that took turns on several shapes.
 protocol TurnResults: Codable, Sendable {
     associatedtype Series: TurnSeries
     associatedtype Witness: Codable & Sendable
 
     var series: [Series] { get set }
-    /// What the canaries found.
+    /// The canaries' findings.
     var witnesses: [Witness] { get set }
     var minutes: Double { get set }
 }
@@ -38,12 +38,12 @@ extension TurnResults {
         return shapes
     }
 
-    /// Every series, by shape and then by method.
+    /// All series, by shape and then by method.
     var ordered: [Series] {
         shapes.flatMap { shape in Series.Method.allCases.compactMap { series(shape, $0) } }
     }
 
-    /// Adds to a series, which is made if it is the first time.
+    /// Changes a series; adds it if it does not exist.
     mutating func change(_ shape: Series.Shape, _ method: Series.Method, _ body: (inout Series) -> Void) {
         if let index = series.firstIndex(where: { $0.shape == shape && $0.method == method }) {
             body(&series[index])
@@ -54,12 +54,12 @@ extension TurnResults {
         }
     }
 
-    /// Measures, and keeps the time; what has been measured is saved in between, as a run takes long.
+    /// Measures, and records the duration; saves intermediate results, because a run takes long.
     ///
     /// - Parameters:
-    ///   - output: The file; nil saves nothing.
-    ///   - body: Measures, and calls what it is given whenever something is worth saving.
-    /// - Throws: What `body` throws, and when the file cannot be written.
+    ///   - output: The file; nil to save nothing.
+    ///   - body: Measures, and calls its second argument whenever results should be saved.
+    /// - Throws: Errors of `body`, and if the file cannot be written.
     mutating func measure(
         savingTo output: String?, _ body: (inout Self, _ save: (Self) throws -> Void) async throws -> Void
     ) async throws {
@@ -75,15 +75,15 @@ extension TurnResults {
     }
 }
 
-/// Lets each method have its turn in each round.
+/// Runs each method once in each round.
 ///
-/// Each round begins with another method: none is always the one after the slow one.
+/// Each round begins with another method, so that no method always follows the slow one.
 ///
 /// - Parameters:
-///   - methods: Who takes turns.
-///   - rounds: How often each has its turn.
-///   - body: Is given the round, from 1, and the method.
-/// - Throws: What `body` throws.
+///   - methods: The methods.
+///   - rounds: The number of rounds.
+///   - body: Receives the round, from 1, and the method.
+/// - Throws: Errors of `body`.
 func takeTurns<Method>(_ methods: [Method], rounds: Int, _ body: (Int, Method) async throws -> Void) async throws {
     for round in 0..<rounds {
         for position in methods.indices { try await body(round + 1, methods[(position + round) % methods.count]) }

@@ -2,17 +2,17 @@
 
 #include <stdint.h>
 
-/// Locks the whole file for writing, for this open file alone (F_OFD_SETLK); EAGAIN when another one has it.
+/// Locks the whole file for writing on behalf of this open file (F_OFD_SETLK); EAGAIN if another open file has a lock.
 int hf_lock_file(int descriptor);
 
-/// Gives the lock back, for every copy of the descriptor.
+/// Releases the lock, for every copy of the descriptor.
 int hf_unlock_file(int descriptor);
 
-/// Whether another open file holds a write lock: 1 or 0. Takes none itself.
+/// Returns 1 if another open file holds a write lock, otherwise 0. Takes no lock.
 int hf_file_is_locked(int descriptor);
 
-/// Sets room aside behind the end of the file, whose size stays as it is.
+/// Allocates space without changing the file's size.
 int hf_reserve(int descriptor, int64_t offset, int64_t length);
 
-/// Gives back what holds a part of the file, which reads as zeros then; its size stays.
+/// Frees the space of a part of the file, which then reads as zeros; the file's size does not change.
 int hf_punch_hole(int descriptor, int64_t offset, int64_t length);

@@ -1,11 +1,11 @@
-// Starting a process that outlives us, in two steps, so that its identity is known before it does anything.
+// Starts a process that outlives this one, in two steps, so that its identity is known before it does anything.
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-/// What the new process must not exceed. Capability sets are masks of bit numbers, see capabilities(7).
+/// The most that the new process may get. Capability sets are masks of bit numbers, see capabilities(7).
 struct hf_credentials {
     uid_t real_uid, effective_uid, saved_uid;
     gid_t real_gid, effective_gid, saved_gid;
@@ -26,22 +26,22 @@ struct hf_spawn_request {
     char *const *environment;
     const char *root;              // chroot(2), or NULL
     const char *working_directory; // chdir(2) within the root, or NULL
-    const int *sources;            // our descriptors
+    const int *sources;            // descriptors of this process
     const int *targets;            // their numbers in the new process, each at most once
     size_t descriptor_count;
-    int namespaces_pidfd;          // whose namespaces to enter, -1 for none
+    int namespaces_pidfd;          // the process whose namespaces to join, -1 for none
     int namespaces;                // CLONE_NEW* of setns(2)
     int cgroup_procs;              // a cgroup.procs open for writing, or -1
-    pid_t scheduling_pid;          // whose CPU affinity and nice value to take, 0 for ours
+    pid_t scheduling_pid;          // the process whose CPU affinity and nice value to copy, 0 for none
     int new_session;
-    int umask;                     // -1 keeps ours
-    int oom_score_adjustment;      // INT_MIN keeps ours
+    int umask;                     // -1 keeps the current one
+    int oom_score_adjustment;      // INT_MIN keeps the current one
     const struct hf_limit *limits;
     size_t limit_count;
-    const struct hf_credentials *credentials; // NULL keeps ours
+    const struct hf_credentials *credentials; // NULL keeps the current ones
 };
 
-/// The step in which a start failed; also the order in which they are taken.
+/// The step in which a start failed; the steps are taken in this order.
 enum hf_spawn_step {
     HF_STEP_NONE,
     HF_STEP_FORK,
@@ -65,14 +65,16 @@ enum hf_spawn_step {
     HF_STEP_EXECVE,
 };
 
-/// Forks the new process, which then waits for `hf_spawn_finish`. It is a child of init, never a zombie of ours.
+/// Forks the new process, which then waits for `hf_spawn_finish`. It is a child of init, so it never becomes a zombie
+/// of this process.
 ///
-/// Returns the channel to it, which is the caller's to close, and its number; -1, errno and the step when that failed.
-/// When the channel is closed (by the caller, or because the caller died) before the finish, the new process goes away
-/// without a trace.
+/// Returns the channel to it, which the caller must close, and its pid; on failure -1, errno and the step. If the
+/// channel is closed before `hf_spawn_finish` (by the caller, or because the caller died), the new process exits
+/// without having done anything.
 int hf_spawn_begin(const struct hf_spawn_request *request, pid_t *pid, int *failed_step);
 
-/// Lets the process take its steps and become the executable; waits `timeout_ms` for that.
+/// Lets the process take its steps and execute the program; waits up to `timeout_ms`.
 ///
-/// Returns 0 when it runs; -1, errno and the step otherwise. After ETIMEDOUT it may still be stuck in a step: kill it.
+/// Returns 0 if the program runs; otherwise -1, errno and the step. After ETIMEDOUT the process may be stuck in a step:
+/// kill it.
 int hf_spawn_finish(int channel, int timeout_ms, int *failed_step);

@@ -1,7 +1,8 @@
 import ArgumentParser
 import HyperFresh
 
-/// Runs a verb's work and turns its failure into words on standard error, or a JSON line, and an exit status.
+/// Runs a subcommand's work; reports its failure as text on standard error or as a JSON line, and throws the exit
+/// status.
 func reportingFailure<Result>(
     as style: OutputStyle, _ work: () async throws -> Result
 ) async throws -> Result {
@@ -17,11 +18,11 @@ func reportingFailure<Result>(
 }
 
 extension String {
-    /// What several lines of somebody's words are, one by one.
+    /// The lines of this text, without empty ones.
     var lines: [String] { split(whereSeparator: \.isNewline).map(String.init) }
 }
 
-/// A failure for a person: what happened, whose words say so, where the guest is, what to do.
+/// A failure as text: the message, the evidence, the state of the guest, and the remedy.
 enum FailureReport {
     static func show(_ error: HyperFreshError) {
         let terminal = Terminal.standardError

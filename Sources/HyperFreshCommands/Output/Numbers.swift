@@ -1,13 +1,13 @@
-/// Figures as a person reads them.
+/// Formats figures for text output.
 enum Numbers {
-    /// Milliseconds with as many decimals as carry meaning: `0.31 ms`, `4.1 ms`, `182 ms`.
+    /// Returns milliseconds with two decimals below 1, one below 100, else none: `0.31 ms`, `4.1 ms`, `182 ms`.
     static func milliseconds(_ value: Double) -> String {
         "\(decimal(value, places: value < 1 ? 2 : value < 100 ? 1 : 0)) ms"
     }
 
     static func milliseconds(microseconds: Int) -> String { milliseconds(Double(microseconds) / 1000) }
 
-    /// A number with a fixed count of decimals, independent of any locale.
+    /// Returns a number with a fixed count of decimals, independent of the locale.
     static func decimal(_ value: Double, places: Int) -> String {
         var scale = 1.0
         for _ in 0..<places { scale *= 10 }

@@ -1,6 +1,6 @@
 import HyperFresh
 
-/// What a refresh or relocation shows on a terminal at its end, if it did not fail.
+/// The text that a refresh or relocation prints when it has succeeded.
 protocol ShownReport: OperationReport {
     /// Lines above the summary.
     func details(on terminal: Terminal) -> [TerminalText]
@@ -8,16 +8,17 @@ protocol ShownReport: OperationReport {
     var summary: String { get }
 }
 
-/// An operation as it goes: a line a phase, redrawn on a terminal; one JSON event a line with `--json`.
+/// Prints the progress of an operation: a line for each phase, redrawn on a terminal; one JSON event a line with
+/// `--json`.
 struct OperationView<Report: ShownReport> {
     private let style: OutputStyle
     private(set) var exitCode: Int32 = 6
-    /// Phases that have ended; whether successfully is not known yet.
+    /// Phases that have ended; the view does not know yet whether they succeeded.
     private var ended: [PhaseTiming] = []
 
     init(style: OutputStyle) { self.style = style }
 
-    /// Shows an operation until it is over.
+    /// Shows the progress of an operation until it ends.
     ///
     /// - Returns: The command's exit status.
     static func follow(_ operation: Operation<Report>, style: OutputStyle) async -> Int32 {
@@ -38,7 +39,7 @@ struct OperationView<Report: ShownReport> {
     private mutating func showText(_ progress: Progress<Report>, on terminal: Terminal) {
         switch progress {
         case .event(.began(let phase)):
-            // A rollback follows a failure, but a dry run too: the end tells.
+            // A rollback follows a failure and also a dry run; only the final report tells which.
             if phase != .rollback { showEnded(isFailure: false, on: terminal) }
             working(on: phase.rawValue, terminal)
         case .event(.ended(let timing)): ended.append(timing)

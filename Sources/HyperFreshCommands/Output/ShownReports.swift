@@ -10,7 +10,7 @@ extension HandoffReport: ShownReport {
         let side = new.map { "pid \($0.pid), QEMU \($0.version ?? "?")" } ?? "?"
         let stopped = timing.map { "; stopped for \(Numbers.milliseconds(microseconds: $0.stopToResume))" } ?? ""
         return switch outcome {
-        case .refreshed where !warnings.isEmpty: "\(guest) is on \(side)\(stopped); see above"
+        case .refreshed where !warnings.isEmpty: "\(guest) is on \(side)\(stopped); see the warnings above"
         case .refreshed: "\(guest) runs on \(side)\(stopped)"
         case .rehearsed: "\(guest) can be refreshed to \(side); it was not paused"
         default: "\(guest): \(outcome.rawValue)"
@@ -33,7 +33,7 @@ extension HypervisorReport: ShownReport {
         let system = new.map { "Linux \($0.kernel ?? "?"), QEMU \($0.qemu ?? "?")" } ?? "?"
         return outcome == .rehearsed
             ? "\(hypervisor) can be refreshed to \(system); no \(tenant) was paused"
-            : "\(hypervisor) is fresh: \(system)"
+            : "\(hypervisor) refreshed: \(system)"
     }
 }
 
@@ -48,9 +48,9 @@ extension RelocationReport: ShownReport {
     var summary: String {
         let system = "\(to) (Linux \(new?.kernel ?? "?"))"
         guard outcome != .rehearsed else {
-            return "\(container) can be relocated to \(system); it was never frozen"
+            return "\(container) can be relocated to \(system); it was not frozen"
         }
         let stopped = handover?.timing.map { Numbers.milliseconds(microseconds: $0.stopToResume) } ?? "?"
-        return "\(container) runs in \(system); it stood still for \(stopped)"
+        return "\(container) runs in \(system); stopped for \(stopped)"
     }
 }

@@ -1,7 +1,7 @@
 import HyperFresh
 import JSON
 
-/// What `up` and `down` do, a line a step.
+/// Prints the progress of `up` and `down`, a line for each step.
 struct StackView: Sendable {
     let style: OutputStyle
 

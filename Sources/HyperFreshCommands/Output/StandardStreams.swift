@@ -2,12 +2,12 @@ import Glibc
 
 /// Standard input, output and error.
 enum StandardStreams {
-    /// Opens `/dev/null` in the place of those that whoever started us has closed.
+    /// Opens `/dev/null` for each standard stream that is closed at startup.
     ///
-    /// Otherwise the next monitor or record to be opened becomes standard output, and what we print is written to it.
+    /// Otherwise the next file or socket to be opened would get that descriptor, and our output would go into it.
     static func complete() {
         for number in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(number, F_GETFD) < 0 {
-            // The lowest free number is given out, which is this one.
+            // open() returns the lowest free descriptor, which is this one.
             let opened = open("/dev/null", O_RDWR)
             if opened >= 0, opened != number { close(opened) }
         }

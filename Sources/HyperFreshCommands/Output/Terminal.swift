@@ -1,11 +1,11 @@
 import Glibc
 import JSON
 
-/// What a standard stream can show.
+/// The capabilities of a standard stream.
 struct Terminal: Sendable {
-    /// Whether a person watches: lines may be redrawn.
+    /// Whether the stream is a terminal on which lines can be redrawn.
     let isInteractive: Bool
-    /// Whether colours are wanted and can be shown.
+    /// Whether to print colours.
     let hasColour: Bool
 
     static let standardOutput = Terminal(descriptor: STDOUT_FILENO)
@@ -31,7 +31,7 @@ struct Terminal: Sendable {
 
     func paint(_ words: String, _ colour: Colour) -> TerminalText { paint(TerminalText(words), colour) }
 
-    /// Forgets what the current line shows.
+    /// Erases the current line and moves the cursor to its start.
     static let restartLine: TerminalText = "\r\u{1B}[K"
 
     private static func environment(_ name: String) -> String? {
@@ -40,11 +40,11 @@ struct Terminal: Sendable {
     }
 }
 
-/// Writes to the standard streams at once, so that what a person or a pipe sees is what has happened.
+/// Writes to the standard streams without buffering, so that the output is never behind the work.
 enum Console {
     static func out(_ line: TerminalText) { write(raw: line.raw + "\n", to: STDOUT_FILENO) }
 
-    /// JSON on one line, so that readers of lines need no parser to find its end; `pretty` where a person reads it.
+    /// Prints JSON on one line, so that a line is a document; `pretty` indents it if standard output is a terminal.
     static func out(json: JSONValue, pretty: Bool = false) {
         write(raw: json.encoded(pretty: pretty && Terminal.standardOutput.isInteractive) + "\n", to: STDOUT_FILENO)
     }
@@ -59,7 +59,7 @@ enum Console {
             var rest = UnsafeRawBufferPointer(bytes)
             while !rest.isEmpty {
                 let written = Glibc.write(descriptor, rest.baseAddress, rest.count)
-                // A reader that went away ends our output, not our work.
+                // If the reader has exited, the output stops but the work continues.
                 if written < 0, errno != EINTR { return }
                 rest = UnsafeRawBufferPointer(rebasing: rest.dropFirst(max(written, 0)))
             }

@@ -1,26 +1,26 @@
-/// Text that a terminal can be given: it moves no cursor and forges no line.
+/// Text that is safe to print on a terminal: it cannot move the cursor or forge a line.
 ///
-/// Names, paths, command lines and other programs' words are often chosen by somebody else. Whatever is put into a text
-/// between `\(` and `)` has its control characters written out; what this program itself says, and its colours, stay.
+/// Names, paths, command lines and output of other programs are untrusted. Interpolation with `\(` and `)` escapes
+/// their control characters; the program's own literals and colours are printed as they are.
 struct TerminalText: Sendable, Hashable {
-    /// With escape sequences of our own at most.
+    /// The text; its only escape sequences are the program's own.
     private(set) var raw: String
 
     private init(raw: String) { self.raw = raw }
 
-    /// Somebody's words, made harmless.
+    /// Creates a text from untrusted words, with control characters escaped.
     init(_ words: some StringProtocol) { raw = Self.harmless(words) }
 
     static func + (first: TerminalText, second: TerminalText) -> TerminalText {
         TerminalText(raw: first.raw + second.raw)
     }
 
-    /// This text between escape sequences.
+    /// Returns this text between two escape sequences.
     func wrapped(in opening: String, _ closing: String) -> TerminalText {
         TerminalText(raw: opening + raw + closing)
     }
 
-    /// Somebody's words of several lines, each made harmless; tabs and ends of lines stay.
+    /// Returns untrusted words of several lines, escaped except for tabs and line breaks.
     static func lines(_ words: String) -> TerminalText {
         let lines = words.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
         let parts = lines.map { line in
@@ -29,7 +29,8 @@ struct TerminalText: Sendable, Hashable {
         return TerminalText(raw: parts.joined(separator: "\n"))
     }
 
-    /// The words with `\u{1B}` and the like for what a terminal acts on, or what changes the order of what is read.
+    /// Returns the words with an escape such as `\u{1B}` for each character that controls a terminal or the text
+    /// direction.
     private static func harmless(_ words: some StringProtocol) -> String {
         guard words.unicodeScalars.contains(where: isHarmful) else { return String(words) }
         return words.unicodeScalars.reduce(into: "") { text, scalar in
@@ -43,7 +44,7 @@ struct TerminalText: Sendable, Hashable {
 
     private static func isHarmful(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.properties.generalCategory {
-        // Controls are C0, DEL and C1; separators end a line; formats turn the direction of writing or show nothing.
+        // Controls are C0, DEL and C1; separators end a line; formats change the text direction or are invisible.
         case .control, .lineSeparator, .paragraphSeparator: true
         case .format: scalar != "\u{200C}" && scalar != "\u{200D}"
         default: false
@@ -56,7 +57,7 @@ extension TerminalText: ExpressibleByStringInterpolation {
 
     init(stringInterpolation: Interpolation) { raw = stringInterpolation.raw }
 
-    /// Puts a text together.
+    /// Builds a text: keeps literals, escapes interpolated values.
     struct Interpolation: StringInterpolationProtocol {
         fileprivate var raw = ""
 

@@ -1,4 +1,4 @@
-/// Columns as wide as their widest cell, two spaces apart, no trailing spaces; cells are made harmless.
+/// A table with columns as wide as their widest cell, two spaces apart; control characters in cells are escaped.
 struct TextTable {
     private var rows: [[String]]
 

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A key as a terminal in raw mode sends it (ECMA-48 sequences, as xterm and its kin use them).
+/// A key as a terminal in raw mode sends it: ECMA-48 sequences, in the form that xterm uses.
 enum Key: Equatable {
     case character(Character)
     case enter, tab, backspace, delete, interrupt, endOfInput
@@ -8,7 +8,7 @@ enum Key: Equatable {
     case eraseToBegin, eraseToEnd, eraseWord
     case unknown
 
-    /// Waits for a key; `nil` when the terminal is gone.
+    /// Waits for a key; returns `nil` when the terminal is closed.
     static func read() -> Key? {
         guard let byte = readByte() else { return nil }
         switch byte {
@@ -55,7 +55,7 @@ enum Key: Equatable {
         }
     }
 
-    /// The rest of a character of several bytes.
+    /// Reads the remaining bytes of a UTF-8 character.
     private static func readCharacter(_ first: UInt8) -> Key? {
         let count = first < 0x80 ? 0 : first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3
         var bytes = [first]

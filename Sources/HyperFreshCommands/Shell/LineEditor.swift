@@ -1,10 +1,10 @@
 import Glibc
 
-/// One line at a time from a terminal: moving, erasing, history, completion with Tab.
+/// Reads lines from a terminal, with cursor movement, erasing, history, and completion with Tab.
 ///
-/// The keys are readline's: arrows, Home, End, Ctrl-A E U K W, Ctrl-C for a new line, Ctrl-D for the end.
+/// The keys are readline's: arrows, Home, End, Ctrl-A E U K W; Ctrl-C starts a new line, Ctrl-D ends the input.
 struct LineEditor {
-    /// What may stand in place of the last word of a line.
+    /// Returns the candidates for the last word of a line.
     typealias Completer = (_ line: String) -> [String]
 
     private var history: [String] = []
@@ -18,7 +18,7 @@ struct LineEditor {
         self.complete = complete
     }
 
-    /// Reads a line; `nil` at the end of input.
+    /// Reads a line; returns `nil` at the end of input.
     mutating func readLine() -> String? {
         guard let saved = Self.enterRawMode() else { return Swift.readLine() }
         defer { Self.leaveRawMode(saved) }
@@ -87,7 +87,7 @@ struct LineEditor {
         cursor = begin
     }
 
-    /// Extends the word before the cursor as far as all candidates agree, and shows them where they do not.
+    /// Extends the word before the cursor by what all candidates have in common; lists them if they have nothing more.
     private mutating func completeWord() {
         let line = String(text[..<cursor])
         let word = line.split(separator: " ", omittingEmptySubsequences: false).last.map(String.init) ?? ""
@@ -116,7 +116,7 @@ struct LineEditor {
         guard tcgetattr(STDIN_FILENO, &settings) == 0 else { return nil }
         let saved = settings
         cfmakeraw(&settings)
-        // What others print meanwhile (events) still gets its carriage returns.
+        // Keep output processing: events are printed while a line is edited and need their carriage returns.
         settings.c_oflag |= tcflag_t(OPOST)
         return tcsetattr(STDIN_FILENO, TCSADRAIN, &settings) == 0 ? saved : nil
     }

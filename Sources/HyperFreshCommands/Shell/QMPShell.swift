@@ -3,7 +3,7 @@ import HyperFresh
 import JSON
 import QMP
 
-/// Commands as words, sent to a monitor, and what comes back.
+/// Sends commands given as words to a monitor, and prints the replies.
 struct QMPShell {
     let client: QMPClient
 
@@ -26,18 +26,18 @@ struct QMPShell {
 
     private func execute(json text: String) async throws(QMPError) -> JSONValue {
         guard let command = try? JSONValue(parsing: text), let name = command["execute"]?.string else {
-            throw QMPError(.invalidCommand, "not of the form {\"execute\": NAME, \"arguments\": {...}}")
+            throw QMPError(.invalidCommand, "the command must have the form {\"execute\": NAME, \"arguments\": {...}}")
         }
         return try await client.executeRaw(name, arguments: command["arguments"]?.object ?? [:])
     }
 
-    /// Reads commands until the end of input; events appear between them.
+    /// Reads and executes commands until the end of input, and prints events as they arrive.
     func interact(name: String) async {
         let schema = try? await client.execute(QueryQMPSchema())
         let terminal = Terminal.standardOutput
         let isTerminal = isatty(STDIN_FILENO) == 1
         if isTerminal {
-            Console.out("Connected to QEMU \(client.greeting.version). Tab completes, Ctrl-D ends.")
+            Console.out("Connected to QEMU \(client.greeting.version). Tab completes, Ctrl-D exits.")
         }
         let tap = client.tap { message in
             guard case .success(let event) = message else { return }
@@ -54,7 +54,7 @@ struct QMPShell {
         }
     }
 
-    /// Text as text (the human monitor's answers), anything else as JSON.
+    /// Prints a string (the human monitor's output) as text, anything else as JSON.
     static func show(_ reply: JSONValue) {
         if let text = reply.string {
             Console.write(.lines(text), to: STDOUT_FILENO)

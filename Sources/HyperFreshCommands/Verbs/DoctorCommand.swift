@@ -6,8 +6,8 @@ import HyperFresh
 struct DoctorCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Check what this host offers: rights, kernel, QEMU, memory, leftovers.",
-        discussion: "Exit status 0 if nothing fails, 3 otherwise."
+        abstract: "Check this host: permissions, kernel features, QEMU, memory, leftovers of earlier runs.",
+        discussion: "Exit status: 0 if no check fails, 3 otherwise."
     )
 
     @OptionGroup var common: CommonOptions

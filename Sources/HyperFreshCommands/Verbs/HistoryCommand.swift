@@ -5,11 +5,11 @@ import HyperFresh
 struct HistoryCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "history",
-        abstract: "Show past refreshes with their figures, the latest last.",
-        discussion: "Kept since the host booted, the last hundred."
+        abstract: "List past refreshes with their outcomes and durations, newest last.",
+        discussion: "hyperfresh keeps the last 100 refreshes since the host booted."
     )
 
-    @Option(help: "Show at most this many.")
+    @Option(help: ArgumentHelp("Show at most this many refreshes.", valueName: "number"))
     var limit = 20
 
     @OptionGroup var common: CommonOptions
@@ -23,7 +23,7 @@ struct HistoryCommand: Verb {
         switch common.style {
         case .json: Console.out(json: entries.json(type: "history"), pretty: true)
         case .text(let terminal):
-            guard !entries.isEmpty else { return Console.out("No refresh is on record.") }
+            guard !entries.isEmpty else { return Console.out("No refreshes on record.") }
             var table = TextTable(header: ["TIME", "ID", "GUEST", "FROM", "TO", "STOPPED", "TOTAL", "OUTCOME"])
             for entry in entries {
                 table.append([

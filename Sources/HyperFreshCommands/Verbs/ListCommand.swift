@@ -6,8 +6,10 @@ import HyperFresh
 struct ListCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "Show every QEMU on this host, and whether it can be refreshed.",
-        discussion: "RUNNING is the version that runs; INSTALLED what the same path holds now."
+        abstract: "List the QEMU processes of this host and whether each can be refreshed.",
+        discussion: """
+            RUNNING is the version of the running QEMU. INSTALLED is the version now installed at the same path.
+            """
     )
 
     @OptionGroup var common: CommonOptions
@@ -17,7 +19,7 @@ struct ListCommand: Verb {
         switch common.style {
         case .json: Console.out(json: guests.json(type: "guests"), pretty: true)
         case .text(let terminal):
-            guard !guests.isEmpty else { return Console.error("No QEMU runs on this host that you may see.") }
+            guard !guests.isEmpty else { return Console.error("No QEMU process found that you may inspect.") }
             var table = TextTable(header: ["NAME", "PID", "RUNNING", "INSTALLED", "REFRESHABLE"])
             for guest in guests {
                 table.append([

@@ -1,11 +1,11 @@
 import ArgumentParser
 import HyperFresh
 
-/// `hyperfresh plan`: what would happen, and what stands against it.
+/// `hyperfresh plan`: checks a refresh without starting it.
 struct PlanCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "plan",
-        abstract: "Check whether something can be refreshed, without touching it.",
+        abstract: "Check whether a guest can be refreshed, without changing anything.",
         subcommands: [PlanGuestCommand.self]
     )
 }
@@ -14,17 +14,24 @@ struct PlanCommand: AsyncParsableCommand {
 struct PlanGuestCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "guest",
-        abstract: "Check one guest: PASS, WARN or FAIL with a stable id and a remedy (docs/preflight.md).",
-        discussion: "Exit status 0 if a refresh may begin, 3 if something stands against it."
+        abstract: "Check whether a guest can be refreshed, without changing anything.",
+        discussion: """
+            Prints one finding for each check: PASS, WARN or FAIL, an ID, and a remedy. docs/preflight.md lists the IDs.
+
+            Exit status: 0 if the guest can be refreshed, 3 if a check fails.
+            """
     )
 
-    @Argument(help: "The guest: its name, its QEMU's pid, or the path of its QMP socket.")
+    @Argument(help: "The guest's name, its QEMU's pid, or the path of its QMP socket.")
     var guest: String
 
-    @Option(help: ArgumentHelp("The new QEMU binary.", valueName: "binary"), completion: .file())
+    @Option(
+        help: ArgumentHelp(
+            "The new QEMU binary. Default: the binary now installed at the old one's path.", valueName: "binary"),
+        completion: .file())
     var to: String?
 
-    @Flag(help: "Print the command line of the new QEMU, too.")
+    @Flag(help: "Also print the command line of the new QEMU.")
     var commandLine = false
 
     @OptionGroup var common: CommonOptions
@@ -48,7 +55,7 @@ struct PlanGuestCommand: Verb {
         if commandLine, let shell = plan.shellCommandLine { Console.out("\n\(shell)") }
         Console.out(
             plan.isBlocked
-                ? "Not refreshable: nothing was touched."
-                : "Refreshable. Rehearse with: hyperfresh refresh guest \(guest) --dry-run")
+                ? "Cannot be refreshed. Nothing was changed."
+                : "Can be refreshed. To rehearse: hyperfresh refresh guest \(guest) --dry-run")
     }
 }

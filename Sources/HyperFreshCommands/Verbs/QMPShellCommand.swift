@@ -6,22 +6,25 @@ import QMP
 struct QMPShellCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "qmp",
-        abstract: "Talk to a guest's QMP monitor: one command, or a shell with completion.",
+        abstract: "Send a command to a guest's QMP monitor, or open an interactive shell.",
         discussion: """
-            Without a command, a shell: Tab completes commands and arguments from QEMU's own schema, events appear as \
-            they come, Ctrl-D ends it. With one, its reply is printed as JSON; exit status 1 if QEMU refuses it, 6 if its \
-            reply was lost, so that it may have been carried out.
+            Without a command, opens a shell. Tab completes commands and arguments from QEMU's schema, events are \
+            printed as they arrive, Ctrl-D exits.
 
+            With a command, prints the reply as JSON. Exit status: 1 if QEMU rejects the command; 6 if the reply was \
+            lost: QEMU may have executed the command.
+
+            Examples:
               hyperfresh qmp web-1 query-status
               hyperfresh qmp web-1 human-monitor-command command-line='info mtree'
               hyperfresh qmp web-1 '{"execute": "query-name"}'
             """
     )
 
-    @Argument(help: "The guest: its name, its QEMU's pid, or the path of its QMP socket.")
+    @Argument(help: "The guest's name, its QEMU's pid, or the path of its QMP socket.")
     var guest: String
 
-    @Argument(help: ArgumentHelp("A command with key=value arguments, or one JSON object.", valueName: "words"))
+    @Argument(help: ArgumentHelp("A QMP command with key=value arguments, or one JSON object.", valueName: "words"))
     var words: [String] = []
 
     @OptionGroup var common: CommonOptions

@@ -5,18 +5,23 @@ import HyperFresh
 struct RecoverCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "recover",
-        abstract: "Bring every unfinished handoff to its one right end, and make damaged records anew from what runs.",
+        abstract: "Complete or roll back unfinished handoffs, and rebuild damaged records.",
         discussion: """
-            For a refresh whose controller was killed, and for records that are damaged or lost. Each guest ends on the old side \
-            if the handoff was not committed, on the new side if it was. Hypervisors are found by their processes and asked what \
-            is in them; one that has guests, or does not answer, is never ended. Running it again changes nothing. Exit status 0 \
-            if all is settled, 6 if a guest is lost or an operator must look.
+            Run this after hyperfresh was killed during a refresh, or when records are damaged or lost.
+
+            A committed handoff is completed on the new side; an uncommitted one is rolled back to the old side. \
+            Records are rebuilt from the running processes: recover finds each hypervisor by its process and asks it \
+            for its guests. Without --force, it never ends a hypervisor that has guests or does not answer. A second \
+            run changes nothing.
+
+            Exit status: 0 if everything is settled; 6 if a guest is lost or an operator must look.
             """
     )
 
     @Option(
         help: ArgumentHelp(
-            "End an instance first, with all that is in it and without asking it.", valueName: "instance"))
+            "First kill this instance (such as alpha-1f3c) and everything in it, without asking its agent.",
+            valueName: "instance"))
     var force: String?
 
     @OptionGroup var common: CommonOptions

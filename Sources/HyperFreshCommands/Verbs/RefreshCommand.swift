@@ -1,11 +1,11 @@
 import ArgumentParser
 import HyperFresh
 
-/// `hyperfresh refresh`: replace what runs beneath guests.
+/// `hyperfresh refresh`: replaces the layer beneath running guests or containers.
 struct RefreshCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "refresh",
-        abstract: "Put something fresh beneath running guests.",
+        abstract: "Replace the QEMU, hypervisor or operating system beneath running guests or containers.",
         subcommands: [RefreshGuestCommand.self, RefreshHypervisorCommand.self, RefreshSystemCommand.self]
     )
 }
@@ -14,40 +14,45 @@ struct RefreshCommand: AsyncParsableCommand {
 struct RefreshGuestCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "guest",
-        abstract: "Hand one guest from its QEMU to a new one on the same memory.",
+        abstract: "Replace the QEMU of one running guest.",
         discussion: """
-            The new QEMU starts paused beside the old one, the two are linked and their memory proven to be the same; \
-            then the guest stops, its device state moves, the handoff is committed, and it runs on. Afterwards it \
-            answers at the same QMP socket, and its pid file, serial ports, disks and networks are where they were.
+            Starts the new QEMU paused, next to the old one, and verifies that both map the same guest memory. Then \
+            stops the guest, sends its device state to the new QEMU, commits, resumes the guest there, and ends the \
+            old QEMU.
+
+            The guest keeps its QMP socket, pid file, serial ports, disks and networks. Its pid changes.
             """
     )
 
-    @Argument(help: "The guest: its name, its QEMU's pid, or the path of its QMP socket.")
+    @Argument(help: "The guest's name, its QEMU's pid, or the path of its QMP socket.")
     var guest: String?
 
-    @Option(help: ArgumentHelp("The guest whose QMP socket this is.", valueName: "socket"), completion: .file())
+    @Option(help: ArgumentHelp("Select the guest by its QMP socket.", valueName: "socket"), completion: .file())
     var qmp: String?
 
     @Option(
         help: ArgumentHelp(
-            "The new QEMU binary. Default: the one installed where the old one was started from.", valueName: "binary"),
+            "The new QEMU binary. Default: the binary now installed at the old one's path.", valueName: "binary"),
         completion: .file())
     var to: String?
 
-    @Flag(help: "Do everything up to a linked new QEMU, then remove it again. The guest never pauses.")
+    @Flag(help: "Start and check the new QEMU, then end it. The guest is never paused.")
     var dryRun = false
 
-    @Option(help: "Roll back if the guest is stopped for longer than this (5ms, 1.5s).")
+    @Option(
+        help: ArgumentHelp(
+            "Roll back if the guest is stopped for longer than this (such as 5ms, 1.5s).", valueName: "duration"))
     var maxDowntime = DurationArgument(.seconds(1))
 
-    @Option(help: "Roll back if the handoff is not committed by then.")
+    @Option(help: ArgumentHelp("Roll back if the handoff has not committed after this time.", valueName: "duration"))
     var timeout = DurationArgument(.seconds(60))
 
     @OptionGroup var common: CommonOptions
 
     func validate() throws {
         if (guest == nil) == (qmp == nil) {
-            throw ValidationError("Name one guest: a name, a pid, or --qmp SOCKET. `hyperfresh list` shows them.")
+            throw ValidationError(
+                "Specify one guest: its name, its pid, or --qmp SOCKET. `hyperfresh list` lists the guests.")
         }
     }
 

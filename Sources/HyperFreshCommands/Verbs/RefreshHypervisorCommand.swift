@@ -5,11 +5,13 @@ import HyperFresh
 struct RefreshHypervisorCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "hypervisor",
-        abstract: "Put a fresh hypervisor beneath all guests of one.",
+        abstract: "Replace a hypervisor beneath its running guests.",
         discussion: """
-            A fresh hypervisor boots beside the old one, with every guest's memory attached to both. Each guest is then \
-            handed over, with a commit of its own, and the old hypervisor is ended when it has no guest left. A guest that \
-            cannot be handed over stays where it is; run the same again to move the rest.
+            Boots a new hypervisor next to the old one and attaches every guest's memory to both. Then hands the \
+            guests over one by one; each handoff commits on its own. Ends the old hypervisor when it has no guests left.
+
+            A guest that cannot be handed over stays on the old hypervisor. To move the remaining guests, run the same \
+            command again.
             """
     )
 
@@ -28,11 +30,13 @@ struct RefreshHypervisorCommand: Verb {
 struct RefreshSystemCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "os",
-        abstract: "Put a fresh operating system beneath all containers of one.",
+        abstract: "Replace an OS VM beneath its running containers.",
         discussion: """
-            A fresh OS VM boots beside the old one. Each container is relocated to it, with a commit of its own, and the old \
-            OS VM is ended when it has no container left. A container that cannot be relocated stays where it is; run the \
-            same again to move the rest.
+            Boots a new OS VM next to the old one, then relocates the containers one by one; each relocation commits \
+            on its own. Ends the old OS VM when it has no containers left.
+
+            A container that cannot be relocated stays in the old OS VM. To move the remaining containers, run the \
+            same command again.
             """
     )
 
@@ -47,32 +51,39 @@ struct RefreshSystemCommand: Verb {
     }
 }
 
-/// What a refresh of a hypervisor and that of an OS VM are told alike.
+/// The options that `refresh hypervisor` and `refresh os` share.
 struct StackRefreshOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The image of the new one: a name in the image cache, or an image's folder. Default: the stack file's.",
+            "The image to boot: a name in the image cache, or an image folder. Default: the image in the stack file.",
             valueName: "image"),
         completion: .directory)
     var image: String?
 
-    @Flag(help: "Do everything up to linked guests or containers in a new one, then remove it again. Nothing pauses.")
+    @Flag(help: "Boot the new VM, check every guest or container in it, then end it. Nothing is paused.")
     var dryRun = false
 
-    @Option(help: "How many guests or containers may be stopped at once.")
+    @Option(
+        help: ArgumentHelp(
+            "The number of guests or containers that may be stopped at the same time.", valueName: "number"))
     var parallel = 1
 
     @Option(
-        help:
-            "Roll a guest or container back if it is stopped for longer than this (100ms, 1.5s). Default: 2s for guests, 30s for containers."
-    )
+        help: ArgumentHelp(
+            """
+            Roll back a guest or container that is stopped for longer than this (such as 100ms, 1.5s). Default: 2s for \
+            guests, 30s for containers.
+            """,
+            valueName: "duration"))
     var maxDowntime: DurationArgument?
 
-    @Option(help: "Roll back what is not committed by then.")
+    @Option(
+        help: ArgumentHelp(
+            "Roll back guests and containers that have not committed after this time.", valueName: "duration"))
     var timeout = DurationArgument(.seconds(600))
 
     func validate() throws {
-        if parallel < 1 { throw ValidationError("--parallel is 1 or more.") }
+        if parallel < 1 { throw ValidationError("--parallel must be at least 1.") }
     }
 
     func refresh(_ wish: HypervisorRefreshRequest, _ common: CommonOptions) async throws {

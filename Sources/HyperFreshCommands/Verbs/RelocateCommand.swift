@@ -1,11 +1,11 @@
 import ArgumentParser
 import HyperFresh
 
-/// `hyperfresh relocate`: move what runs to another operating system.
+/// `hyperfresh relocate`: moves a container to another OS VM.
 struct RelocateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "relocate",
-        abstract: "Move a running container to another operating system of this host.",
+        abstract: "Move a running container to another OS VM of this host.",
         subcommands: [RelocateContainerCommand.self]
     )
 }
@@ -14,30 +14,34 @@ struct RelocateCommand: AsyncParsableCommand {
 struct RelocateContainerCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "container",
-        abstract: "Move a running container from its OS VM to another one.",
+        abstract: "Move a running container to another OS VM of this host.",
         discussion: """
-            Its memory is copied into an image store that both OS VMs can map, while it runs. Then it is frozen, what is left \
-            is written, and CRIU restores it in the other OS VM; its connections stay. Until it is complete there, it can \
-            go on where it was, and does if anything fails.
+            Copies the container's memory into an image store that both OS VMs map, while the container runs. Then \
+            freezes the container, writes the pages that changed, and restores it in the other OS VM with CRIU. The \
+            container keeps its network connections.
+
+            If anything fails before the commit, the container resumes in its old OS VM.
             """
     )
 
     @Argument(help: "The container's name.")
     var container: String
 
-    @Option(help: ArgumentHelp("The OS VM that is to have it.", valueName: "os"))
+    @Option(help: ArgumentHelp("The destination OS VM.", valueName: "os"))
     var to: String
 
-    @Option(help: ArgumentHelp("The OS VM that has it: refuse if another one does.", valueName: "os"))
+    @Option(help: ArgumentHelp("Refuse unless the container is in this OS VM.", valueName: "os"))
     var from: String?
 
-    @Flag(help: "Do everything up to a copy of its memory, then remove it again. The container is never frozen.")
+    @Flag(help: "Prepare the relocation and copy the memory, then undo it. The container is never frozen.")
     var dryRun = false
 
-    @Option(help: "Roll back if the container stands still for longer than this (500ms, 1.5s).")
+    @Option(
+        help: ArgumentHelp(
+            "Roll back if the container is stopped for longer than this (such as 500ms, 1.5s).", valueName: "duration"))
     var maxDowntime = DurationArgument(.seconds(30))
 
-    @Option(help: "Roll back if it is not committed by then.")
+    @Option(help: ArgumentHelp("Roll back if the handoff has not committed after this time.", valueName: "duration"))
     var timeout = DurationArgument(.seconds(300))
 
     @OptionGroup var common: CommonOptions

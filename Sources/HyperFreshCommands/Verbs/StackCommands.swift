@@ -6,20 +6,23 @@ import JSON
 struct UpCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "up",
-        abstract: "Start the hypervisors and guests, OS VMs and containers of a stack file.",
+        abstract: "Start the hypervisors, guests, OS VMs and containers of a stack file.",
         discussion: """
-            What is not there is made, guests and containers that have ended are started again, what runs is left alone: run it \
-            again after adding one to the file. docs/stack-file.md describes the format.
+            Creates what is missing, restarts guests and containers that have ended, and does not touch running ones. \
+            Run `up` again after you add a guest or container to the file. docs/stack-file.md describes the format.
             """
     )
 
     @Argument(help: "The stack file (YAML).", completion: .file(extensions: ["yaml", "yml"]))
     var file: String
 
-    @Flag(help: "Shut down and remove what the file has no more; without it that is refused.")
+    @Flag(help: "Shut down and remove anything no longer in the file; otherwise `up` refuses.")
     var removeOrphans = false
 
-    @Option(help: "How long those guests and containers may take to shut themselves down; then they are ended.")
+    @Option(
+        help: ArgumentHelp(
+            "The time that removed guests and containers have to shut down before they are killed.",
+            valueName: "duration"))
     var grace = DurationArgument(.seconds(30))
 
     @OptionGroup var common: CommonOptions
@@ -39,18 +42,20 @@ struct UpCommand: Verb {
 struct DownCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "down",
-        abstract:
-            "Shut down the guests and containers of a stack, end its hypervisors and OS VMs, and remove what they used.",
-        discussion: "Disks and bundles stay. The guests' memory is gone for good."
+        abstract: "Shut down the guests, containers, hypervisors and OS VMs of a stack, and remove the stack.",
+        discussion: "Deletes the guests' memory. Keeps disks and bundles."
     )
 
-    @Argument(help: "The stack: its name, or its file.", completion: .file(extensions: ["yaml", "yml"]))
+    @Argument(help: "The stack's name, or its stack file.", completion: .file(extensions: ["yaml", "yml"]))
     var stack: String
 
-    @Option(help: "How long guests may take after the power button, containers after SIGTERM; then they are ended.")
+    @Option(
+        help: ArgumentHelp(
+            "The time that guests (power button) and containers (SIGTERM) have to shut down before they are killed.",
+            valueName: "duration"))
     var grace = DurationArgument(.seconds(30))
 
-    @Flag(help: "End guests and containers at once, as if the power had failed.")
+    @Flag(help: "Kill guests and containers immediately, like a power failure.")
     var now = false
 
     @OptionGroup var common: CommonOptions
@@ -67,7 +72,7 @@ struct DownCommand: Verb {
 struct PsCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "ps",
-        abstract: "Show the hypervisors and OS VMs of this host, and the guests and containers in them."
+        abstract: "List the hypervisors and OS VMs of this host with their guests and containers."
     )
 
     @OptionGroup var common: CommonOptions
@@ -92,12 +97,12 @@ struct PsCommand: Verb {
         let problems =
             listing.hypervisors.flatMap { one in one.problems.map { "\(one.name): \($0)" } } + listing.problems
         for problem in problems { Console.error("\(problem)") }
-        if !problems.isEmpty { Console.error("→ hyperfresh recover puts records in order.") }
+        if !problems.isEmpty { Console.error("→ Repair the records: hyperfresh recover") }
     }
 
     private func show(_ hypervisor: HypervisorStatus, on terminal: Terminal) {
         if hypervisor.instances.isEmpty {
-            Console.out("\(terminal.paint(hypervisor.name, .bold))  does not run  (stack \(hypervisor.stack))")
+            Console.out("\(terminal.paint(hypervisor.name, .bold))  not running  (stack \(hypervisor.stack))")
         }
         for instance in hypervisor.instances {
             Console.out(

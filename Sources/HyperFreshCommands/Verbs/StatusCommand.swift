@@ -5,7 +5,7 @@ import HyperFresh
 struct StatusCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "status",
-        abstract: "Show handoffs that are going on, or were left unfinished."
+        abstract: "List handoffs that are in progress or unfinished."
     )
 
     @OptionGroup var common: CommonOptions
@@ -15,13 +15,13 @@ struct StatusCommand: Verb {
         switch common.style {
         case .json: Console.out(json: handoffs.json(type: "status"), pretty: true)
         case .text(let terminal):
-            guard !handoffs.isEmpty else { return Console.out("No handoff is going on, none is unfinished.") }
+            guard !handoffs.isEmpty else { return Console.out("No handoff is in progress or unfinished.") }
             var table = TextTable(header: ["ID", "GUEST", "STATE", "OLD", "NEW", "SINCE", ""])
             for handoff in handoffs {
                 table.append([
                     handoff.id, handoff.guest, handoff.state, handoff.oldPID.map(String.init) ?? "-",
                     handoff.newPID.map(String.init) ?? "-", handoff.since,
-                    handoff.isGoingOn ? "going on" : "unfinished: hyperfresh recover",
+                    handoff.isGoingOn ? "in progress" : "unfinished: run hyperfresh recover",
                 ])
             }
             table.print(on: terminal)

@@ -1,18 +1,18 @@
 public import QMP
 
-/// The way into a hypervisor: runs commands there through its stock guest agent.
+/// Runs commands in a hypervisor through its stock guest agent.
 ///
-/// What a command starts lives in the agent's control group; what is to stay is started as a systemd unit of its own
-/// (``InnerUnit``).
+/// A command's children live in the agent's control group. A process that must outlive the agent needs its own systemd
+/// unit (``InnerUnit``).
 public final class HypervisorAgent: Sendable {
     private let client: QGAClient
     /// The hypervisor's name, for messages.
     private let hypervisor: String
 
-    /// Speaks to an agent.
+    /// Wraps a connected agent client.
     ///
     /// - Parameters:
-    ///   - client: The agent's client; closed with this value.
+    ///   - client: The agent's client; ``close()`` closes it.
     ///   - hypervisor: The hypervisor's name, for messages.
     public init(_ client: QGAClient, hypervisor: String) {
         self.client = client
@@ -21,8 +21,8 @@ public final class HypervisorAgent: Sendable {
 
     /// Waits until the agent answers.
     ///
-    /// - Parameter patience: How long; a hypervisor has to boot first.
-    /// - Returns: Whether it did.
+    /// - Parameter patience: The longest wait; a hypervisor has to boot first.
+    /// - Returns: Whether it answered.
     public func answers(within patience: Duration) async -> Bool {
         let end = ContinuousClock.now + patience
         while ContinuousClock.now < end, !Task.isCancelled {
@@ -36,18 +36,19 @@ public final class HypervisorAgent: Sendable {
         return false
     }
 
-    /// Runs a shell script in the hypervisor to its end.
+    /// Runs a shell script in the hypervisor and waits until it exits.
     ///
-    /// One script, however many steps: each call of the agent is a round trip through two kernels.
+    /// Put all steps into one script: each call of the agent is a round trip through two kernels.
     ///
     /// - Parameters:
-    ///   - script: For `/bin/sh -eu`.
-    ///   - arguments: `$1` and so on, as they are.
-    ///   - input: What it reads from standard input.
-    ///   - purpose: What it is for, for messages: "cannot <purpose>".
-    ///   - deadline: How long it may take.
-    /// - Returns: What it wrote to standard output.
-    /// - Throws: ``HypervisorError`` when the agent does not answer, or the script fails; its words are the evidence.
+    ///   - script: The script, run by `/bin/sh -eu`.
+    ///   - arguments: `$1` and so on, passed unchanged.
+    ///   - input: The script's standard input.
+    ///   - purpose: Completes the error message "cannot <purpose>".
+    ///   - deadline: The longest time that the script may take.
+    /// - Returns: The script's standard output.
+    /// - Throws: ``HypervisorError`` when the agent does not answer or the script fails; the evidence is the script's
+    ///   output.
     @discardableResult
     public func run(
         _ script: String, _ arguments: [String] = [], input: [UInt8] = [], to purpose: String,
@@ -58,7 +59,8 @@ public final class HypervisorAgent: Sendable {
             let words = String(decoding: end.errors + end.output, as: UTF8.self)
             throw HypervisorError(
                 "hypervisor \(hypervisor): cannot \(purpose)",
-                remedy: "Its console and `hyperfresh doctor` may say more.",
+                remedy: "Run `hyperfresh doctor`, and read hypervisors/\(hypervisor)/*/console.log "
+                    + "in the state folder.",
                 evidence: words.split(whereSeparator: \.isNewline).suffix(12).map(String.init)
                     + [end.signal.map { "ended by signal \($0)" } ?? "exit status \(end.exitCode ?? -1)"])
         }
@@ -70,10 +72,10 @@ public final class HypervisorAgent: Sendable {
     /// - Parameters:
     ///   - verb: The verb.
     ///   - arguments: Its arguments.
-    ///   - input: What it reads from standard input.
-    ///   - purpose: What it is for, for messages: "cannot <purpose>".
-    ///   - deadline: How long it may take.
-    /// - Returns: What it wrote to standard output.
+    ///   - input: The script's standard input.
+    ///   - purpose: Completes the error message "cannot <purpose>".
+    ///   - deadline: The longest time that the script may take.
+    /// - Returns: The script's standard output.
     /// - Throws: ``HypervisorError`` as for ``run(_:_:input:to:within:)``.
     @discardableResult
     public func run(
@@ -98,19 +100,21 @@ public final class HypervisorAgent: Sendable {
                 let status = try await client.execute(GuestExecStatus(pid: pid), deadline: max(end - .now, .seconds(1)))
                 if status.hasExited { return status }
                 guard (try? await Task.sleep(for: pause)) != nil else { break }
-                // The agent does not tell by itself.
+                // The agent sends no event when a process exits: poll.
                 pause = min(pause * 2, .milliseconds(100))
             }
         } catch {
             throw HypervisorError(
                 "hypervisor \(hypervisor): cannot \(purpose): its agent does not answer",
-                remedy: "See its console; the guests in it are not concerned.", evidence: ["\(error)"])
+                remedy: "Its guests are unaffected. Read hypervisors/\(hypervisor)/*/console.log in the state folder.",
+                evidence: ["\(error)"])
         }
         throw HypervisorError(
             "hypervisor \(hypervisor): cannot \(purpose) within \(deadline)",
-            remedy: "See its console; is this host short of CPU time?")
+            remedy: "Check that this host has spare CPU time, and read hypervisors/\(hypervisor)/*/console.log "
+                + "in the state folder.")
     }
 
-    /// Ends the connection; the hypervisor does not notice.
+    /// Closes the connection; the hypervisor keeps running.
     public func close() { client.close() }
 }

@@ -1,34 +1,36 @@
 public import QMP
 
-/// The systemd unit, inside a hypervisor, in which the QEMU of one guest lives.
+/// The systemd unit, inside a hypervisor, that runs the QEMU of one guest.
 ///
-/// A unit of its own: an agent that is restarted does not take guests along.
+/// Because the unit is separate from the agent's, a restart of the agent does not kill guests.
 public struct InnerUnit: Sendable, Hashable {
     /// The guest's name.
     public let guest: String
 
-    /// The unit of a guest.
+    /// Names the unit of a guest.
     ///
     /// - Parameter guest: The guest's name.
     public init(_ guest: String) { self.guest = guest }
 
     private var files: InnerGuestFiles { InnerGuestFiles(guest: guest) }
-    /// What the QEMU says on standard error, inside the hypervisor.
+    /// The QEMU's standard error, a file inside the hypervisor.
     private var errorLog: String { "\(InnerGuestFiles.directory)/\(guest).log" }
 
     /// Starts a QEMU in the unit and connects to its monitor.
     ///
     /// - Parameters:
-    ///   - arguments: The QEMU's, the program first.
-    ///   - cards: The guest's cards: their taps go onto the networks' bridges as soon as QEMU has made them.
+    ///   - arguments: The QEMU's command line, the program first.
+    ///   - cards: The guest's cards; their taps are attached to the networks' bridges as soon as QEMU has created them.
     ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
-    /// - Returns: A client like any other.
-    /// - Throws: ``HypervisorError`` with the QEMU's words.
+    /// - Returns: A client of the QEMU's monitor.
+    /// - Throws: ``HypervisorError`` with the QEMU's output.
     public func start(
         _ arguments: [String], cards: [CardSpec], channel: String, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
-        let taps = cards.enumerated().flatMap { index, card in [files.tap(index), InnerGuestFiles.bridge(card.network)] }
+        let taps = cards.enumerated().flatMap { index, card in
+            [files.tap(index), InnerGuestFiles.bridge(card.network)]
+        }
         return try await connect(through: channel) { () throws(HypervisorError) in
             try await agent.run(
                 verb: "start",
@@ -37,20 +39,20 @@ public struct InnerUnit: Sendable, Hashable {
         }
     }
 
-    /// Ends the QEMU for good, and waits until it is gone.
+    /// Kills the QEMU and waits until it is gone.
     ///
-    /// Nothing to do when it is gone already.
+    /// Does nothing if it is already gone.
     ///
     /// - Parameters:
     ///   - agent: The hypervisor's agent.
-    ///   - deadline: How long the agent may take.
-    /// - Throws: ``HypervisorError`` when that cannot be made sure of.
+    ///   - deadline: The longest time that the agent may take.
+    /// - Throws: ``HypervisorError`` when the QEMU may still exist.
     public func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
         try await agent.run(
             verb: "end", [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
     }
 
-    /// Whether the QEMU is there.
+    /// Returns whether the QEMU exists.
     ///
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: Whether the unit is active.
@@ -62,7 +64,7 @@ public struct InnerUnit: Sendable, Hashable {
         return ["active", "activating", "deactivating"].contains(answer.filter { !$0.isWhitespace })
     }
 
-    /// The QEMU's last words.
+    /// Returns the end of the QEMU's standard error.
     ///
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: At most twelve lines; none when the agent does not answer.
@@ -73,12 +75,12 @@ public struct InnerUnit: Sendable, Hashable {
         return (text ?? "").split(whereSeparator: \.isNewline).map(String.init)
     }
 
-    /// Connects to the monitor of a QEMU that runs.
+    /// Connects to the monitor of a running QEMU.
     ///
     /// - Parameters:
     ///   - channel: The channel's socket on this host.
     ///   - agent: The hypervisor's agent.
-    /// - Returns: A client like any other; the relay ends with it.
+    /// - Returns: A client of the QEMU's monitor; the relay exits when the client disconnects.
     /// - Throws: ``HypervisorError``.
     public func connect(
         through channel: String, agent: HypervisorAgent
@@ -90,7 +92,7 @@ public struct InnerUnit: Sendable, Hashable {
         }
     }
 
-    /// The relay is started after this side has connected: a greeting that nobody hears is lost.
+    /// Connects first and starts the relay then: QEMU's greeting is lost if no client is connected.
     private func connect(
         through channel: String, startingRelay: () async throws(HypervisorError) -> String
     ) async throws(HypervisorError) -> QMPClient {
@@ -108,7 +110,8 @@ public struct InnerUnit: Sendable, Hashable {
             throw obstacle
                 ?? HypervisorError(
                     "the monitor of guest \(guest) does not answer through the hypervisor's relay",
-                    remedy: "Whoever holds it must let go: `hyperfresh status` shows whether a refresh goes on.",
+                    remedy: "`hyperfresh status` shows whether a refresh is running. Disconnect any other client of "
+                        + "this monitor, then try again.",
                     evidence: ["\(error)"])
         }
     }

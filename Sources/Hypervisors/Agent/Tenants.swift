@@ -1,18 +1,19 @@
-/// What is active in a hypervisor or OS VM, by its own word: the truth behind every record of it.
+/// The guests, containers and QEMUs that are active in a hypervisor or OS VM, as reported from inside; overrides all
+/// records.
 public struct Tenants: Sendable, Hashable {
-    /// The guests whose QEMU is there, running or not.
+    /// Guests whose QEMU exists, whether the guest is running or paused.
     public var guests: Set<String>
-    /// The containers that have processes there, running or not.
+    /// Containers that have processes, whether running or frozen.
     public var containers: Set<String>
-    /// QEMUs that are in no unit of ours, by their pid inside.
+    /// QEMUs that run outside hyperfresh's units, by their pid inside the hypervisor.
     public var strangers: Set<Int32>
 
-    /// Makes a set of tenants.
+    /// Creates a set from names and pids.
     ///
     /// - Parameters:
     ///   - guests: The guests' names.
     ///   - containers: The containers' names.
-    ///   - strangers: The pids of QEMUs that are in no unit of ours.
+    ///   - strangers: The pids of QEMUs outside hyperfresh's units.
     public init(guests: Set<String> = [], containers: Set<String> = [], strangers: Set<Int32> = []) {
         self.guests = guests
         self.containers = containers
@@ -22,19 +23,19 @@ public struct Tenants: Sendable, Hashable {
     /// Whether nothing is active.
     public var isEmpty: Bool { guests.isEmpty && containers.isEmpty && strangers.isEmpty }
 
-    /// All of them but those named, as words for a message: `guest web`, `container redis`.
+    /// Returns a phrase for each entry, for a message: `guest web`, `container redis`.
     ///
     /// - Parameter names: Guests and containers to leave out.
-    /// - Returns: In alphabetical order; strangers last.
+    /// - Returns: Guests, then containers, each in alphabetical order; then other QEMUs.
     public func words(butFor names: Set<String> = []) -> [String] {
         guests.subtracting(names).sorted().map { "guest \($0)" }
             + containers.subtracting(names).sorted().map { "container \($0)" }
             + strangers.sorted().map { "a QEMU (pid \($0) in it) that hyperfresh did not start" }
     }
 
-    /// Reads what `guest.sh tenants` prints; nil when that is cut short, or holds anything else.
+    /// Parses the output of `guest.sh tenants`; returns nil if it is truncated or contains anything else.
     ///
-    /// - Parameter text: A line a tenant, and `end` as the last one.
+    /// - Parameter text: One line for each guest, container or QEMU; the last line is `end`.
     init?(parsing text: String) {
         self.init()
         var lines = text.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
@@ -54,16 +55,17 @@ public struct Tenants: Sendable, Hashable {
 }
 
 extension HypervisorAgent {
-    /// Asks what is active in the hypervisor.
+    /// Lists the guests, containers and QEMUs that are active in the hypervisor.
     ///
-    /// - Parameter deadline: How long it may take.
+    /// - Parameter deadline: The longest time that it may take.
     /// - Returns: All guests, containers and other QEMUs in it.
-    /// - Throws: ``HypervisorError`` when the agent does not answer, or not completely.
+    /// - Throws: ``HypervisorError`` when the agent does not answer, or the answer is incomplete.
     public func tenants(within deadline: Duration = .seconds(20)) async throws(HypervisorError) -> Tenants {
-        let text = try await run(verb: "tenants", to: "say what is active in it", within: deadline)
+        let text = try await run(verb: "tenants", to: "list what is active in it", within: deadline)
         guard let tenants = Tenants(parsing: text) else {
             throw HypervisorError(
-                "it cannot be said what is active in the hypervisor", remedy: "See its console.",
+                "cannot read the list of guests and containers that are active in the hypervisor",
+                remedy: "Run `hyperfresh doctor`, and read the hypervisor's console.log in the state folder.",
                 evidence: text.split(separator: "\n").suffix(12).map(String.init))
         }
         return tenants

@@ -1,29 +1,29 @@
 internal import JSON
 internal import Linux
 
-/// What a hypervisor boots: a folder that `scripts/build-hypervisor-image` makes.
+/// The image that a hypervisor boots: a folder made by `scripts/build-hypervisor-image`.
 public struct HypervisorImage: Sendable, Hashable {
     /// Its name.
     public var name: String
     /// The folder.
     public var directory: String
-    /// The kernel's release, as `uname -r` says it there.
+    /// The kernel's release, as `uname -r` prints it in the hypervisor.
     public var kernelRelease: String
-    /// The version of the QEMU that runs guests there.
+    /// The version of the QEMU that runs guests in the hypervisor.
     public var qemuVersion: String
-    /// The kernel's file.
+    /// The kernel's path.
     public var kernel: String
-    /// The initramfs's file.
+    /// The initramfs's path.
     public var initramfs: String
-    /// The read-only root, which many hypervisors share.
+    /// The path of the root file system, read-only and shared by hypervisors.
     public var root: String
-    /// Words for the kernel.
+    /// Kernel command line arguments.
     public var kernelArguments: String
 
-    /// Reads the manifest of an image, its `image.json`.
+    /// Reads the manifest of an image, `image.json`.
     ///
     /// - Parameter directory: The image's folder.
-    /// - Returns: The image; its files are there.
+    /// - Returns: The image; its files exist.
     /// - Throws: ``HypervisorError``.
     public static func read(_ directory: String) throws(HypervisorError) -> HypervisorImage {
         let path = "\(directory)/image.json"
@@ -36,20 +36,20 @@ public struct HypervisorImage: Sendable, Hashable {
         }
         guard manifest["version"]?.integer == 1 else {
             throw HypervisorError(
-                "\(path) is of version \(manifest["version"] ?? nil), not 1",
-                remedy: "Build the image with this version of hyperfresh.")
+                "\(path) has version \(manifest["version"] ?? nil), not 1",
+                remedy: "Rebuild the image with this version of hyperfresh: scripts/build-hypervisor-image")
         }
         func text(_ value: JSONValue?, _ key: String) throws(HypervisorError) -> String {
             guard let text = value?.string else {
-                throw HypervisorError("\(path) has no text `\(key)`", remedy: remedy)
+                throw HypervisorError("\(path) has no string `\(key)`", remedy: remedy)
             }
             return text
         }
         func file(_ key: String) throws(HypervisorError) -> String {
             let file = "\(directory)/\(try text(manifest["files"]?[key], "files.\(key)"))"
-            // What cannot be looked at cannot be booted.
+            // A file that cannot be examined cannot be booted either.
             guard (try? Files.status(file).kind) == .regular else {
-                throw HypervisorError("\(file), which \(path) names, is not there", remedy: remedy)
+                throw HypervisorError("\(file) is missing or no regular file; \(path) names it", remedy: remedy)
             }
             return file
         }

@@ -1,37 +1,40 @@
 internal import Linux
 internal import Synchronization
 
-/// The way to a script that waits in a hypervisor: a word to it, and lines from it.
+/// Sends commands to a script that waits in a hypervisor, and receives lines from it.
 ///
-/// A virtio-serial port there, a socket here (``HotPlug/Relay``). What the guest agent runs has to be started first, and be asked
-/// again and again whether it has ended; what is said here is heard at once, and nothing is started for it.
+/// The script uses a virtio-serial port, this host a socket (``HotPlug/Relay``). The guest agent has to start a process
+/// for each command and is then polled until that process exits; this channel starts no process, and an answer arrives
+/// at once.
 public final class ControlChannel: Sendable {
-    /// The last line of an answer: the script has done what it was told to, or waits for the first word.
+    /// The last line of a successful answer: the script has executed the command, or waits for the first one.
     public let done: String
-    /// The last line of an answer: the script could not; the lines before it say why.
+    /// The last line of a failed answer; the lines before it give the reason.
     public let failed: String
-    /// No script has more to say; a hypervisor that does is not listened to.
+    /// The limit for an answer, in bytes; longer answers are an error.
     private static let most = 64 << 10
 
-    /// What makes a word and an answer this channel's.
+    /// Marks commands and answers as belonging to this channel.
     public let token: String
     private let stream: UnixStream
     private let hypervisor: String
     private let isClosed = Mutex(false)
 
-    /// The name of the port in the hypervisor.
+    /// Returns the device file of the port in the hypervisor.
     ///
     /// - Parameter tenant: The name of the guest or container.
-    /// - Returns: The path of its device file.
+    /// - Returns: The path of the device file.
     public static func port(of tenant: String) -> String {
         "/dev/virtio-ports/\(InnerGuestFiles(guest: tenant).relayPort)"
     }
 
-    /// Connects to the port, before a script opens it: a script that finds nobody at the other end ends.
+    /// Connects to the port.
+    ///
+    /// Connect before a script opens the port: a script that finds no peer exits.
     ///
     /// - Parameters:
     ///   - tenant: The name of the guest or container.
-    ///   - hypervisor: The hypervisor, to which its ``HotPlug/Relay`` was attached.
+    ///   - hypervisor: The hypervisor to which the port (``HotPlug/Relay``) is attached.
     /// - Throws: ``HypervisorError``.
     public convenience init(to tenant: String, in hypervisor: Hypervisor) throws(HypervisorError) {
         let name = hypervisor.record.hypervisor
@@ -39,34 +42,35 @@ public final class ControlChannel: Sendable {
             self.init(try UnixStream.connect(path: hypervisor.folder.relaySocket(tenant)), hypervisor: name)
         } catch {
             throw HypervisorError(
-                "hypervisor \(name): the control channel of \(tenant) cannot be opened",
-                remedy: "`hyperfresh ps` shows whether it runs.", evidence: ["\(error)"])
+                "hypervisor \(name): cannot open the control channel of \(tenant)",
+                remedy: "Run `hyperfresh ps` to see whether it runs.", evidence: ["\(error)"])
         }
     }
 
     init(_ stream: UnixStream, hypervisor: String, token: UInt32 = .random(in: 0x1000_0000 ... .max)) {
-        // What a script could not tell to a controller that has died comes now, and what that has told may come to a script of
-        // ours: neither is taken for what it looks like.
+        // The port may hold an answer to an earlier controller that died, and a script may receive a command of that
+        // controller. The token tells these from ours.
         self.token = "\(token)"
         (done, failed) = ("done \(token)", "failed \(token)")
         self.stream = stream
         self.hypervisor = hypervisor
     }
 
-    /// What a script hears as one argument when it is told a word.
+    /// Returns the text that a script receives, as one argument, for a command.
     ///
-    /// - Parameter word: Without whitespace.
-    /// - Returns: The word with what makes it this channel's, without whitespace.
+    /// - Parameter word: The command, without whitespace.
+    /// - Returns: The command with this channel's token, without whitespace.
     public func order(_ word: String) -> String { "\(word)-\(token)" }
 
-    /// Tells the script a word, and waits for what it has to say to that.
+    /// Sends the script a command and waits for the answer.
     ///
     /// - Parameters:
-    ///   - word: Without whitespace.
-    ///   - purpose: What it is for, for messages: "cannot <purpose>".
-    ///   - deadline: How long it may take.
-    /// - Returns: What it said, but for ``done``.
-    /// - Throws: ``HypervisorError``, with the script's words, when it failed; or when it has ended, or says nothing.
+    ///   - word: The command, without whitespace.
+    ///   - purpose: Completes the error message "cannot <purpose>".
+    ///   - deadline: The longest time that it may take.
+    /// - Returns: The answer, without ``done``.
+    /// - Throws: ``HypervisorError`` when the script reported a failure (with its output), exited, or did not answer in
+    ///   time.
     public func tell(_ word: String, to purpose: String, within deadline: Duration) async throws(HypervisorError)
         -> String
     {
@@ -76,12 +80,12 @@ public final class ControlChannel: Sendable {
         return try await hear(to: purpose, within: deadline)
     }
 
-    /// Waits for what the script has to say without being told anything: that it waits.
+    /// Waits for an answer without sending a command: the script's report that it is ready.
     ///
     /// - Parameters:
-    ///   - purpose: What it is for, for messages: "cannot <purpose>".
-    ///   - deadline: How long it may take.
-    /// - Returns: What it said, but for ``done``.
+    ///   - purpose: Completes the error message "cannot <purpose>".
+    ///   - deadline: The longest time that it may take.
+    /// - Returns: The answer, without ``done``.
     /// - Throws: ``HypervisorError`` as for ``tell(_:to:within:)``.
     @discardableResult
     public func hear(to purpose: String, within deadline: Duration) async throws(HypervisorError) -> String {
@@ -89,18 +93,20 @@ public final class ControlChannel: Sendable {
         guard lines.popLast() == done else {
             throw HypervisorError(
                 "hypervisor \(hypervisor): cannot \(purpose)",
-                remedy: "Its console and `hyperfresh doctor` may say more.", evidence: Array(lines.suffix(12)))
+                remedy: "Run `hyperfresh doctor`, and read hypervisors/\(hypervisor)/*/console.log "
+                    + "in the state folder.",
+                evidence: Array(lines.suffix(12)))
         }
         return lines.joined(separator: "\n")
     }
 
-    /// Ends the connection, and with it every wait; a script that waits for a word ends.
+    /// Closes the connection and ends every wait; a script that waits for a command exits.
     public func close() {
         isClosed.withLock { $0 = true }
         stream.shutdown()
     }
 
-    /// In a thread of its own: a wait that must be over at once is not one for the pool of all tasks.
+    /// Waits in its own thread: a blocking wait would hold a thread of Swift's cooperative pool.
     private func received(_ purpose: String, within deadline: Duration) async throws(HypervisorError) -> String {
         let end = ContinuousClock.now + deadline
         let result: Result<String, HypervisorError> = await withCheckedContinuation { continuation in
@@ -129,16 +135,16 @@ public final class ControlChannel: Sendable {
             }
             guard count > 0 else {
                 throw silence(
-                    purpose, because: isClosed.withLock { $0 } ? "it was given up" : "the hypervisor has ended",
+                    purpose, because: isClosed.withLock { $0 } ? "the channel was closed" : "the hypervisor has exited",
                     after: bytes)
             }
             bytes += buffer.prefix(count)
             if isComplete(bytes) { return String(decoding: bytes, as: UTF8.self) }
         }
-        throw silence(purpose, because: "more than \(Self.most) bytes were said")
+        throw silence(purpose, because: "it sent more than \(Self.most) bytes")
     }
 
-    /// Whether the last line is one that ends an answer, and is there as a whole.
+    /// Returns whether the last line is complete and ends an answer.
     private func isComplete(_ bytes: [UInt8]) -> Bool {
         guard bytes.last == UInt8(ascii: "\n") else { return false }
         let last = bytes.dropLast().reversed().prefix { $0 != UInt8(ascii: "\n") }.reversed()
@@ -159,7 +165,8 @@ public final class ControlChannel: Sendable {
 
     private func silence(_ purpose: String, because reason: String, after bytes: [UInt8] = []) -> HypervisorError {
         HypervisorError(
-            "hypervisor \(hypervisor): cannot \(purpose): nothing is heard of it", remedy: "See its console.",
+            "hypervisor \(hypervisor): cannot \(purpose): it does not answer",
+            remedy: "Read hypervisors/\(hypervisor)/*/console.log in the state folder.",
             evidence: String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(11).map(String.init) + [
                 reason
             ])

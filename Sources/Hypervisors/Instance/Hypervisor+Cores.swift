@@ -2,12 +2,12 @@ internal import Linux
 internal import QMP
 
 extension Hypervisor {
-    /// Gives each of its CPUs a core of this host for itself.
+    /// Pins each of its CPUs to a core of this host.
     ///
-    /// QEMU's other threads stay where they are: what emulates devices should not take turns with a CPU.
+    /// QEMU's other threads are not pinned: device emulation should not compete with a CPU.
     ///
-    /// - Parameter cores: A core for each CPU, in order; nothing happens where none is named.
-    /// - Throws: ``HypervisorError``; the CPUs that were pinned before stay pinned.
+    /// - Parameter cores: One core for each CPU, in order; if empty, nothing is pinned.
+    /// - Throws: ``HypervisorError``; CPUs that were pinned before the error stay pinned.
     public func pin(to cores: [Int]) async throws(HypervisorError) {
         if cores.isEmpty { return }
         do {
@@ -18,8 +18,8 @@ extension Hypervisor {
             }
         } catch {
             throw HypervisorError(
-                "the CPUs of hypervisor \(record.hypervisor) cannot be pinned to cores \(cores)",
-                remedy: "`lscpu -e` lists this host's cores; the stack file's `cores` names those that it may use.",
+                "cannot pin the CPUs of hypervisor \(record.hypervisor) to cores \(cores)",
+                remedy: "Set `cores` in the stack file to cores of this host; `lscpu -e` lists them.",
                 evidence: ["\(error)"])
         }
     }

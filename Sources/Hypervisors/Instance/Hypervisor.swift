@@ -3,9 +3,9 @@ internal import Logging
 public import QMP
 internal import Synchronization
 
-/// A running hypervisor in our hands: its process, its QEMU's monitor and its agent.
+/// A connection to a running hypervisor: its process, its QEMU's monitor and its agent.
 public final class Hypervisor: Sendable {
-    /// What is remembered of it.
+    /// Its record.
     public let record: InstanceRecord
     /// Its sockets and logs.
     public let folder: InstanceFolder
@@ -13,7 +13,7 @@ public final class Hypervisor: Sendable {
     public let process: ProcessHandle
     /// That QEMU's monitor.
     public let monitor: QMPClient
-    /// The way into it.
+    /// Runs commands in it.
     public let agent: HypervisorAgent
 
     init(
@@ -27,13 +27,13 @@ public final class Hypervisor: Sendable {
         self.agent = agent
     }
 
-    /// Reaches a hypervisor that runs.
+    /// Connects to a running hypervisor.
     ///
     /// - Parameters:
-    ///   - record: What is remembered of it.
+    ///   - record: Its record.
     ///   - folder: Its sockets and logs.
-    ///   - patience: How long its monitor may take.
-    /// - Returns: The hypervisor; whether its agent answers shows with the first command.
+    ///   - patience: The longest wait for its monitor.
+    /// - Returns: The hypervisor; whether its agent answers is not checked here.
     /// - Throws: ``HypervisorError`` when its process is gone, or its monitor does not answer.
     public static func reach(
         _ record: InstanceRecord, in folder: InstanceFolder, within patience: Duration = .seconds(5)
@@ -48,8 +48,8 @@ public final class Hypervisor: Sendable {
             guard monitor.peer?.pid == record.process.pid else {
                 monitor.close()
                 throw HypervisorError(
-                    "what answers at \(folder.qmpSocket) is not hypervisor \(record.hypervisor)",
-                    remedy: "Somebody else took its place: look at the folder.")
+                    "\(folder.qmpSocket) belongs to another process, not to hypervisor \(record.hypervisor)",
+                    remedy: "Run `hyperfresh ps`; `ss -xlp` shows the process that listens there.")
             }
             let agent = try await QGAClient.connect(path: folder.agentSocket)
             return Hypervisor(
@@ -59,34 +59,34 @@ public final class Hypervisor: Sendable {
             throw error
         } catch {
             throw HypervisorError(
-                "hypervisor \(record.hypervisor) (instance \(record.id), pid \(record.process.pid)) cannot be reached",
-                remedy: "`hyperfresh ps` shows what runs; another controller may be at work on it.",
+                "cannot connect to hypervisor \(record.hypervisor) (instance \(record.id), pid \(record.process.pid))",
+                remedy: "Run `hyperfresh ps` to see what runs; another controller may be using it.",
                 evidence: ["\(error)"])
         }
     }
 
-    /// Lets go of it; it runs on.
+    /// Disconnects from it; it keeps running.
     public func close() {
         agent.close()
         monitor.close()
     }
 
-    /// Ends it with all that runs in it, at once.
+    /// Kills it and everything in it.
     ///
-    /// - Parameter deadline: How long the kernel may take.
+    /// - Parameter deadline: The longest wait for the process to exit.
     /// - Returns: Whether it is gone.
     public func end(within deadline: Duration = .seconds(20)) async -> Bool {
-        // Refused only when it is gone already, which the wait finds.
+        // Fails only if the process is gone already; the wait below finds that out.
         try? process.signal(9)
-        // In a task of its own: whoever was cancelled cleans up by this, and has to know.
+        // In its own task: cleanup after a cancellation must still wait and get the result.
         return await Task { [process] in await process.waitForExit(within: deadline) }.value
     }
 
-    /// The last lines of a console.
+    /// Returns the last lines of a console.
     ///
     /// - Parameters:
-    ///   - folder: The instance's.
-    ///   - limit: At most so many lines.
+    ///   - folder: The instance's folder.
+    ///   - limit: The largest number of lines.
     /// - Returns: The lines, without control characters.
     public static func consoleTail(_ folder: InstanceFolder, limit: Int = 12) -> [String] {
         let bytes = (try? Files.readAll(folder.consoleLog, limit: 64 << 20)) ?? []
@@ -99,10 +99,10 @@ public final class Hypervisor: Sendable {
 }
 
 extension Hypervisor {
-    /// Attaches what a guest needs, as far as it is not there: hot-plugged, without a pause of anything.
+    /// Attaches the missing ones of these devices by hot plug; nothing pauses.
     ///
-    /// - Parameter plugs: In this order.
-    /// - Throws: ``HypervisorError`` with QEMU's words; what was attached before stays.
+    /// - Parameter plugs: The devices, attached in this order.
+    /// - Throws: ``HypervisorError`` with QEMU's message; devices attached before the error stay.
     public func attach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
         let present = try await attachedDevices()
         for plug in plugs where !present.contains(plug.device) {
@@ -114,11 +114,11 @@ extension Hypervisor {
         }
     }
 
-    /// Takes away what a guest had, as far as it is there.
+    /// Detaches the present ones of these devices.
     ///
-    /// - Parameter plugs: In this order.
-    /// - Throws: ``HypervisorError`` with QEMU's words, or when the hypervisor does not give a device up; what was taken away
-    ///   before is gone.
+    /// - Parameter plugs: The devices, detached in this order.
+    /// - Throws: ``HypervisorError`` with QEMU's message, or when the hypervisor does not release a device; devices
+    ///   detached before the error stay detached.
     public func detach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
         for plug in plugs where try await attachedDevices().contains(plug.device) {
             for command in plug.commands {
@@ -128,11 +128,11 @@ extension Hypervisor {
         }
     }
 
-    /// What was behind a device is in use for a moment after the device is gone.
+    /// Retries: a backend stays in use for a moment after its device is gone.
     private func takeAway(_ device: String, by command: HotPlug.Steps.Command) async throws(HypervisorError) {
         for triesLeft in (0..<100).reversed() {
             do throws(HypervisorError) {
-                _ = try await asking("take \(device) away") { monitor throws(QMPError) in
+                _ = try await asking("detach \(device)") { monitor throws(QMPError) in
                     try await monitor.executeRaw(command.name, arguments: command.arguments)
                 }
                 return
@@ -143,53 +143,53 @@ extension Hypervisor {
         }
     }
 
-    /// A device that was told to go does so when its driver has let go of it.
+    /// Waits for the hypervisor's driver to release the device; QEMU removes it only then.
     private func waitUntilGone(_ device: String) async throws(HypervisorError) {
         for _ in 0..<200 {
             guard try await attachedDevices().contains(device) else { return }
             try? await Task.sleep(for: .milliseconds(50))
         }
         throw HypervisorError(
-            "hypervisor \(record.hypervisor) does not give \(device) up",
-            remedy: "Something in it uses it still. Run the same again, or refresh the hypervisor.")
+            "hypervisor \(record.hypervisor) does not release \(device)",
+            remedy: "It is still in use there. Run the command again, or refresh the hypervisor.")
     }
 
-    /// Whether a guest's memory is, or was, attached: it stays for as long as the hypervisor runs.
+    /// Returns whether a guest's memory is or was attached: it stays until the hypervisor exits.
     ///
     /// - Parameter guest: The guest's name.
-    /// - Returns: Whether its NVDIMM is there.
-    /// - Throws: ``HypervisorError`` when the monitor does not say.
+    /// - Returns: Whether its NVDIMM exists.
+    /// - Throws: ``HypervisorError`` when the monitor does not answer.
     public func hasMemory(of guest: String) async throws(HypervisorError) -> Bool {
         try await attachedDevices().contains(HotPlug.memoryDevice(of: guest))
     }
 
-    /// The guests and containers whose memory or image store is attached to it, whether or not they are active.
+    /// Returns the guests and containers whose memory or image store is attached, whether or not they are active.
     ///
     /// - Returns: Their names.
-    /// - Throws: ``HypervisorError`` when the monitor does not say.
+    /// - Throws: ``HypervisorError`` when the monitor does not answer.
     public func tenantsWithMemory() async throws(HypervisorError) -> Set<String> {
         Set(try await attachedDevices().compactMap(HotPlug.tenant(ofMemoryDevice:)))
     }
 
     func attachedDevices() async throws(HypervisorError) -> Set<String> {
-        try await asking("say what is attached to it") { monitor throws(QMPError) in
+        try await asking("list its attached devices") { monitor throws(QMPError) in
             Set(try await monitor.execute(QOMList(path: "/machine/peripheral")).map(\.name))
         }
     }
 
-    /// Where a guest's memory lies in this hypervisor's physical address space.
+    /// Returns the address of a guest's memory in this hypervisor's physical address space.
     ///
     /// - Parameter guest: The guest's name.
     /// - Returns: The address.
     /// - Throws: ``HypervisorError`` when it is not attached.
     public func memoryAddress(of guest: String) async throws(HypervisorError) -> UInt64 {
-        let devices = try await asking("look for guest memory") { monitor throws(QMPError) in
+        let devices = try await asking("list its memory devices") { monitor throws(QMPError) in
             try await monitor.execute(QueryMemoryDevices())
         }
         guard let address = devices.first(where: { $0.id == HotPlug.memoryDevice(of: guest) })?.address else {
             throw HypervisorError(
                 "hypervisor \(record.hypervisor): the memory of guest \(guest) is not attached",
-                remedy: "Take the hypervisor down and up again.")
+                remedy: "Run `hyperfresh down \(record.stack)`, then `hyperfresh up FILE` with its stack file.")
         }
         return address
     }
@@ -202,7 +202,8 @@ extension Hypervisor {
         } catch {
             throw HypervisorError(
                 "hypervisor \(record.hypervisor): its QEMU did not \(purpose)",
-                remedy: "The guests in it are not concerned.", evidence: [error.refusal?.text ?? "\(error)"])
+                remedy: "Its guests are unaffected. Run `hyperfresh doctor`.",
+                evidence: [error.refusal?.text ?? "\(error)"])
         }
     }
 }

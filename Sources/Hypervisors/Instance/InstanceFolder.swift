@@ -1,19 +1,19 @@
-/// Where one run of a hypervisor has its sockets and logs on this host.
+/// The folder on this host with the sockets and logs of one run of a hypervisor.
 ///
-/// The folder is the caller's alone (0700): who may enter it may command the hypervisor.
+/// Only the caller may enter it (0700): anyone who can enter it controls the hypervisor.
 public struct InstanceFolder: Sendable, Hashable {
-    /// The folder, absolute.
+    /// The absolute path.
     public let path: String
 
-    /// Names a folder.
+    /// Wraps a path.
     ///
-    /// - Parameter path: The folder, absolute.
+    /// - Parameter path: The absolute path.
     public init(_ path: String) { self.path = path }
 
-    /// Whether a name can be that of an instance: four hexadecimal digits.
+    /// Returns whether a name can be an instance's id: four hexadecimal digits.
     ///
     /// - Parameter name: The name of a folder.
-    /// - Returns: Whether it can.
+    /// - Returns: Whether it has the form of an id.
     public static func isID(_ name: String) -> Bool {
         name.utf8.count == 4 && name.allSatisfy { $0.isHexDigit && !$0.isUppercase }
     }
@@ -21,35 +21,35 @@ public struct InstanceFolder: Sendable, Hashable {
     /// The folder of all runs of the hypervisor.
     public var parent: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
 
-    /// Where its monitor listens.
+    /// The socket of its monitor.
     public var qmpSocket: String { "\(path)/qmp.sock" }
-    /// Where its guest agent is reached.
+    /// The socket of its guest agent.
     public var agentSocket: String { "\(path)/agent.sock" }
-    /// What its kernel and systemd say.
+    /// The log of its console: kernel and systemd.
     public var consoleLog: String { "\(path)/console.log" }
-    /// What its QEMU says on standard error.
+    /// The log of its QEMU's standard error.
     public var errorLog: String { "\(path)/qemu.log" }
-    /// The machine definition that its QEMU reads, see ``OuterCommandLine/machineDefinition``.
+    /// The machine definition that its QEMU reads; see ``OuterCommandLine/machineDefinition``.
     public var machineFile: String { "\(path)/hypervisor.cfg" }
     /// Its QEMU's pid.
     public var pidFile: String { "\(path)/pid" }
-    /// What is remembered of it (``InstanceRecord``).
+    /// Its record (``InstanceRecord``).
     public var record: String { "\(path)/instance.json" }
 
-    /// Where the monitor of a guest in it is reached.
+    /// Returns the socket of the monitor of a guest in it.
     ///
     /// - Parameter guest: The guest's name.
     /// - Returns: The socket's path.
     public func relaySocket(_ guest: String) -> String { "\(path)/\(guest).sock" }
 
-    /// Where the server of a container's root file system listens.
+    /// Returns the socket of the server of a container's root file system.
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The socket's path.
     public func shareSocket(_ container: String) -> String { "\(path)/\(container)\(Self.shareSocketSuffix)" }
-    /// What the names of those sockets end with.
+    /// The suffix of those sockets' names.
     public static let shareSocketSuffix = ".fs"
-    /// What that server says.
+    /// Returns the log of that server.
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The file's path.

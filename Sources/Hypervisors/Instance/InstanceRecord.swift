@@ -1,37 +1,37 @@
 public import JSON
 public import Linux
 
-/// What is remembered of one running hypervisor: all that another controller needs to reach it.
+/// The record of one running hypervisor: everything that another controller needs to connect to it.
 public struct InstanceRecord: Sendable, Hashable {
-    /// The instance: four hexadecimal digits, unique among a hypervisor's.
+    /// The instance's id: four hexadecimal digits, unique among the runs of this hypervisor.
     public var id: String
     /// The hypervisor's name.
     public var hypervisor: String
-    /// The stack that it belongs to.
+    /// The name of its stack.
     public var stack: String
-    /// The folder of the image that it booted.
+    /// The folder of its image.
     public var image: String
     /// The QEMU that runs it.
     public var process: ProcessIdentity
     /// When it was started, in microseconds since the epoch.
     public var started: Int64
-    /// Its kernel's release (`uname -r`), from inside.
+    /// Its kernel's release (`uname -r`), as reported from inside.
     public var kernel: String?
-    /// The version of the QEMU in it, from inside.
+    /// The version of the QEMU in it, as reported from inside.
     public var qemu: String?
 
-    /// What tells it from every other run on this host: `alpha-1f3c`.
+    /// A name that is unique among all runs on this host: `alpha-1f3c`.
     public var runName: String { "\(hypervisor)-\(id)" }
 
-    /// Makes a record.
+    /// Creates a record; ``kernel`` and ``qemu`` are nil.
     ///
     /// - Parameters:
-    ///   - id: The instance.
+    ///   - id: The instance's id.
     ///   - hypervisor: The hypervisor's name.
     ///   - stack: The stack's name.
     ///   - image: The folder of its image.
     ///   - process: The QEMU that runs it.
-    ///   - started: When, in microseconds since the epoch.
+    ///   - started: The time of the start, in microseconds since the epoch.
     public init(
         id: String, hypervisor: String, stack: String, image: String, process: ProcessIdentity, started: Int64
     ) {
@@ -43,7 +43,7 @@ public struct InstanceRecord: Sendable, Hashable {
         self.started = started
     }
 
-    /// As it is stored.
+    /// The record as JSON members, for storage.
     public var members: [String: JSONValue] {
         [
             "id": .string(id), "hypervisor": .string(hypervisor), "stack": .string(stack), "image": .string(image),
@@ -52,9 +52,9 @@ public struct InstanceRecord: Sendable, Hashable {
         ].compactMapValues(\.self)
     }
 
-    /// Reads what ``members`` made.
+    /// Reads the JSON members that ``members`` returned; the result is nil if one is missing or of the wrong type.
     ///
-    /// - Parameter members: The record; nil results when it is none.
+    /// - Parameter members: The record.
     public init?(_ members: [String: JSONValue]) {
         guard let id = members["id"]?.string, let hypervisor = members["hypervisor"]?.string,
             let stack = members["stack"]?.string, let image = members["image"]?.string,

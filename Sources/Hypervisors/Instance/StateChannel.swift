@@ -1,22 +1,22 @@
 internal import JSON
 internal import QMP
 
-/// A channel by which one guest's device state travels from its old hypervisor to its new one.
+/// A channel that carries one guest's device state from its old hypervisor to its new one.
 ///
-/// A virtio-serial port in each, whose ends on this host are the two ends of one unix socket: nothing between the two QEMUs
-/// that run the hypervisors, no network, no address, no listening TCP port. Inside, a stock relay joins the port with the
-/// unix socket that the guest's QEMU speaks to.
+/// Each hypervisor has a virtio-serial port for it; on this host, the two ports are the ends of one unix socket. The
+/// two QEMUs that run the hypervisors share nothing else: no network, no address, no listening TCP port. Inside, a
+/// stock relay connects the port to the unix socket of the guest's QEMU.
 public struct StateChannel: Sendable {
     /// The guest's name.
     public let guest: String
-    /// The hypervisor that sends.
+    /// The hypervisor that sends the state.
     public let old: Hypervisor
-    /// The hypervisor that receives.
+    /// The hypervisor that receives the state.
     public let new: Hypervisor
-    /// Makes its names its own: what a controller that died has left in a hypervisor is in nobody's way.
+    /// Makes the channel's names unique, so that leftovers of a controller that died do not collide with them.
     private let tag: String
 
-    /// A channel; nothing is made yet.
+    /// Describes a channel; ``open()`` creates it.
     ///
     /// - Parameters:
     ///   - guest: The guest's name.
@@ -29,9 +29,9 @@ public struct StateChannel: Sendable {
         tag = String(UInt32.random(in: 0x1000_0000 ... .max), radix: 16)
     }
 
-    /// What the old QEMU's `migrate` is told.
+    /// The URI for the old QEMU's `migrate`.
     public var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
-    /// What the new QEMU's `migrate-incoming` is told.
+    /// The URI for the new QEMU's `migrate-incoming`.
     public var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
 
     private var device: String { "link-\(guest)-\(tag)" }
@@ -39,7 +39,9 @@ public struct StateChannel: Sendable {
     private var socket: String { "\(new.folder.path)/\(tag).link" }
     private var unit: String { "hyperfresh-link-\(guest).service" }
 
-    /// Makes the channel, up to a relay in each hypervisor: in the new one after its QEMU was told `migrate-incoming`.
+    /// Creates the channel and the old hypervisor's relay.
+    ///
+    /// Call ``join()`` after the new QEMU has executed `migrate-incoming`.
     ///
     /// - Throws: ``HypervisorError``.
     public func open() async throws(HypervisorError) {
@@ -48,22 +50,22 @@ public struct StateChannel: Sendable {
         try await relay(in: old, to: "UNIX-LISTEN:\(InnerGuestFiles.directory)/\(guest).out,unlink-early")
     }
 
-    /// Joins the new QEMU to the channel, once it listens.
+    /// Connects the new QEMU to the channel; it must listen already.
     ///
     /// - Throws: ``HypervisorError``.
     public func join() async throws(HypervisorError) {
         try await relay(in: new, to: "UNIX-CONNECT:\(InnerGuestFiles.directory)/\(guest).in")
     }
 
-    /// Takes the channel away again; what is gone already is no error.
+    /// Removes the channel, ignoring parts that are gone already.
     public func close() async {
         for hypervisor in [old, new] {
-            // Best effort: its names are its own, and in nobody's way.
+            // Best effort: the names are unique, so leftovers are harmless.
             _ = try? await hypervisor.agent.run(
                 verb: "close-channel",
                 [unit, "\(InnerGuestFiles.directory)/\(guest)"], to: "close the channel of guest \(guest)",
                 within: .seconds(5))
-            // Refused where it is gone already.
+            // QEMU refuses these if the device is gone already.
             _ = try? await hypervisor.monitor.execute(DeviceDel(id: device))
             _ = try? await hypervisor.monitor.execute(ChardevRemove(id: device))
         }
@@ -84,8 +86,9 @@ public struct StateChannel: Sendable {
                 ]))
         } catch {
             throw HypervisorError(
-                "hypervisor \(hypervisor.record.hypervisor): the channel of guest \(guest) cannot be made",
-                remedy: "Nothing was paused.", evidence: [error.refusal?.text ?? "\(error)"])
+                "hypervisor \(hypervisor.record.hypervisor): cannot create the channel of guest \(guest)",
+                remedy: "Nothing was paused. Run `hyperfresh doctor`, then try again.",
+                evidence: [error.refusal?.text ?? "\(error)"])
         }
     }
 

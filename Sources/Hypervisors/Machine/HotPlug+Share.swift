@@ -2,34 +2,34 @@ internal import JSON
 public import QMP
 
 extension HotPlug {
-    /// The root file system of a container: a folder of this host, by virtiofs.
+    /// The root file system of a container: a folder of this host, shared through virtiofs.
     ///
-    /// Each OS VM has a server of its own for it, virtiofsd, which listens before this is plugged in.
+    /// Each OS VM has its own virtiofsd for it. The server must listen before the device is plugged in.
     public struct Share: Sendable {
-        /// What the names of the root ports that take shares begin with.
+        /// The id prefix of root ports for shares.
         static let portPrefix = "share"
 
-        /// Whether it is the id of a port, not that of a share's own device, which has a dash.
+        /// Returns whether this is the id of a root port; the id of a share's own device has a dash.
         static func isPort(_ id: String) -> Bool {
             let number = id.dropFirst(portPrefix.count).utf8
             return id.hasPrefix(portPrefix) && !number.isEmpty
                 && number.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
         }
 
-        /// The way to the server.
+        /// The connection to the server.
         public let chardev: ChardevAdd
-        /// The file system's device.
+        /// The file system device.
         public let device: DeviceAdd
-        /// Asks the OS VM to give the device up; `DEVICE_DELETED` tells when it has.
+        /// Asks the OS VM to release the device; `DEVICE_DELETED` reports that it has.
         public let unplug: DeviceDel
-        /// Ends the connection with the server, after that: the server ends too.
+        /// Closes the connection to the server; execute it after `DEVICE_DELETED`. The server then exits.
         public let remove: ChardevRemove
 
-        /// Makes the messages.
+        /// Creates the commands.
         ///
         /// - Parameters:
-        ///   - container: The container's name: the tag by which the OS VM mounts it.
-        ///   - socket: Where its server listens on this host.
+        ///   - container: The container's name, which is also the mount tag in the OS VM.
+        ///   - socket: The socket of the server on this host.
         ///   - port: A free root port, of ``Hypervisor/freeSharePort()``.
         public init(container: String, socket: String, port: String) {
             chardev = ChardevAdd(
@@ -46,13 +46,13 @@ extension HotPlug {
             remove = ChardevRemove(id: "fs-\(container)")
         }
 
-        /// The id of the device with a container's root file system.
+        /// Returns the id of the device with a container's root file system.
         static func device(of container: String) -> String { "share-\(container)" }
 
-        /// What takes it away: the second command once the OS VM has given the device up.
+        /// Returns the commands that detach it; execute the second one after the OS VM has released the device.
         ///
         /// - Parameter container: The container's name.
-        /// - Returns: The steps.
+        /// - Returns: The commands.
         public static func removal(of container: String) -> Steps {
             Share(container: container, socket: "", port: "").removal
         }
@@ -60,39 +60,40 @@ extension HotPlug {
 }
 
 extension Hypervisor {
-    /// A root port that takes a share and has none.
+    /// Returns a root port for shares that has no device.
     ///
-    /// - Returns: Its id.
-    /// - Throws: ``HypervisorError`` when there is none.
+    /// - Returns: The port's id.
+    /// - Throws: ``HypervisorError`` when all ports are taken.
     public func freeSharePort() async throws(HypervisorError) -> String {
-        let ports = try await asking("say what is on its buses") { monitor throws(QMPError) in
+        let ports = try await asking("list the devices on its buses") { monitor throws(QMPError) in
             try await monitor.execute(QueryPCI()).flatMap(\.flattened)
         }.filter { HotPlug.Share.isPort($0.qdevID) }
         if let free = ports.first(where: { $0.behindBridge?.isEmpty ?? true }) { return free.qdevID }
         throw HypervisorError(
-            "\(record.hypervisor) has no room for the root file system of a further container",
-            remedy: "Refresh it: a fresh one has room for all containers of its stack, and two more.",
-            evidence: ["root ports for shares: \(ports.count), all taken"])
+            "\(record.hypervisor) has no free root port for the root file system of another container",
+            remedy: "Run `hyperfresh refresh os \(record.hypervisor)`: a new OS VM has a port for each container of "
+                + "its stack, and two more.",
+            evidence: ["root ports for shares: \(ports.count), all in use"])
     }
 
-    /// Whether a container's root file system is attached.
+    /// Returns whether a container's root file system is attached.
     ///
     /// - Parameter container: The container's name.
-    /// - Returns: Whether its device is there.
-    /// - Throws: ``HypervisorError`` when the monitor does not say.
+    /// - Returns: Whether its device exists.
+    /// - Throws: ``HypervisorError`` when the monitor does not answer.
     public func hasShare(of container: String) async throws(HypervisorError) -> Bool {
         try await attachedDevices().contains(HotPlug.Share.device(of: container))
     }
 
-    /// Attaches a container's root file system, whose server listens.
+    /// Attaches a container's root file system; its server must listen already.
     ///
     /// - Parameters:
     ///   - container: The container's name.
-    ///   - socket: Where its server listens on this host.
+    ///   - socket: The socket of the server on this host.
     /// - Throws: ``HypervisorError``.
     public func attachShare(of container: String, at socket: String) async throws(HypervisorError) {
         let share = HotPlug.Share(container: container, socket: socket, port: try await freeSharePort())
-        // What an attempt that failed has left; its server is gone.
+        // Removes the chardev of an earlier attempt that failed; fails if there was none.
         _ = try? await monitor.execute(share.remove)
         try await attach([share.steps])
     }

@@ -2,17 +2,17 @@ public import JSON
 internal import QMP
 
 extension HotPlug {
-    /// What is told to a hypervisor's QEMU to plug one thing in, or to take it away.
+    /// The QMP commands that plug or unplug one device.
     public struct Steps: Sendable, Hashable {
-        /// A command.
+        /// A QMP command.
         public struct Command: Sendable, Hashable {
-            /// QEMU's name of it.
+            /// The command's QMP name.
             public let name: String
-            /// What is sent along.
+            /// The command's arguments.
             public let arguments: [String: JSONValue]
         }
 
-        /// The id of the device that is there afterwards, or before.
+        /// The id of the device that the commands add or remove.
         public let device: String
         /// The commands, in order.
         public let commands: [Command]
@@ -23,10 +23,10 @@ extension HotPlug {
         }
     }
 
-    /// The id of the NVDIMM with a guest's memory.
+    /// Returns the id of the NVDIMM with a guest's memory.
     static func memoryDevice(of guest: String) -> String { memoryPrefix + guest }
 
-    /// Whose memory a device is; nil for any other device.
+    /// Returns the guest or container whose memory a device is; nil for any other device.
     static func tenant(ofMemoryDevice device: String) -> String? {
         device.hasPrefix(memoryPrefix) ? String(device.dropFirst(memoryPrefix.count)) : nil
     }
@@ -47,34 +47,34 @@ extension HotPlug {
 }
 
 extension HotPlug.Memory {
-    /// What plugs it in.
+    /// The commands that plug it in.
     public var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
 }
 
 extension HotPlug.Disk {
-    /// What plugs it in.
+    /// The commands that plug it in.
     public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
-    /// What takes it away: the second command once the hypervisor has given the device up.
+    /// The commands that detach it; execute the second one after the hypervisor has released the device.
     public var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
 }
 
 extension HotPlug.Console {
-    /// What plugs it in.
+    /// The commands that plug it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
-    /// What takes it away: the second command once the hypervisor has given the device up.
+    /// The commands that detach it; execute the second one after the hypervisor has released the device.
     public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Relay {
-    /// What plugs it in.
+    /// The commands that plug it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
-    /// What takes it away: the second command once the hypervisor has given the device up.
+    /// The commands that detach it; execute the second one after the hypervisor has released the device.
     public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Share {
-    /// What plugs it in.
+    /// The commands that plug it in.
     public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
-    /// What takes it away: the second command once the hypervisor has given the device up.
+    /// The commands that detach it; execute the second one after the OS VM has released the device.
     public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }

@@ -1,45 +1,46 @@
 public import QMP
 internal import JSON
 
-/// What a hypervisor is given for one guest or container while it runs: memory, disks, a way to the guest's monitor.
+/// Devices that a running hypervisor gets for one guest or container: memory, disks, a connection to the guest's
+/// monitor.
 ///
-/// Each is told to the monitor of the QEMU that runs the hypervisor, in the order of its properties.
+/// Send each one's commands to the QEMU that runs the hypervisor, in the order of the properties.
 public enum HotPlug {
     /// A guest's memory as an NVDIMM.
     ///
-    /// It cannot be unplugged: QEMU has no such thing for NVDIMMs. It goes with the hypervisor.
+    /// QEMU cannot unplug NVDIMMs: it stays until the hypervisor exits.
     public struct Memory: Sendable {
         /// The memory file.
         public let backend: ObjectAdd
-        /// The NVDIMM with it.
+        /// The NVDIMM.
         public let device: DeviceAdd
 
-        /// Makes the messages.
+        /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
-        ///   - path: Its memory file.
-        ///   - shape: The file's shape.
-        ///   - hugePages: The pages behind it.
+        ///   - path: The memory file's path.
+        ///   - shape: The memory file's layout.
+        ///   - hugePages: The page size of the memory file.
         public init(
             guest: String, path: String, shape: MemoryFileShape, hugePages: HyperplexorSpec.HugePages = .none
         ) {
             self.init(tenant: guest, path: path, size: shape.fileSize, hugePages: hugePages)
         }
 
-        /// Makes the messages for a container's image store.
+        /// Creates the commands for a container's image store.
         ///
         /// - Parameters:
         ///   - container: The container's name.
-        ///   - store: The file.
-        ///   - shape: The file's shape.
+        ///   - store: The store file's path.
+        ///   - shape: The store file's layout.
         public init(container: String, store: String, shape: StoreFileShape) {
             self.init(tenant: container, path: store, size: shape.fileSize, hugePages: .none)
         }
 
         private init(tenant guest: String, path: String, size: UInt64, hugePages: HyperplexorSpec.HugePages) {
             let alignment = max(MemoryFileShape.alignment, hugePages.pageSize)
-            // prealloc would write to the memory of a guest that runs, discard-data would empty it.
+            // prealloc would write to the memory of a running guest, discard-data would discard it.
             backend = ObjectAdd([
                 "qom-type": "memory-backend-file", "id": "file-\(guest)", "mem-path": .string(path),
                 "size": JSONValue(size), "align": JSONValue(alignment), "share": true,
@@ -51,29 +52,29 @@ public enum HotPlug {
         }
     }
 
-    /// A disk of a guest, as a SCSI disk of the hypervisor.
+    /// A disk of a guest, attached as a SCSI disk of the hypervisor.
     public struct Disk: Sendable {
         /// The file or block device.
         public let node: BlockdevAdd
-        /// The SCSI disk with it.
+        /// The SCSI disk.
         public let device: DeviceAdd
-        /// Asks the hypervisor to give the disk up; `DEVICE_DELETED` tells when it has.
+        /// Asks the hypervisor to release the disk; `DEVICE_DELETED` reports that it has.
         public let unplug: DeviceDel
-        /// Closes the file, after that.
+        /// Closes the file; execute it after `DEVICE_DELETED`.
         public let close: BlockdevDel
 
-        /// Makes the messages.
+        /// Creates the commands.
         ///
         /// - Parameters:
         ///   - disk: The disk.
         ///   - guest: The guest's name.
-        ///   - isBlockDevice: Whether its path leads to a block device.
-        ///   - bypassesCache: Whether its file system knows O_DIRECT; a tmpfs does not.
+        ///   - isBlockDevice: Whether its path is a block device.
+        ///   - bypassesCache: Whether its file system supports O_DIRECT; tmpfs does not.
         public init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
             let serial = InnerGuestFiles(guest: guest).serial(disk.name)
             let name = Self.nodeName(serial)
-            // locking=off, share-rw: during a refresh both hypervisors have the file open, and the one that is to write it
-            // is decided by the guests' QEMUs within them: the old one has given the disk up before the new one takes it.
+            // locking=off, share-rw: during a refresh both hypervisors have the file open. The guest's QEMUs inside
+            // them coordinate the writes: the old one releases the disk before the new one opens it.
             node = BlockdevAdd([
                 "driver": "raw", "node-name": .string(name), "read-only": .bool(disk.isReadOnly),
                 "discard": "unmap", "cache": ["direct": .bool(bypassesCache), "no-flush": false],
@@ -91,27 +92,28 @@ public enum HotPlug {
             close = BlockdevDel(nodeName: name)
         }
 
-        /// QEMU gives the name of a node 31 characters, of which the first is a letter.
+        /// Returns a node name: QEMU allows 31 characters, and the first must be a letter.
         private static func nodeName(_ serial: String) -> String {
             let name = "disk-\(serial)"
             return name.utf8.count <= 31 ? name : "disk-" + String(StableHash.value(of: serial), radix: 16)
         }
     }
 
-    /// A guest's console: a virtio-serial port of the hypervisor to which the guest's QEMU writes, a file on this host.
+    /// A guest's console: a virtio-serial port of the hypervisor, to which the guest's QEMU writes, and a file on this
+    /// host.
     ///
-    /// Old and new hypervisor append to the same file: it goes on across a refresh.
+    /// Old and new hypervisor append to the same file, so that it continues across a refresh.
     public struct Console: Sendable {
         /// The file.
         public let chardev: ChardevAdd
         /// The port.
         public let device: DeviceAdd
-        /// Takes the port away.
+        /// Unplugs the port.
         public let unplug: DeviceDel
-        /// Closes the file, after that.
+        /// Closes the file; execute it after ``unplug``.
         public let remove: ChardevRemove
 
-        /// Makes the messages.
+        /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
@@ -128,18 +130,18 @@ public enum HotPlug {
         }
     }
 
-    /// The way to a guest's monitor: a virtio-serial port of the hypervisor, a socket on this host.
+    /// The connection to a guest's monitor: a virtio-serial port of the hypervisor, and a socket on this host.
     public struct Relay: Sendable {
         /// The socket.
         public let chardev: ChardevAdd
         /// The port.
         public let device: DeviceAdd
-        /// Takes the port away.
+        /// Unplugs the port.
         public let unplug: DeviceDel
-        /// Takes the socket away, after that.
+        /// Removes the socket; execute it after ``unplug``.
         public let remove: ChardevRemove
 
-        /// Makes the messages.
+        /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.

@@ -1,24 +1,24 @@
-/// One run of a hypervisor on this host: during a refresh there are two, the old one and the new one.
+/// One run of a hypervisor on this host; during a refresh there are two, the old and the new one.
 public struct HypervisorInstance: Sendable, Hashable {
-    /// What tells it from every other on this host, such as `alpha-2`.
+    /// A name that is unique on this host, such as `alpha-2`.
     public var id: String
-    /// Its sockets, the console's log, the machine definition.
+    /// The folder with its sockets, console log and machine definition.
     public var folder: InstanceFolder
-    /// The machine's SMBIOS UUID: another for each run, because management stacks refuse "the same host".
+    /// The machine's SMBIOS UUID: unique for each run, because management stacks refuse to migrate to "the same host".
     public var uuid: String
-    /// The name of the host that its system has.
+    /// The host name inside it.
     public var hostname: String
-    /// The tap interface for each network on a bridge, which its QEMU makes.
+    /// Tap interface names by network, for networks on a bridge; its QEMU creates the taps.
     public var taps: [String: String]
 
-    /// Makes the description of a run.
+    /// Describes a run.
     ///
     /// - Parameters:
-    ///   - id: What tells it from every other on this host.
+    ///   - id: A name that is unique on this host.
     ///   - folder: Its folder.
     ///   - uuid: The machine's SMBIOS UUID.
-    ///   - hostname: The name of the host that its system has.
-    ///   - networks: The networks that it joins; those on a bridge get a tap with ``tapName(instance:network:)``.
+    ///   - hostname: The host name inside it.
+    ///   - networks: The networks that it joins; those on a bridge get a tap named by ``tapName(instance:network:)``.
     public init(id: String, folder: InstanceFolder, uuid: String, hostname: String, networks: [NetworkSpec]) {
         self.id = id
         self.folder = folder
@@ -31,21 +31,22 @@ public struct HypervisorInstance: Sendable, Hashable {
         }
     }
 
-    /// The tap interface of a network's card: `hf-` and twelve digits that depend on both names only.
+    /// Returns the tap interface of a network's card: `hf-` and twelve hexadecimal digits derived from both names.
     ///
     /// - Parameters:
     ///   - instance: The run's id.
     ///   - network: The network's name.
-    /// - Returns: A name of 15 characters, as many as Linux allows.
+    /// - Returns: A name of 15 characters, the most that Linux allows.
     public static func tapName(instance: String, network: String) -> String {
         let digits = String(StableHash.value(of: "tap/\(instance)/\(network)") >> 16, radix: 16)
         return "hf-" + String(repeating: "0", count: 12 - digits.count) + digits
     }
 
-    /// The hardware address of every tap on a bridge of this host, whichever hypervisor it belongs to.
+    /// Returns the hardware address of every tap on a bridge of this host; all hypervisors use the same one.
     ///
-    /// A bridge that was not given an address has the lowest of its ports', and so another one when taps come and go: guests would send
-    /// into the void until they ask for this host's address again. So taps come after all cards, as libvirt's do, and are alike.
+    /// A bridge without a configured address takes the lowest address of its ports, so its own address changes when
+    /// taps come and go. Guests would then send to a stale address until they resolve this host's address again. This
+    /// tap address sorts after those of all cards, as that of libvirt's taps does, and is the same for all taps.
     ///
     /// - Parameter bridge: The bridge's name.
     /// - Returns: An address in lower case with colons.

@@ -1,22 +1,22 @@
 internal import JSON
 
-/// The command line of the QEMU that runs a guest within a hypervisor.
+/// The command line of the QEMU that runs a guest inside a hypervisor.
 ///
-/// It is the same in each hypervisor that the guest meets, but for the DAX device's number and for what makes the new side
-/// wait.
+/// It is the same in each hypervisor that runs the guest, except for the DAX device's number and the options that make
+/// the new side wait.
 public struct InnerCommandLine: Sendable, Hashable {
     /// The program.
     public var executable: String
     /// Its arguments, without the program itself.
     public var arguments: [String]
 
-    /// Makes the command line.
+    /// Creates the command line.
     ///
     /// - Parameters:
     ///   - guest: The guest.
     ///   - dax: The DAX device with its memory, such as `/dev/dax0.0`.
-    ///   - isIncoming: Whether it waits for the guest's state from another hypervisor instead of booting the guest.
-    ///   - executable: The program.
+    ///   - isIncoming: Whether to wait for the guest's state from another hypervisor instead of booting the guest.
+    ///   - executable: The QEMU binary inside the hypervisor.
     public init(
         _ guest: InnerGuestSpec, dax: String, isIncoming: Bool, executable: String = "/usr/bin/qemu-system-x86_64"
     ) {
@@ -32,14 +32,14 @@ public struct InnerCommandLine: Sendable, Hashable {
             arguments += Self.card(card, of: guest, index: index, files: files)
         }
         arguments += guest.extraArguments
-        // -S: the guest may not run before the commit, whatever its state says.
+        // -S: the guest may not run before the commit, even if its incoming state is "running".
         if isIncoming { arguments += ["-S", "-incoming", "defer"] }
     }
 
-    /// Leaves out what no guest here has any use for, and each handoff would pay for while the guest is stopped.
+    /// Disables features that no guest uses here and that would lengthen each handoff's downtime.
     ///
-    /// Controllers without devices, a second address space for system management, and a description of the state that
-    /// nobody reads.
+    /// These are controllers without devices, a second address space for SMM, and a description of the state that no
+    /// program reads.
     private static let lean = "sata=off,smbus=off,smm=off,suppress-vmdesc=on"
 
     private static func machine(_ guest: InnerGuestSpec, dax: String, files: InnerGuestFiles) -> [String] {
@@ -63,7 +63,8 @@ public struct InnerCommandLine: Sendable, Hashable {
     private static func console(_ console: InnerGuestSpec.Console) -> [String] {
         switch console {
         case .serial: ["-device", "isa-serial,chardev=console"]
-        // One port, as it is one console; the device would have 31. Modern it would be slower to hand over, not faster to use.
+        // One console needs one port; the default is 31. disable-modern: a modern device has more state to hand over
+        // and is not faster.
         case .virtio:
             [
                 "-device", "virtio-serial-pci,id=consoles,max_ports=1,disable-modern=on",
@@ -81,7 +82,7 @@ public struct InnerCommandLine: Sendable, Hashable {
     private static func disk(
         _ disk: DiskSpec, of guest: InnerGuestSpec, bootIndex: Int?, files: InnerGuestFiles
     ) -> [String] {
-        // cache.direct: what this kernel would cache, the other hypervisor's would not know.
+        // cache.direct: the other hypervisor's kernel would not see data in this kernel's page cache.
         let node: [String: JSONValue] = [
             "driver": .string(disk.format.rawValue), "node-name": .string("disk-\(disk.name)"),
             "read-only": .bool(disk.isReadOnly), "discard": "unmap", "cache": ["direct": true, "no-flush": false],

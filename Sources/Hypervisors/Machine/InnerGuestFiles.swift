@@ -1,52 +1,52 @@
-/// The names by which a guest's things are known within a hypervisor.
+/// Names of a guest's files, devices and units inside a hypervisor.
 public struct InnerGuestFiles: Sendable, Hashable {
     /// The guest's name.
     public let guest: String
 
-    /// Makes the names.
+    /// Names a guest's files.
     ///
     /// - Parameter guest: The guest's name.
     public init(guest: String) {
         self.guest = guest
     }
 
-    /// The folder of all guests' files.
+    /// The folder for all guests' files.
     public static let directory = "/run/hyperfresh"
-    /// The folder of guests' kernels.
+    /// The folder for guests' kernels.
     public static let bootDirectory = "/run/hyperfresh/boot"
 
-    /// Where its monitor listens.
+    /// The socket of its monitor.
     public var qmp: String { "\(Self.directory)/\(guest).qmp" }
-    /// Where what it writes to its first serial port leaves the hypervisor.
+    /// The device to which QEMU writes the output of the guest's console.
     public var console: String { "/dev/virtio-ports/\(consolePort)" }
-    /// The name of the virtio-serial port behind it.
+    /// The name of the virtio-serial port of ``console``.
     public var consolePort: String { "hyperfresh.console.\(guest)" }
-    /// Its kernel, brought here by the hyperplexor.
+    /// Its kernel, copied here by the host.
     public var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
     /// Its initramfs.
     public var initramfs: String { "\(Self.bootDirectory)/\(guest).initramfs" }
-    /// The transient systemd unit of its QEMU.
+    /// The transient systemd unit that runs its QEMU.
     public var unit: String { "hyperfresh-guest-\(guest).service" }
-    /// The unit that joins its monitor with the port ``relayPort``, started for each session.
+    /// The unit that connects its monitor to the port ``relayPort``; started for each session.
     public var relayUnit: String { "hyperfresh-relay@\(guest).service" }
-    /// The name of the virtio-serial port by which its monitor is reached from this host.
+    /// The name of the virtio-serial port through which this host reaches its monitor.
     public var relayPort: String { "hyperfresh.\(guest)" }
 
-    /// The serial number of one of its disks, GUEST.DISK; SCSI shows up to 36 characters.
+    /// Returns the serial number of one of its disks, GUEST.DISK; SCSI shows up to 36 characters.
     ///
     /// - Parameter disk: The disk's name.
     /// - Returns: GUEST.DISK.
     public func serial(_ disk: String) -> String { "\(guest).\(disk)" }
 
-    /// The device of one of its disks.
+    /// Returns the device of one of its disks.
     ///
     /// - Parameter disk: The disk's name.
-    /// - Returns: A path below /dev/disk/by-id.
+    /// - Returns: A path under /dev/disk/by-id.
     public func device(_ disk: String) -> String { "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_\(serial(disk))" }
 
-    /// The tap interface of one of its cards, 15 characters at most.
+    /// Returns the tap interface of one of its cards, at most 15 characters.
     ///
-    /// - Parameter index: Which card, from 0.
+    /// - Parameter index: The card's index, from 0.
     /// - Returns: The interface's name.
     public func tap(_ index: Int) -> String {
         let name = "\(guest)_\(index)"
@@ -55,7 +55,7 @@ public struct InnerGuestFiles: Sendable, Hashable {
         return "\(guest.prefix(7))_\(hash)_\(index)"
     }
 
-    /// The bridge of a network.
+    /// Returns the bridge of a network.
     ///
     /// - Parameter network: The network's name.
     /// - Returns: The interface's name.

@@ -1,12 +1,12 @@
-/// What is made ready for a guest inside a hypervisor before its QEMU is started there.
+/// Prepares a hypervisor for a guest before the guest's QEMU starts.
 ///
-/// One script: each call of the agent is a round trip through two kernels.
+/// All steps are one script: each call of the agent is a round trip through two kernels.
 public enum InnerPreparation {
     /// A file that the guest's QEMU reads when it starts.
     public struct BootFile: Sendable, Hashable {
-        /// What it is there: `kernel` or `initramfs`.
+        /// Its name: `kernel` or `initramfs`.
         public let name: String
-        /// Its size in bytes: the disk that brings it is longer.
+        /// Its size in bytes; the disk that carries it is larger.
         public let size: Int64
 
         /// Describes a file.
@@ -24,9 +24,9 @@ public enum InnerPreparation {
     ///
     /// - Parameters:
     ///   - guest: The guest.
-    ///   - bootFiles: The files that were attached for it.
-    ///   - address: Where its memory was attached.
-    ///   - hypervisor: Where.
+    ///   - bootFiles: The files that were attached for it as disks.
+    ///   - address: The physical address of its memory in the hypervisor.
+    ///   - hypervisor: The hypervisor to prepare.
     /// - Returns: The memory's device.
     /// - Throws: ``HypervisorError``.
     public static func run(

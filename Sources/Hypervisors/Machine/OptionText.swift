@@ -1,24 +1,24 @@
 internal import JSON
 
-/// QEMU's options as text: `driver,key=value,key.key=value`.
+/// Formats QEMU options: `driver,key=value,key.key=value`.
 enum OptionText {
-    /// Puts an option together.
+    /// Formats an option.
     ///
     /// - Parameters:
-    ///   - head: The word in front, such as `tap`; `nil` where there is none.
-    ///   - pairs: Keys with values, in the order in which they shall stand.
-    /// - Returns: What follows the option's name.
+    ///   - head: The leading word, such as `tap`; `nil` for none.
+    ///   - pairs: Keys and values, in the order of the output.
+    /// - Returns: The option's argument.
     static func make(_ head: String?, _ pairs: [(String, String)]) -> String {
         ([head].compactMap(\.self) + pairs.map { "\($0)=\(escaped($1))" }).joined(separator: ",")
     }
 
-    /// The text for what `object-add`, `device_add` or `blockdev-add` would be told, so that a device is the same whether it
-    /// is there from the start or plugged in.
+    /// Formats the arguments of `object-add`, `device_add` or `blockdev-add` as an option, so that a device has the
+    /// same properties on the command line and when plugged in.
     ///
     /// - Parameters:
-    ///   - kind: The key whose value stands alone in front: `driver` or `qom-type`.
-    ///   - members: What QMP would be told.
-    /// - Returns: What follows the option's name.
+    ///   - kind: The key whose value comes first, without the key: `driver` or `qom-type`.
+    ///   - members: The QMP arguments.
+    /// - Returns: The option's argument.
     static func make(kind: String, _ members: [String: JSONValue]) -> String {
         let pairs = flattened(members, prefix: "").filter { $0.0 != kind }
         let isName: (String) -> Bool = { $0 == "id" || $0 == "node-name" }
@@ -36,7 +36,7 @@ enum OptionText {
         }
     }
 
-    /// A comma in a value is doubled.
+    /// Doubles each comma, as QEMU's option syntax requires.
     private static func escaped(_ value: String) -> String {
         value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
     }

@@ -2,21 +2,22 @@ internal import JSON
 
 /// The command line of the QEMU that runs a hypervisor on this host.
 ///
-/// What every hypervisor has is in ``machineDefinition``; the command line adds what tells one from another. Nothing of its
-/// guests is in it: that is plugged in while it runs (``HotPlug``), in a first hypervisor as in one that follows.
+/// ``machineDefinition`` contains what is common to all hypervisors; the command line adds the differences. It contains
+/// nothing for guests: their devices are plugged in while the hypervisor runs (``HotPlug``), in the first hypervisor as
+/// in each later one.
 public struct OuterCommandLine: Sendable, Hashable {
-    /// What the command line is made for.
+    /// Properties of the host that the command line depends on.
     public struct Host: Sendable, Hashable {
-        /// Whether KVM runs the hypervisor; else TCG emulates it.
+        /// Whether the hypervisor runs on KVM; otherwise TCG emulates it.
         public var usesKVM: Bool
-        /// The rate of this host's time stamp counter in kHz, for a hypervisor that TCG emulates.
+        /// The frequency of this host's time stamp counter in kHz, for a hypervisor under TCG.
         public var tscKilohertz: Int?
 
-        /// Makes the description of a host.
+        /// Describes a host.
         ///
         /// - Parameters:
-        ///   - usesKVM: Whether KVM runs the hypervisor; else TCG emulates it.
-        ///   - tscKilohertz: The rate of this host's time stamp counter, for TCG.
+        ///   - usesKVM: Whether the hypervisor runs on KVM; otherwise TCG emulates it.
+        ///   - tscKilohertz: The frequency of this host's time stamp counter in kHz, for TCG.
         public init(usesKVM: Bool, tscKilohertz: Int? = nil) {
             self.usesKVM = usesKVM
             self.tscKilohertz = tscKilohertz
@@ -28,18 +29,18 @@ public struct OuterCommandLine: Sendable, Hashable {
     /// Its arguments, without the program itself.
     public var arguments: [String]
 
-    /// The machine that every hypervisor has, in QEMU's `-readconfig` format; to be written to
+    /// The machine definition common to all hypervisors, in QEMU's `-readconfig` format; write it to
     /// ``InstanceFolder/machineFile`` before QEMU starts.
     public static var machineDefinition: [UInt8] { PackageResources.hypervisor_cfg }
 
-    /// Makes the command line.
+    /// Creates the command line.
     ///
     /// - Parameters:
     ///   - hypervisor: The hypervisor.
     ///   - stack: The stack that it belongs to.
-    ///   - image: What it boots.
+    ///   - image: The image that it boots.
     ///   - instance: This run of it.
-    ///   - host: What has to be known of this host.
+    ///   - host: Properties of this host.
     public init(
         _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) {
@@ -55,10 +56,10 @@ public struct OuterCommandLine: Sendable, Hashable {
         arguments += hypervisor.extraArguments
     }
 
-    /// The CPU of a hypervisor that is emulated by QEMU 7.2.
+    /// The CPU model for TCG, with workarounds for QEMU 7.2.
     ///
-    /// With CMPXCHG16B, kernels crash at random: it leaves wrong flags. With the flags of fast string operations, kernels and
-    /// programs copy memory by `rep movsb`, which is emulated byte by byte.
+    /// cx16=off: emulated CMPXCHG16B leaves wrong flags, and kernels crash at random. erms=off, fsrm=off: with these
+    /// flags, kernels and programs copy memory with `rep movsb`, which TCG emulates byte by byte.
     private static let emulatedCPU = "max,cx16=off,erms=off,fsrm=off"
 
     private static func machine(
@@ -69,7 +70,7 @@ public struct OuterCommandLine: Sendable, Hashable {
             "-name", OptionText.make(nil, [("guest", instance.id), ("debug-threads", "on")]),
             "-no-user-config", "-nodefaults", "-display", "none",
             "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny",
-            // A hypervisor that starts over comes back without its guests: it had better end, and be seen to.
+            // A rebooted hypervisor would come back without its guests: exit instead, so that it is noticed.
             "-no-reboot",
             "-readconfig", instance.folder.machineFile,
             "-accel", host.usesKVM ? "kvm" : "tcg,thread=multi", "-cpu", host.usesKVM ? "host" : emulatedCPU,
@@ -79,17 +80,17 @@ public struct OuterCommandLine: Sendable, Hashable {
         ] + (hypervisor.keepsCores ? ["-overcommit", "cpu-pm=on"] : [])
     }
 
-    /// What virtiofs needs: memory that another process can map, and a free root port for each container's share.
+    /// Returns the options for virtiofs: shared memory, and a free root port for each container's share.
     private static func shares(_ system: HypervisorSpec, in stack: Stack) -> [String] {
         let ram: [String: JSONValue] = [
             "qom-type": "memory-backend-memfd", "id": "ram", "size": JSONValue(system.memory), "share": true,
-            // All of it at once: what is restored in a fresh OS VM lands in memory that was never touched, and the hyperplexor
-            // would find and clear it page by page while the container stands still.
+            // Preallocated: a container is restored into memory that was never touched, and the host would fault in and
+            // clear each page while the container is stopped.
             "prealloc": true,
         ]
         return ["-object", OptionText.make(kind: "qom-type", ram), "-machine", "memory-backend=ram"]
             + (0..<stack.containers.count + MemoryPlan.spareContainers).flatMap { index in
-                // Eight to a slot of the root bus, of which there are 31 for everything; the last ones, which nobody else takes.
+                // Eight functions to a slot. The root bus has 31 slots for all devices; use the last ones.
                 let place = "0x" + String(Self.firstShareSlot + index / 8, radix: 16) + ".\(index % 8)"
                 return [
                     "-device",
@@ -103,23 +104,24 @@ public struct OuterCommandLine: Sendable, Hashable {
             }
     }
 
-    /// The last slot, 31, is the chip set's; the four before it hold ``StackReader/containerLimit`` and spare ports.
+    /// The first slot for shares: slot 31 is the chip set's, and the four before it hold ``StackReader/containerLimit``
+    /// and spare ports.
     private static let firstShareSlot = 0x1b
-    /// The machine definition has some with low numbers.
+    /// The first chassis number for shares; the machine definition uses low numbers.
     private static let firstShareChassis = 32
 
     private static func boot(
         _ hypervisor: HypervisorSpec, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) -> [String] {
         var words = [image.kernelArguments, "panic=-1", "systemd.hostname=\(instance.hostname)"]
-        // An emulated hypervisor on a busy host measures its counter, which is this host's, wrong by orders of magnitude;
-        // guests take that rate along, and hang where it is another.
+        // On a busy host, an emulated hypervisor mismeasures its TSC (which is this host's) by orders of magnitude.
+        // Guests keep that rate when they move, and hang where the rate differs.
         if !host.usesKVM, let rate = host.tscKilohertz { words += ["tsc=reliable", "tsc_early_khz=\(rate)"] }
-        // QEMU 7.2 translates a program anew for each address that it is loaded at: to start one takes three times as long
-        // where addresses are random.
+        // Under QEMU 7.2's TCG, a program is translated again for each load address: with random addresses, a program
+        // takes three times as long to start.
         if !host.usesKVM { words.append("norandmaps") }
         if let nanoseconds = hypervisor.haltPolling { words.append("kvm.halt_poll_ns=\(nanoseconds)") }
-        // locking=off: many hypervisors read this file, and nobody writes it.
+        // locking=off: several hypervisors read this file, and nothing writes it.
         let root: [String: JSONValue] = [
             "driver": "raw", "node-name": "root", "read-only": true,
             "file": ["driver": "file", "filename": .string(image.root), "locking": "off", "read-only": true],
@@ -157,7 +159,8 @@ public struct OuterCommandLine: Sendable, Hashable {
             ]
             if network.queues > 1 {
                 backend.append(("queues", "\(network.queues)"))
-                // One vector for each direction of each queue, one for changes, one for the control queue.
+                // One vector for each direction of each queue, one for configuration changes, one for the control
+                // queue.
                 device += [("mq", "on"), ("vectors", "\(2 * network.queues + 2)")]
             }
             return ["-netdev", OptionText.make("tap", backend), "-device", OptionText.make("virtio-net-pci", device)]

@@ -1,19 +1,19 @@
-/// A guest's memory as one hypervisor sees it: a device DAX on the NVDIMM that this host attached.
+/// A guest's memory inside one hypervisor: a DAX device on the NVDIMM that this host attached.
 public struct MemoryDevice: Sendable, Hashable {
-    /// Its device file there, such as `/dev/dax0.0`.
+    /// Its device file in the hypervisor, such as `/dev/dax0.0`.
     public let path: String
-    /// How many bytes a guest, and the proof behind it, may use.
+    /// Its size in bytes: the guest's memory and the proof behind it.
     public let size: UInt64
 }
 
-/// Guest memory in the hands of hypervisors: found in each by its address, proven to be the same.
+/// Finds guest memory in hypervisors by its address, and accesses the proof that both hypervisors map the same file.
 ///
-/// It is formatted once, from outside, when the file is made (``DAXInfoBlock``): each hypervisor finds a device DAX.
+/// This host formats the file once, when it creates it (``DAXInfoBlock``); each hypervisor then finds a DAX device.
 public enum CoMapping {
-    /// Finds the device at an address, in a hypervisor to which formatted memory was attached.
+    /// Finds the DAX device at an address, in a hypervisor to which formatted memory is attached.
     ///
     /// - Parameters:
-    ///   - address: Where this host attached it, in the hypervisor's physical address space.
+    ///   - address: The memory's address in the hypervisor's physical address space, as set by this host.
     ///   - agent: The hypervisor's agent.
     /// - Returns: The device.
     /// - Throws: ``HypervisorError``.
@@ -25,21 +25,21 @@ public enum CoMapping {
                 verb: "find-memory", [place(of: address)], to: "find guest memory", within: .seconds(30)), at: address)
     }
 
-    /// What the kernel calls the place of memory that this host attached at an address: it begins behind its info block.
+    /// Returns the address that the kernel shows for memory attached at an address: it starts after the info block.
     static func place(of address: UInt64) -> String { hexadecimal(address &+ MemoryFileShape.infoBlockSize) }
 
     static func device(in text: String, at address: UInt64) throws(HypervisorError) -> MemoryDevice {
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 2, isDeviceName(words[0]), let size = UInt64(words[1]) else {
             throw HypervisorError(
-                "the memory at \(hexadecimal(address)) is no device DAX in the hypervisor",
-                remedy: "Its kernel needs NFIT and DEV_DAX, as that of scripts/build-hypervisor-image has.",
+                "the hypervisor has no DAX device for the memory at \(hexadecimal(address))",
+                remedy: "Use an image whose kernel has NFIT and DEV_DAX: scripts/build-hypervisor-image builds one.",
                 evidence: text.split(whereSeparator: \.isNewline).suffix(6).map(String.init))
         }
         return MemoryDevice(path: "/dev/\(words[0])", size: size)
     }
 
-    /// Whether it is a name such as `dax0.0`: it becomes part of a path and of a command line.
+    /// Returns whether this is a name such as `dax0.0`; it becomes part of a path and of a command line.
     private static func isDeviceName(_ name: Substring) -> Bool {
         let parts = name.dropFirst("dax".count).utf8.split(
             separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
@@ -53,12 +53,12 @@ public enum CoMapping {
 }
 
 extension CoMapping {
-    /// Writes a word behind the guest's memory.
+    /// Writes a text behind the guest's memory.
     ///
     /// - Parameters:
-    ///   - word: Ordinary characters, at most 64.
+    ///   - word: The text: at most 64 letters and digits.
     ///   - device: The memory.
-    ///   - offset: Where, from the device's begin, in bytes.
+    ///   - offset: The offset from the device's start, in bytes.
     ///   - agent: The hypervisor's agent.
     /// - Throws: ``HypervisorError``.
     public static func write(
@@ -69,14 +69,14 @@ extension CoMapping {
             [device.path, "\(offset)", "\(word.utf8.count)"], input: Array(word.utf8), to: "write behind guest memory")
     }
 
-    /// Reads a word behind the guest's memory.
+    /// Reads a text behind the guest's memory.
     ///
     /// - Parameters:
-    ///   - length: In bytes.
+    ///   - length: The length in bytes.
     ///   - device: The memory.
-    ///   - offset: Where, from the device's begin, in bytes.
+    ///   - offset: The offset from the device's start, in bytes.
     ///   - agent: The hypervisor's agent.
-    /// - Returns: The word.
+    /// - Returns: The text.
     /// - Throws: ``HypervisorError``.
     public static func read(
         length: Int, from device: MemoryDevice, at offset: UInt64, by agent: HypervisorAgent

@@ -1,18 +1,19 @@
-/// What makes a memory file device DAX, or a disk for a file system with DAX: one block at its beginning, and nothing else.
+/// The block in front of a memory file that makes it a DAX device, or a block device for a file system with DAX.
 ///
-/// It is what `ndctl create-namespace -m devdax -M mem` (or `fsdax`) would write from within a hypervisor. Each hypervisor
-/// that is given the file finds the block and makes a /dev/daxX.Y (or /dev/pmemN) of what follows it, with the page structures
-/// in its own memory (`map=mem`): in the file, those of two kernels would overwrite each other. The layout is `struct nd_pfn_sb` and the
-/// checksum `nd_fletcher64` of Linux, drivers/nvdimm/pfn.h and core.c; numbers are little-endian.
+/// It is the block that `ndctl create-namespace -m devdax -M mem` (or `fsdax`) would write inside a hypervisor. Each
+/// hypervisor that gets the file finds the block and makes a /dev/daxX.Y (or /dev/pmemN) of the rest. It keeps the page
+/// structures in its own memory (`map=mem`): in the file, two kernels would overwrite each other's. The layout is
+/// `struct nd_pfn_sb` and the checksum `nd_fletcher64` of Linux, drivers/nvdimm/pfn.h and core.c; numbers are
+/// little-endian.
 public struct DAXInfoBlock: Sendable, Hashable {
-    /// What a hypervisor makes of the file.
+    /// The kind of device that a hypervisor makes of the file.
     public enum Kind: Sendable, Hashable {
-        /// A character device, /dev/daxX.Y: its bytes are memory, and nothing else.
+        /// A character device, /dev/daxX.Y: plain memory.
         case deviceDAX
-        /// A block device, /dev/pmemN, whose file system may map its pages into programs.
+        /// A block device, /dev/pmemN; its file system can map its pages into programs.
         case fileSystemDAX
 
-        /// The words by which Linux tells one from the other.
+        /// The signature by which Linux tells the kinds apart.
         var signature: String {
             switch self {
             case .deviceDAX: "NVDIMM_DAX_INFO\0"
@@ -21,30 +22,30 @@ public struct DAXInfoBlock: Sendable, Hashable {
         }
     }
 
-    /// Where it stands in the file, in bytes.
+    /// The block's offset in the file, in bytes.
     public static let offset: UInt64 = 4096
-    /// Its size in bytes.
+    /// The block's size in bytes.
     public static let size = 4096
 
-    /// By which each hypervisor tells this file from others: /sys/bus/nd/devices/daxX.Y/uuid (or pfnX.Y).
+    /// The UUID by which each hypervisor identifies this file: /sys/bus/nd/devices/daxX.Y/uuid (or pfnX.Y).
     public let identity: UniqueID
-    /// The bytes that stand at ``offset``.
+    /// The block's content, to be written at ``offset``.
     public let bytes: [UInt8]
 
-    /// Makes the block of a guest's memory file.
+    /// Creates the block for a guest's memory file.
     ///
     /// - Parameters:
-    ///   - shape: The file's shape.
-    ///   - identity: By which hypervisors tell the file from others.
+    ///   - shape: The file's layout.
+    ///   - identity: The UUID by which hypervisors identify the file.
     public init(_ shape: MemoryFileShape, identity: UniqueID) {
         self.init(.deviceDAX, deviceSize: shape.deviceSize, identity: identity)
     }
 
-    /// Makes the block of a file with an image store.
+    /// Creates the block for an image store file.
     ///
     /// - Parameters:
-    ///   - shape: The file's shape.
-    ///   - identity: By which OS VMs tell the file from others.
+    ///   - shape: The file's layout.
+    ///   - identity: The UUID by which OS VMs identify the file.
     public init(_ shape: StoreFileShape, identity: UniqueID) {
         self.init(.fileSystemDAX, deviceSize: shape.deviceSize, identity: identity)
     }
@@ -53,14 +54,14 @@ public struct DAXInfoBlock: Sendable, Hashable {
         var block = [UInt8]()
         block += Array(kind.signature.utf8)
         block += identity.bytes
-        // The parent's uuid: a namespace without labels has none.
+        // The parent's uuid: zero for a namespace without labels.
         block += [UInt8](repeating: 0, count: 16)
         block += Self.littleEndian(UInt32(0))  // flags
         block += Self.littleEndian(UInt16(1)) + Self.littleEndian(UInt16(4))  // version 1.4
-        block += Self.littleEndian(MemoryFileShape.infoBlockSize)  // where the data begins
-        block += Self.littleEndian(deviceSize / 4096)  // how many pages it has
+        block += Self.littleEndian(MemoryFileShape.infoBlockSize)  // offset of the data
+        block += Self.littleEndian(deviceSize / 4096)  // number of pages
         block += Self.littleEndian(UInt32(1))  // page structures are not in the file
-        block += Self.littleEndian(UInt32(0)) + Self.littleEndian(UInt32(0))  // nothing cut off at begin and end
+        block += Self.littleEndian(UInt32(0)) + Self.littleEndian(UInt32(0))  // nothing cut off at start and end
         block += Self.littleEndian(UInt32(MemoryFileShape.alignment))
         block += Self.littleEndian(UInt32(4096)) + Self.littleEndian(UInt16(64))  // sizes of a page and its structure
         block += [UInt8](repeating: 0, count: Self.size - 8 - block.count)
@@ -68,7 +69,7 @@ public struct DAXInfoBlock: Sendable, Hashable {
         self.identity = identity
     }
 
-    /// Fletcher's checksum over words of 32 bits.
+    /// Computes Fletcher's checksum over 32-bit words.
     private static func checksum(of bytes: [UInt8]) -> UInt64 {
         var low: UInt32 = 0
         var high: UInt32 = 0

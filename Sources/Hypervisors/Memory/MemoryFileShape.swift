@@ -1,4 +1,5 @@
-/// Where what lies in a guest's memory file: first what makes it device DAX, then the guest's memory, then the proof.
+/// The layout of a guest's memory file: first the info block that makes it a DAX device, then the guest's memory, then
+/// the proof.
 ///
 /// ```
 ///   0            2 MiB                          2 MiB + memory        file size
@@ -6,22 +7,22 @@
 ///                │◀────────── /dev/daxX.Y in each hypervisor ────────▶│
 /// ```
 ///
-/// The file's size is a multiple of 16 MiB: Linux counts regions of persistent memory so (`align` in
-/// /sys/bus/nd/devices/regionN on x86), and ndctl refuses others. What is before and behind takes 4 MiB, rounding aside.
+/// The file's size is a multiple of 16 MiB: Linux aligns regions of persistent memory to it (`align` in
+/// /sys/bus/nd/devices/regionN on x86), and ndctl refuses other sizes. Info block and proof take 4 MiB, plus rounding.
 public struct MemoryFileShape: Sendable, Hashable {
-    /// What device DAX is aligned to, in bytes: 2 MiB.
+    /// The alignment of DAX devices, in bytes: 2 MiB.
     public static let alignment: UInt64 = 2 << 20
-    /// What the file's size is a multiple of, in bytes: 16 MiB.
+    /// The alignment of the file's size, in bytes: 16 MiB.
     public static let regionAlignment: UInt64 = 16 << 20
-    /// What stands before the guest's memory, in bytes: 2 MiB, of which the info block takes one page.
+    /// The size of the area before the guest's memory, in bytes: 2 MiB; the info block uses one page of it.
     public static let infoBlockSize: UInt64 = 2 << 20
-    /// What stands behind the guest's memory at least, in bytes: 2 MiB, so that the proof shares no page with it.
+    /// The least size of the area behind the guest's memory, in bytes: 2 MiB, so that the proof shares no page with it.
     public static let tailSize: UInt64 = 2 << 20
 
     /// The guest's memory in bytes.
     public let memory: UInt64
 
-    /// Makes the shape.
+    /// Computes the layout.
     ///
     /// - Parameter memory: The guest's memory in bytes, up to 2^62; rounded up to 2 MiB.
     public init(memory: UInt64) {
@@ -34,11 +35,11 @@ public struct MemoryFileShape: Sendable, Hashable {
     }
     /// The size in bytes of the DAX device that a hypervisor makes of the file.
     public var deviceSize: UInt64 { fileSize - Self.infoBlockSize }
-    /// Where the guest's memory begins in the file; it is the beginning of the DAX device.
+    /// The offset of the guest's memory in the file; it is the start of the DAX device.
     public var memoryOffsetInFile: UInt64 { Self.infoBlockSize }
-    /// Where the proof begins in the file.
+    /// The offset of the proof in the file.
     public var proofOffsetInFile: UInt64 { Self.infoBlockSize + memory }
-    /// Where the proof begins in the DAX device.
+    /// The offset of the proof in the DAX device.
     public var proofOffsetInDevice: UInt64 { memory }
 
     private static func rounded(_ size: UInt64, to unit: UInt64) -> UInt64 { (size + unit - 1) / unit * unit }

@@ -1,4 +1,5 @@
-/// Where what lies in the file with a container's image store: first what makes it a pmem disk, then a file system.
+/// The layout of a container's image store file: first the info block that makes it a pmem block device, then a file
+/// system.
 ///
 /// ```
 ///   0            2 MiB                                     file size
@@ -6,31 +7,31 @@
 ///                │◀──────────── /dev/pmemN in each OS VM ────▶│
 /// ```
 ///
-/// The file's size is a multiple of 16 MiB, as that of a guest's memory (``MemoryFileShape``).
+/// The file's size is a multiple of 16 MiB, like that of a guest's memory file (``MemoryFileShape``).
 public struct StoreFileShape: Sendable, Hashable {
-    /// The size of the file system's blocks in bytes: that of a page, without which ext4 refuses DAX.
+    /// The file system's block size in bytes: the page size, as ext4 requires for DAX.
     public static let blockSize: UInt64 = 4096
 
-    /// The most memory of the container, in bytes.
+    /// The container's memory limit, in bytes.
     public let memory: UInt64
 
-    /// Makes the shape.
+    /// Computes the layout.
     ///
-    /// - Parameter memory: The most memory of the container in bytes, up to 2^62.
+    /// - Parameter memory: The container's memory limit in bytes, up to 2^62.
     public init(memory: UInt64) {
         self.memory = memory
     }
 
     /// The file's size in bytes.
     ///
-    /// Twice the container's memory: a page that changes between dumps is in the images of both. And 64 MiB for all else
-    /// that is dumped, and for the file system itself.
+    /// Twice the container's memory, because both dumps contain a page that changes between them; plus 64 MiB for the
+    /// rest of the dumps and the file system's metadata.
     public var fileSize: UInt64 {
         let unit = MemoryFileShape.regionAlignment
         return (2 * memory + (64 << 20) + unit - 1) / unit * unit
     }
     /// The size in bytes of the block device that an OS VM makes of the file.
     public var deviceSize: UInt64 { fileSize - MemoryFileShape.infoBlockSize }
-    /// How many blocks the file system has.
+    /// The number of blocks of the file system.
     public var blocks: UInt64 { deviceSize / Self.blockSize }
 }

@@ -1,9 +1,9 @@
 /// A UUID (RFC 9562).
 public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
-    /// Its 16 bytes, in the order in which they are written.
+    /// Its 16 bytes, in the order of the text form.
     public let bytes: [UInt8]
 
-    /// Makes a random one, of version 4.
+    /// Creates a random UUID (version 4).
     public init() {
         var generator = SystemRandomNumberGenerator()
         var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
@@ -12,9 +12,9 @@ public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
         self.bytes = bytes
     }
 
-    /// Reads one.
+    /// Parses a UUID; the result is `nil` if the text is none.
     ///
-    /// - Parameter text: Such as `0b7d4ae2-9c1f-4a53-8e6d-2f1b5c3a7e90`; `nil` comes of everything else.
+    /// - Parameter text: A text such as `0b7d4ae2-9c1f-4a53-8e6d-2f1b5c3a7e90`.
     public init?(_ text: String) {
         let groups = text.split(separator: "-", omittingEmptySubsequences: false)
         guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
@@ -24,7 +24,7 @@ public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
         bytes = stride(from: 0, to: 32, by: 2).map { UInt8(values[$0] << 4 | values[$0 + 1]) }
     }
 
-    /// Its 32 digits in five groups, in lower case.
+    /// Its text form: 32 hexadecimal digits in five groups, in lower case.
     public var description: String {
         let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
         return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { digits[$0].joined() }.joined(separator: "-")

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Everything that hyperfresh does inside a hypervisor for a guest, and inside an OS VM before there is a container: memory,
-# disks, networks, the unit with the guest's QEMU, relays, clock.
+# Runs inside a hypervisor, for one guest, and inside an OS VM before it has a container: memory, disks, networks, the
+# unit of the guest's QEMU, relays, clock.
 #
 #   guest.sh VERB [ARGUMENT...]
 #
-# The host sends this file with each call, behind network.sh. A verb that fails says why on standard error.
+# The host sends this file with each call, after network.sh. A verb that fails prints the reason on standard error.
 set -eu
 
 verb=$1
@@ -15,7 +15,7 @@ fail() {
     exit 1
 }
 
-# await TEST FILE TRIES PAUSE: waits until `[ TEST FILE ]` holds; udev names a device a while after it was plugged in.
+# await TEST FILE TRIES PAUSE: waits until `[ TEST FILE ]` holds. udev creates a device node some time after the plug.
 await() {
     tries=0
     until test "$1" "$2"; do
@@ -27,11 +27,11 @@ await() {
 
 # ---------------------------------------------------------------- memory
 
-# FILE ADDRESS: whether a device says that it is there. One that is not set up yet has the file, but no address in it.
+# FILE ADDRESS: succeeds if a device reports this address. Before its setup, a device has the file but no address in it.
 is_at() { [ -r "$1" ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
 
-# ADDRESS: prints name and size of the device DAX behind the info block of an NVDIMM; it appears a moment after that. Numbers
-# differ between hypervisors: the address alone says which one it is.
+# ADDRESS: prints name and size of the DAX device behind the info block of an NVDIMM, and waits for it to appear. Device
+# numbers differ between hypervisors, so only the address identifies the device.
 find_memory() {
     tries=0
     while :; do
@@ -44,7 +44,7 @@ find_memory() {
             fi
         done
         tries=$((tries + 1))
-        [ $tries -lt 200 ] || fail "no device DAX appeared at $1"
+        [ $tries -lt 200 ] || fail "no DAX device appeared at $1"
         sleep 0.05
     done
 }
@@ -66,13 +66,13 @@ find_store() {
     done
 }
 
-# DEVICE OFFSET LENGTH: writes standard input behind the guest's memory, or prints what is there.
+# DEVICE OFFSET LENGTH: writes standard input behind the guest's memory, or prints the bytes there.
 write_memory() { daxio --output="$1" --seek="$2" --len="$3" >/dev/null; }
 read_memory() { daxio --input="$1" --skip="$2" --len="$3"; }
 
 # ---------------------------------------------------------------- the guest's QEMU
 
-# THING...: copies boot files, waits for disks, makes bridges, and finds the guest's memory. A thing is
+# ITEM...: copies boot files, waits for disks, makes bridges, and finds the guest's memory. An item is
 #   boot DEVICE SIZE FILE | disk DEVICE | bridge BRIDGE MAC NETWORK | memory ADDRESS
 prepare() {
     while [ $# -gt 0 ]; do
@@ -96,14 +96,14 @@ prepare() {
             find_memory "$2"
             shift 2
             ;;
-        *) fail "there is nothing called $1" ;;
+        *) fail "unknown item $1" ;;
         esac
     done
 }
 
-# UNIT SOCKET LOG RELAY TAPS [TAP BRIDGE]... PROGRAM [ARGUMENT...]: starts the QEMU in a unit of its own, so that an agent that
-# is restarted does not take guests along; puts so many taps on their bridges, and starts the relay to its monitor. A QEMU makes
-# its monitor first, and then its devices, one after the other.
+# UNIT SOCKET LOG RELAY TAPS [TAP BRIDGE]... PROGRAM [ARGUMENT...]: starts the QEMU in its own unit, so that a restart
+# of the agent does not kill guests. Attaches TAPS taps to their bridges, then starts the relay to the monitor. QEMU
+# creates its monitor first and then its devices, one after the other.
 start() {
     unit=$1 socket=$2 log=$3 relay=$4 taps=$5
     shift 5
@@ -127,7 +127,7 @@ start() {
     systemctl restart "$relay"
 }
 
-# FILE: waits until the QEMU of $unit has made it, or has ended.
+# FILE: waits until the QEMU of $unit has created FILE; fails if that QEMU exits first.
 await_qemu() {
     tries=0
     until [ -e "$1" ]; do
@@ -141,14 +141,14 @@ await_qemu() {
     done
 }
 
-# UNIT RELAY: ends the QEMU for good, and waits until it is gone.
+# UNIT RELAY: kills the QEMU and waits until it is gone.
 end() {
     systemctl stop "$2" 2>/dev/null || true
     systemctl kill --signal=KILL "$1" 2>/dev/null || true
     tries=0
     while systemctl is-active --quiet "$1"; do
         tries=$((tries + 1))
-        [ $tries -lt 200 ] || fail "it does not end"
+        [ $tries -lt 200 ] || fail "$1 is still active after SIGKILL"
         sleep 0.02
     done
     systemctl reset-failed "$1" 2>/dev/null || true
@@ -156,7 +156,7 @@ end() {
 
 # ---------------------------------------------------------------- the channel between two QEMUs
 
-# UNIT PORT END: joins a port with the socket of a QEMU.
+# UNIT PORT END: connects a port to the socket of a QEMU.
 open_channel() {
     await -c "/dev/virtio-ports/$2" 200 0.02
     systemctl stop "$1" 2>/dev/null || true
@@ -170,7 +170,7 @@ open_channel() {
     esac
 }
 
-# UNIT FILES: what is gone already is no error.
+# UNIT FILES: stops the relay and removes its sockets; succeeds if they are gone already.
 close_channel() {
     systemctl stop "$1" 2>/dev/null || true
     rm -f "$2.out" "$2.in"
@@ -178,8 +178,8 @@ close_channel() {
 
 # ---------------------------------------------------------------- the whole VM
 
-# TIME MODULES: sets the clock, which was set at boot from an RTC that counts whole seconds; guests' RTCs run on it. Loads modules
-# in the background: the first who needs one would wait for it.
+# TIME MODULES: sets the clock. At boot it was set from an RTC with whole seconds, and guests' RTCs follow it. Loads
+# modules in the background, so that their first user does not wait.
 set_clock() {
     date --set="@$1" >/dev/null
     # shellcheck disable=SC2086 # words
@@ -191,8 +191,8 @@ print_versions() {
     qemu-system-x86_64 --version | sed -n '1s/.*version \([^ ]*\).*/\1/p'
 }
 
-# Prints a line for each guest, container and foreign QEMU that is active, and `end`. A failure of any of them is a failure of the
-# whole: an answer that lacks something would look like an empty hypervisor.
+# Prints one line for each active guest, container and foreign QEMU, and then `end`. Fails if any part fails: an
+# incomplete answer would look like an empty hypervisor.
 list_tenants() {
     units=$(systemctl list-units --plain --no-legend --full \
         --state=active,activating,reloading,deactivating 'hyperfresh-guest-*.service')
@@ -203,7 +203,7 @@ list_tenants() {
         ! grep -q 'populated 1' "$events" || echo "container ${name##*/}"
     done
     for link in /proc/[0-9]*/exe; do
-        # A process that ends while it is looked at is no failure.
+        # A process may exit during this loop; that is no error.
         program=$(readlink "$link" 2>/dev/null) || continue
         case $program in */qemu-system-*) ;; *) continue ;; esac
         group=$(cat "${link%/exe}/cgroup" 2>/dev/null) || continue
@@ -227,5 +227,5 @@ open-channel) open_channel "$@" ;;
 close-channel) close_channel "$@" ;;
 set-clock) set_clock "$@" ;;
 versions) print_versions ;;
-*) fail "there is no verb $verb" ;;
+*) fail "unknown verb $verb" ;;
 esac

@@ -1,8 +1,8 @@
 # shellcheck shell=sh
-# The networks of guests and containers inside a hypervisor or OS VM, for scripts that begin with these lines.
+# Bridges for guests and containers inside a hypervisor or OS VM. Other scripts are appended to this file.
 
-# make_bridge BRIDGE MAC NETWORK: a bridge with the card of that address, unless it exists. The hypervisor itself has no address
-# on it: nothing in it can be reached from a guest's network.
+# make_bridge BRIDGE MAC NETWORK: makes a bridge with the card of that address, unless the bridge exists. The bridge has
+# no IP address: a guest's network cannot reach the hypervisor.
 make_bridge() {
     ! ip link show dev "$1" >/dev/null 2>&1 || return 0
     card=
@@ -18,7 +18,7 @@ make_bridge() {
     ip link set dev "$1" addrgenmode none
     ip link set dev "$card" addrgenmode none
     ip link set dev "$card" master "$1"
-    # A segment gives every sender its own frames back, from which the bridge would learn wrong ports.
+    # A segment returns its own frames to each sender; the bridge would learn wrong ports from them.
     bridge link set dev "$card" learning off
     ip link set dev "$card" up
     ip link set dev "$1" up

@@ -1,10 +1,10 @@
-/// The network card of a container: one end of a veth pair, whose other end is on the OS VM's bridge.
+/// The network card of a container: one end of a veth pair; the other end is on the OS VM's bridge.
 public struct ContainerCard: Sendable, Hashable {
     /// The network's name.
     public var network: String
-    /// Its IPv4 or IPv6 address with the length of the prefix, such as `10.0.0.5/24`.
+    /// Its IPv4 or IPv6 address with the prefix length, such as `10.0.0.5/24`.
     public var address: String
-    /// By which router the rest of the world is reached; `nil` where the network is all there is.
+    /// The default gateway; `nil` to reach only the network itself.
     public var gateway: String?
     /// The card's hardware address, such as `52:54:00:12:34:01`: the same in every OS VM.
     public var mac: String
@@ -13,8 +13,8 @@ public struct ContainerCard: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - network: The network's name.
-    ///   - address: An IPv4 or IPv6 address with the length of the prefix.
-    ///   - gateway: By which router the rest of the world is reached.
+    ///   - address: An IPv4 or IPv6 address with the prefix length.
+    ///   - gateway: The default gateway.
     ///   - mac: The card's hardware address.
     public init(network: String, address: String, gateway: String?, mac: String) {
         self.network = network

@@ -1,14 +1,14 @@
-/// One container of an OS VM: an OCI bundle of this host that runc runs.
+/// A container of an OS VM: an OCI bundle on this host, run by runc.
 public struct ContainerSpec: Sendable, Hashable {
-    /// Its name: unique within the stack, also among guests.
+    /// Its name: unique within the stack, among guests too.
     public var name: String
-    /// The bundle's folder on this host, absolute: `config.json` and the root file system.
+    /// The bundle's folder on this host, an absolute path; it contains `config.json` and the root file system.
     public var bundle: String
-    /// The most memory that it may use, in bytes; a multiple of 2 MiB.
+    /// Its memory limit in bytes; a multiple of 2 MiB.
     ///
-    /// The size of its image store follows from it.
+    /// It determines the size of the image store.
     public var memory: UInt64
-    /// Its network card; `nil` for a container that has the loopback interface only.
+    /// Its network card; `nil` for a container with only the loopback interface.
     public var card: ContainerCard?
 
     /// Describes a container.
@@ -16,7 +16,7 @@ public struct ContainerSpec: Sendable, Hashable {
     /// - Parameters:
     ///   - name: Unique within the stack.
     ///   - bundle: The bundle's folder on this host, absolute.
-    ///   - memory: The most memory that it may use, in bytes.
+    ///   - memory: The memory limit in bytes.
     ///   - card: Its network card.
     public init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
         self.name = name

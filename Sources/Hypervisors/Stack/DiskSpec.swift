@@ -1,10 +1,10 @@
 /// A disk of a guest: a file or block device of this host.
 public struct DiskSpec: Sendable, Hashable {
-    /// How the guest's data is laid out in it.
+    /// The format of the disk image.
     public enum Format: String, Sendable, Hashable, CaseIterable {
-        /// As it is.
+        /// A raw image.
         case raw
-        /// QEMU's format, interpreted by the guest's QEMU, never by this host's.
+        /// A qcow2 image; the guest's QEMU interprets it, this host's never does.
         case qcow2
     }
 
@@ -12,9 +12,9 @@ public struct DiskSpec: Sendable, Hashable {
     public var name: String
     /// The file or block device on this host.
     public var path: String
-    /// How the data is laid out.
+    /// The format of the image.
     public var format: Format
-    /// Whether the guest may only read it.
+    /// Whether the guest has read-only access.
     public var isReadOnly: Bool
 
     /// Describes a disk.
@@ -22,8 +22,8 @@ public struct DiskSpec: Sendable, Hashable {
     /// - Parameters:
     ///   - name: Unique within its guest.
     ///   - path: The file or block device on this host.
-    ///   - format: How the data is laid out.
-    ///   - isReadOnly: Whether the guest may only read it.
+    ///   - format: The format of the image.
+    ///   - isReadOnly: Whether the guest has read-only access.
     public init(name: String, path: String, format: Format, isReadOnly: Bool) {
         self.name = name
         self.path = path

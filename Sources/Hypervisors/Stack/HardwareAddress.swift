@@ -1,27 +1,29 @@
 /// Hardware addresses of network cards.
 enum HardwareAddress {
-    /// The address of a guest's card where the stack file names none: the same for the same names, on every host.
+    /// Returns the address of a guest's card for which the stack file names none; it depends on these names only.
     ///
-    /// 52:54:00 is locally administered and what QEMU's users are accustomed to.
+    /// 52:54:00 is locally administered and the usual prefix of QEMU guests.
     static func derived(stack: String, guest: String, index: Int) -> String {
         text(prefix: [0x52, 0x54, 0x00], of: "guest/\(stack)/\(guest)/\(index)")
     }
 
-    /// The address of a hypervisor's own card.
+    /// Returns the address of a hypervisor's own card.
     ///
-    /// The prefix is another, so that it is never that of a guest's card that was derived.
+    /// Its prefix differs from that of guests' derived addresses, so that the two never collide.
     static func derived(instance: String, network: String) -> String {
         text(prefix: [0x52, 0x54, 0x01], of: "instance/\(instance)/\(network)")
     }
 
-    /// The address of this host's taps on a bridge: the first byte is as high as one can be that is locally administered and no group's.
+    /// Returns the address of this host's taps on a bridge.
+    ///
+    /// The first byte is the highest that is locally administered and no group address.
     static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
 
-    /// The address in lower case with colons; `nil` when it is none that a card can have.
+    /// Returns the address in lower case with colons; `nil` if the text is no address of a single card.
     static func normalized(_ text: String) -> String? {
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }
         let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
-        // The lowest bit of the first byte makes it a group's address.
+        // The lowest bit of the first byte marks a group address.
         guard parts.count == 6, bytes.count == 6, bytes[0] & 1 == 0, bytes.contains(where: { $0 != 0 }) else {
             return nil
         }
@@ -37,9 +39,9 @@ enum HardwareAddress {
     }
 }
 
-/// A number for a text that is the same in every run and version: FNV-1a with 64 bits, and a last mixing.
+/// A hash of a text that is the same in every run and version: 64-bit FNV-1a with a final mixing step.
 ///
-/// Swift's own hash differs from run to run. See G. Fowler, L. C. Noll, K.-P. Vo, RFC 9923.
+/// Swift's own hash differs between runs. See G. Fowler, L. C. Noll, K.-P. Vo, RFC 9923.
 enum StableHash {
     static func value(of text: String) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

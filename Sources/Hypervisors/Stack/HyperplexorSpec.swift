@@ -1,27 +1,27 @@
-/// How this host carries its hypervisors.
+/// How this host runs hypervisors.
 public struct HyperplexorSpec: Sendable, Hashable {
-    /// By what a QEMU runs its guest.
+    /// The accelerator of a QEMU.
     public enum Accelerator: String, Sendable, Hashable, CaseIterable {
-        /// KVM where this host can nest, TCG elsewhere.
+        /// KVM if this host supports nesting, otherwise TCG.
         case auto
-        /// KVM with nesting, or an error.
+        /// KVM with nesting; otherwise an error.
         case kvm
-        /// Emulation; AMD's SVM is emulated for the hypervisor's own KVM.
+        /// TCG; it also emulates AMD's SVM for the hypervisor's own KVM.
         case tcg
     }
 
-    /// The pages behind guest memory.
+    /// The page size of guest memory.
     public enum HugePages: String, Sendable, Hashable, CaseIterable {
-        /// The kernel's ordinary pages.
+        /// Ordinary pages.
         case none
-        /// Transparent huge pages in a tmpfs (its `huge=` mount option or shmem_enabled has to allow it).
+        /// Transparent huge pages in a tmpfs; its `huge=` mount option or shmem_enabled has to allow them.
         case transparent
-        /// The memory folder lies on a hugetlbfs of 2 MiB pages.
+        /// 2 MiB pages: the memory folder is on a hugetlbfs of this page size.
         case twoMiB = "2M"
-        /// The memory folder lies on a hugetlbfs of 1 GiB pages.
+        /// 1 GiB pages: the memory folder is on a hugetlbfs of this page size.
         case oneGiB = "1G"
 
-        /// The size of a page in bytes, of which a memory file has a whole number.
+        /// The page size in bytes; the size of a memory file is a multiple of it.
         public var pageSize: UInt64 {
             switch self {
             case .none: 4096
@@ -31,16 +31,16 @@ public struct HyperplexorSpec: Sendable, Hashable {
         }
     }
 
-    /// The folder where memory files lie: a tmpfs or a hugetlbfs.
+    /// The folder for memory files: on a tmpfs or a hugetlbfs.
     ///
-    /// Created 0700.
+    /// It is created with mode 0700.
     public var memoryDirectory: String
-    /// The pages behind guest memory.
+    /// The page size of guest memory.
     public var hugePages: HugePages
-    /// This host's cores for hypervisors' vCPUs, in the file's order; empty for no pinning.
+    /// The cores of this host for hypervisors' vCPUs, in the file's order; if empty, vCPUs are not pinned.
     public var cores: [Int]
-    /// By what hypervisors run.
+    /// The accelerator of hypervisors.
     public var accelerator: Accelerator
-    /// The QEMU that runs hypervisors.
+    /// The path of the QEMU that runs hypervisors.
     public var qemu: String
 }

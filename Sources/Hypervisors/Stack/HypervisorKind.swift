@@ -1,8 +1,8 @@
-/// What an L1 is for.
+/// The kind of an L1.
 ///
-/// The raw value is its word in commands and in JSON, the description the one in sentences.
+/// The raw value is used in commands and in JSON, the description in sentences.
 public enum HypervisorKind: String, Sendable, Hashable, CustomStringConvertible {
-    /// It runs guests, by QEMU and KVM.
+    /// It runs guests on QEMU and KVM.
     case hypervisor
     /// It runs containers.
     case os
@@ -10,6 +10,6 @@ public enum HypervisorKind: String, Sendable, Hashable, CustomStringConvertible 
     /// `hypervisor` or `OS VM`.
     public var description: String { self == .os ? "OS VM" : "hypervisor" }
 
-    /// What lives in it, one of them: `guest` or `container`.
+    /// The kind of what it runs: `guest` or `container`.
     public var tenant: String { self == .os ? "container" : "guest" }
 }

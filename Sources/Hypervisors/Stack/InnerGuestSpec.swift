@@ -1,26 +1,26 @@
 /// One guest of a hypervisor (L2).
 public struct InnerGuestSpec: Sendable, Hashable {
-    /// What the guest starts from.
+    /// The boot source.
     public enum Boot: Sendable, Hashable {
-        /// A kernel of this host, loaded by QEMU.
+        /// Boots a kernel file of this host, loaded by QEMU.
         case kernel(path: String, initramfs: String?, arguments: String)
-        /// Firmware finds its first disk.
+        /// Boots from its first disk, through firmware.
         case disk
     }
 
-    /// The device by which its kernel writes to its console.
+    /// The guest's console device.
     public enum Console: String, Sendable, Hashable, CaseIterable {
-        /// A serial port, `ttyS0`: every guest has a driver, and each byte costs an exit from the guest.
+        /// A serial port, `ttyS0`: every guest has a driver, but each byte costs a VM exit.
         case serial
-        /// A virtio console, `hvc0`: an exit for each write.
+        /// A virtio console, `hvc0`: one VM exit for each write.
         case virtio
     }
 
-    /// How its disks and cards are presented.
+    /// The virtio version of its disks and cards.
     public enum Virtio: String, Sendable, Hashable, CaseIterable {
-        /// As virtio 1.0 has it: QEMU's state of each device has room for 1024 queues.
+        /// virtio 1.0: QEMU's state of each device has room for 1024 queues.
         case modern
-        /// As before virtio 1.0: a fifth of the state.
+        /// Legacy virtio, before 1.0: a fifth of the device state.
         case legacy
     }
 
@@ -28,17 +28,17 @@ public struct InnerGuestSpec: Sendable, Hashable {
     public var name: String
     /// Its memory in bytes; a multiple of 2 MiB.
     public var memory: UInt64
-    /// Its virtual CPUs.
+    /// The number of its virtual CPUs.
     public var cpus: Int
-    /// A versioned machine type, such as `pc-q35-7.2`: the QEMUs of all images it may meet must know it.
+    /// A versioned machine type, such as `pc-q35-7.2`; the QEMUs of all images that may run the guest must support it.
     public var machine: String
     /// A named CPU model; `host` ties the guest to one kernel and QEMU.
     public var cpuModel: String
-    /// What it starts from.
+    /// The boot source.
     public var boot: Boot
-    /// Its console.
+    /// Its console device.
     public var console: Console
-    /// How its disks and cards are presented.
+    /// The virtio version of its disks and cards.
     public var virtio: Virtio
     /// Its disks, in order.
     public var disks: [DiskSpec]

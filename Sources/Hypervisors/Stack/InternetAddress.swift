@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// An IPv4 or IPv6 address, as inet_pton(3) reads it.
+/// An IPv4 or IPv6 address, as parsed by inet_pton(3).
 struct InternetAddress: Hashable {
-    /// Its bytes, four or sixteen, the highest first.
+    /// Its bytes, four or sixteen, in network byte order.
     let bytes: [UInt8]
 
-    /// Reads an address without prefix or zone; `nil` where the text is none.
+    /// Parses an address without prefix length or zone; the result is `nil` if the text is none.
     init?(_ text: String) {
-        // A zero byte would end the text for inet_pton.
+        // inet_pton would stop at a zero byte.
         guard !text.utf8.contains(0) else { return nil }
         for (family, count) in [(AF_INET, 4), (AF_INET6, 16)] {
             var bytes = [UInt8](repeating: 0, count: count)
@@ -18,19 +18,19 @@ struct InternetAddress: Hashable {
         return nil
     }
 
-    /// How many bits it has: 32 or 128.
+    /// Its length in bits: 32 or 128.
     var width: Int { bytes.count * 8 }
 
-    /// Whether one interface can have it: not the unspecified one, no group's, not a loopback interface's.
+    /// Whether it can be the address of one interface: not unspecified, multicast or loopback.
     var isOfOneInterface: Bool {
         guard width == 128 else { return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224 }
         return bytes[0] != 0xff && bytes.dropLast().contains { $0 != 0 }
     }
 
-    /// Whether it is reached on its own link only (fe80::/10, RFC 4291).
+    /// Whether it is link-local (fe80::/10, RFC 4291).
     var isLinkLocal: Bool { width == 128 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
 
-    /// Whether the first bits are those of the other.
+    /// Returns whether its first `length` bits equal those of the other address.
     func shares(_ length: Int, bitsWith other: InternetAddress) -> Bool {
         guard width == other.width else { return false }
         return bytes.indices.allSatisfy { index in
@@ -39,7 +39,7 @@ struct InternetAddress: Hashable {
         }
     }
 
-    /// As inet_ntop(3) writes it.
+    /// Its text, as formatted by inet_ntop(3).
     var text: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { room in
             guard let base = room.baseAddress,

@@ -1,11 +1,11 @@
-/// What one stack file describes: a hyperplexor, its networks, its hypervisors with their guests, and its OS VMs with their
+/// The content of one stack file: a hyperplexor, networks, hypervisors with their guests, and OS VMs with their
 /// containers.
 public struct Stack: Sendable, Hashable {
-    /// Its name; part of the names of what is created for it.
+    /// Its name; part of the names of everything created for it.
     public var name: String
-    /// The folder against which relative paths in it are read: the stack file's own.
+    /// The folder to which its relative paths refer: the stack file's own.
     public var directory: String
-    /// What this host gives to the hypervisors.
+    /// The settings of this host.
     public var hyperplexor: HyperplexorSpec
     /// The networks that guests and containers may join.
     public var networks: [NetworkSpec]

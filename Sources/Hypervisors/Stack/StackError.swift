@@ -1,10 +1,10 @@
 internal import Linux
 
-/// Why a stack file cannot be used: everything that is wrong in it, not only the first thing.
+/// All errors in a stack file, not only the first one.
 public struct StackError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file.
     public let path: String
-    /// What is wrong, in the order of the file's lines; at least one problem.
+    /// The problems, in the order of the file's lines; at least one.
     public let problems: [StackProblem]
 
     /// Two lines for each problem: `FILE:LINE:COLUMN: MESSAGE`, and the remedy.

@@ -1,38 +1,38 @@
 internal import Glibc
 internal import Linux
 
-/// The stack file: YAML, described in docs/stack-file.md.
+/// Reads stack files: YAML, as described in docs/stack-file.md.
 public enum StackFile {
-    /// The most bytes that a stack file may have: 1 MiB, some thousand guests.
+    /// The size limit of a stack file in bytes: 1 MiB, enough for some thousand guests.
     public static let sizeLimit = 1 << 20
 
     /// Reads a stack file.
     ///
     /// - Parameter path: The file.
-    /// - Returns: What it describes, with absolute paths and with every default filled in.
-    /// - Throws: ``StackError`` with everything that is wrong.
+    /// - Returns: The stack, with absolute paths and all defaults filled in, and the file's bytes.
+    /// - Throws: ``StackError`` with all problems.
     public static func read(path: String) throws(StackError) -> (stack: Stack, text: [UInt8]) {
         let bytes: [UInt8]
         do {
             bytes = try Files.readAll(path, limit: sizeLimit)
         } catch  where error.code == EFBIG {
             throw StackError(
-                path: path, wholeFile: "it has more than \(sizeLimit >> 20) MiB",
-                remedy: "Name the file that describes the stack; a large one can be split into several stacks.")
+                path: path, wholeFile: "it is larger than \(sizeLimit >> 20) MiB",
+                remedy: "Give the path of a stack file; split a large stack into several.")
         } catch {
-            throw StackError(path: path, wholeFile: "\(error)", remedy: "Name a file that you may read.")
+            throw StackError(path: path, wholeFile: "\(error)", remedy: "Give the path of a file that you can read.")
         }
         return (try parse(bytes, path: path, directory: directory(of: path)), bytes)
     }
 
-    /// Reads the text of a stack file.
+    /// Parses the text of a stack file.
     ///
     /// - Parameters:
     ///   - bytes: The text in UTF-8.
-    ///   - path: What the file is called in errors.
-    ///   - directory: The absolute folder against which relative paths in it are read.
-    /// - Returns: What it describes, with absolute paths and with every default filled in.
-    /// - Throws: ``StackError`` with everything that is wrong.
+    ///   - path: The file's name in error messages.
+    ///   - directory: The absolute path to which relative paths in the file refer.
+    /// - Returns: The stack, with absolute paths and all defaults filled in.
+    /// - Throws: ``StackError`` with all problems.
     public static func parse(_ bytes: [UInt8], path: String, directory: String) throws(StackError) -> Stack {
         let reader = StackReader(directory: directory)
         var stack: Stack?
@@ -47,7 +47,7 @@ public enum StackFile {
         return stack
     }
 
-    /// The file's folder, with symbolic links to the folder followed, as far as it exists.
+    /// Returns the file's folder, with symbolic links resolved if it exists.
     private static func directory(of path: String) -> String {
         let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
         guard let resolved = realpath(folder, nil) else { return folder }

@@ -15,14 +15,14 @@ extension StackReader {
         if let line = context.seen.addresses.earlierLine(of: "\(network)/\(text)", now: place.line) {
             report(
                 "address \(text) is also that of the container of line \(line)", at: place,
-                remedy: "Give each container of a network its own.")
+                remedy: "Give each container of a network its own address.")
         }
         let router = section.values["gateway"].flatMap { gateway($0, of: own) }
         return ContainerCard(
             network: network, address: "\(text)/\(own.length)", gateway: router?.text, mac: card.mac)
     }
 
-    /// An address and how long its network's prefix is, in bits.
+    /// An address and its prefix length in bits.
     private struct InterfaceAddress {
         let address: InternetAddress
         let length: Int
@@ -38,8 +38,8 @@ extension StackReader {
             }
         }
         report(
-            "`address` is an IPv4 or IPv6 address with the length of its prefix; here is \(node.kind)", at: node,
-            remedy: "Write such as 10.0.0.5/24 or \"fd00::5/64\".")
+            "`address` must be an IPv4 or IPv6 address with the length of its prefix; found \(node.kind)", at: node,
+            remedy: "Write an address such as 10.0.0.5/24 or \"fd00::5/64\".")
         return nil
     }
 
@@ -47,15 +47,16 @@ extension StackReader {
         guard case .scalar(let text, _) = node.content, let gateway = InternetAddress(text), gateway.isOfOneInterface
         else {
             report(
-                "`gateway` is an IPv4 or IPv6 address; here is \(node.kind)", at: node,
-                remedy: "Write such as 10.0.0.1, or remove it: then the network is all that the container reaches.")
+                "`gateway` must be an IPv4 or IPv6 address; found \(node.kind)", at: node,
+                remedy: "Write an address such as 10.0.0.1, or remove `gateway`: the container then reaches only the "
+                    + "network itself.")
             return nil
         }
         let isNear = gateway.isLinkLocal && own.address.width == 128
         guard gateway != own.address, isNear || gateway.shares(own.length, bitsWith: own.address) else {
             report(
                 "gateway \(gateway.text) cannot be reached from \(own.address.text)/\(own.length)", at: node,
-                remedy: "Write another address of the same prefix.")
+                remedy: "Write another address with the same prefix.")
             return nil
         }
         return gateway

@@ -7,7 +7,7 @@ extension StackReader {
             guard let section = section(node, of: "a disk", keys: keys) else { return nil }
             let name = diskName(section)
             if let name, let line = names.earlierLine(of: name, now: node.line) {
-                report("disk `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one.")
+                report("disk `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one of them.")
             }
             guard required(section, "file", remedy: "Add `file: PATH`, a file or block device of this host.") != nil,
                 let path = path(section, "file"), let name
@@ -20,16 +20,18 @@ extension StackReader {
         }
     }
 
-    /// A guest's kernel and initramfs reach its hypervisor as disks too.
+    /// Rejects the names under which a guest's kernel and initramfs are attached to its hypervisor.
     private func diskName(_ section: StackSection) -> String? {
         guard let name = name(section, limit: NameRule.diskLimit), let node = section.values["name"] else { return nil }
         guard name == "kernel" || name == "initramfs" else { return name }
         report(
-            "a disk cannot be called `\(name)`, as a file that a guest boots from is", at: node, remedy: "Rename it.")
+            "a disk cannot be called `\(name)`, which is reserved for a guest's boot files", at: node,
+            remedy: "Rename the disk.")
         return nil
     }
 
-    /// Two writers of one disk destroy it, and a reader beside a writer sees half of what was written.
+    /// Rejects sharing a disk with a writer: two writers destroy it, and a reader next to a writer sees inconsistent
+    /// data.
     private func checkSharing(_ disk: DiskSpec, at node: YAMLTree, context: GuestContext) {
         if let earlier = context.seen.files[disk.path], !(earlier.isReadOnly && disk.isReadOnly) {
             report(
@@ -42,7 +44,7 @@ extension StackReader {
     /// Reads the network cards of a guest.
     func cards(_ guest: StackSection, guest name: String, context: GuestContext) -> [CardSpec] {
         elements(guest, "networks").enumerated().compactMap { index, node in
-            // A word alone is the network's name.
+            // A scalar is the network's name.
             if case .scalar = node.content {
                 guard let network = text(node, "an element of `networks`") else { return nil }
                 return card(network, at: node, mac: nil, guest: name, index: index, context: context)
@@ -71,8 +73,8 @@ extension StackReader {
         if let mac {
             guard let text = text(mac, "`mac`"), let given = HardwareAddress.normalized(text) else {
                 report(
-                    "`mac` is the hardware address of one card; here is \(mac.kind)", at: mac,
-                    remedy: "Write such as \(address), or remove it: this one is the default.")
+                    "`mac` must be the hardware address of one card; found \(mac.kind)", at: mac,
+                    remedy: "Write an address such as \(address), or remove `mac`: this address is the default.")
                 return nil
             }
             address = given

@@ -1,15 +1,15 @@
-/// What a guest's description is checked against.
+/// The context for checking a guest's description.
 struct GuestContext {
     /// The stack's name.
     let stack: String
-    /// The networks that there are.
+    /// The names of all networks.
     let networks: Set<String>
-    /// Whether the networks could be read, so that an unknown one is a mistake of its own.
+    /// Whether the networks were read without problems; only then is an unknown one reported.
     let areNetworksKnown: Bool
-    /// What may be there once in the whole stack.
+    /// The values that must be unique in the whole stack.
     let seen = Seen()
 
-    /// Names, addresses and disks of what was read before.
+    /// Names, addresses and disks that were read before.
     final class Seen {
         /// Hypervisors and OS VMs.
         var hypervisors = Unique()
@@ -22,7 +22,7 @@ struct GuestContext {
 }
 
 extension StackReader {
-    /// The least memory of a guest: 16 MiB, below which no kernel starts.
+    /// The least memory of a guest: 16 MiB; no kernel boots with less.
     private static let leastGuestMemory: UInt64 = 16 << 20
 
     /// Reads the guests of a hypervisor.
@@ -39,7 +39,7 @@ extension StackReader {
             if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
                 report(
                     "guest `\(name)` is given twice; first in line \(line)", at: node,
-                    remedy: "Rename one: a guest's name is unique within the stack.")
+                    remedy: "Rename one of them: a guest's name is unique within the stack.")
             }
             let disks = disks(section, context: context)
             let spec = InnerGuestSpec(
@@ -54,13 +54,14 @@ extension StackReader {
         }
     }
 
-    /// The name of a guest or container is also that of a socket beside a hypervisor's own.
+    /// Reads the name of a guest or container; rejects those of a hypervisor's own sockets, which are in the same
+    /// folder.
     func tenantName(_ section: StackSection, _ kind: String) -> String? {
         guard let name = name(section), let node = section.values["name"] else { return nil }
         guard name == "qmp" || name == "agent" else { return name }
         report(
-            "a \(kind) cannot be called `\(name)`, as one of a hypervisor's own sockets is", at: node,
-            remedy: "Rename it.")
+            "a \(kind) cannot be called `\(name)`, which is reserved for one of a hypervisor's own sockets", at: node,
+            remedy: "Rename the \(kind).")
         return nil
     }
 
@@ -69,18 +70,20 @@ extension StackReader {
         let page = hugePages.pageSize
         let file = MemoryFileShape(memory: memory).fileSize
         guard file % page != 0 else { return memory }
-        // The largest memory whose file fills whole pages.
+        // The largest memory sizes whose files fill whole pages.
         let overhead = MemoryFileShape.infoBlockSize + MemoryFileShape.tailSize
         let counts: [UInt64] = [file / page, file / page + 1].filter { $0 > 0 }
         let choices: [String] = counts.map { Self.text($0 * page - overhead) }
         report(
-            "the memory file of a guest with \(Self.text(memory)) has \(Self.text(file)), no multiple of \(Self.text(page))",
+            "the memory file of a guest with \(Self.text(memory)) has \(Self.text(file)), "
+                + "not a multiple of \(Self.text(page))",
             at: section.values["memory"] ?? section.node,
             remedy: "Write \(choices.joined(separator: " or ")), or `huge-pages: 2M`.")
         return memory
     }
 
-    /// An alias such as `q35` is another machine to another QEMU, and the old one's state would not fit it.
+    /// Rejects aliases such as `q35`: they mean different machines in different QEMUs, which cannot load each other's
+    /// state.
     private func machine(_ section: StackSection) -> String {
         let standard = "pc-q35-7.2"
         guard let machine = optional(section, "machine"), let node = section.values["machine"] else { return standard }
@@ -89,8 +92,8 @@ extension StackReader {
             if (2...3).contains(version.count), version.allSatisfy({ UInt8($0) != nil }) { return machine }
         }
         report(
-            "`machine: \(machine.prefix(60))` is no machine type with a version", at: node,
-            remedy: "Write such as \(standard): the oldest QEMU that the guest may meet has to know it.")
+            "`machine: \(machine.prefix(60))` is not a machine type with a version", at: node,
+            remedy: "Write one such as \(standard); the oldest QEMU that may run the guest has to support it.")
         return standard
     }
 
@@ -104,12 +107,12 @@ extension StackReader {
         let isDisk = if case .scalar("disk", _) = node?.content { true } else { node == nil }
         if !isDisk {
             report(
-                "`boot` is `disk`, or keys with values for a kernel; here is \(node?.kind ?? "nothing")",
+                "`boot` must be `disk`, or keys with values for a kernel; found \(node?.kind ?? "nothing")",
                 at: node ?? section.node, remedy: "Write `boot: disk`, or `boot:` with `kernel: FILE` below it.")
         } else if !hasDisks {
             report(
                 "a guest that boots from its disk needs `disks`", at: node ?? section.node,
-                remedy: "Add `disks:` with the one that it boots from, or `boot:` with `kernel: FILE`.")
+                remedy: "Add `disks:` with its boot disk, or `boot:` with `kernel: FILE`.")
         }
         return .disk
     }
@@ -119,9 +122,9 @@ extension StackReader {
             return nil
         }
         let arguments = optional(section, "arguments") ?? ""
-        // What the kernel's own buffer holds (COMMAND_LINE_SIZE of x86).
+        // The size of the kernel's buffer (COMMAND_LINE_SIZE on x86).
         if arguments.utf8.count > 2047, let node = section.values["arguments"] {
-            report("a kernel takes no more than 2047 bytes of arguments", at: node, remedy: "Shorten them.")
+            report("a kernel takes at most 2047 bytes of arguments", at: node, remedy: "Shorten them.")
         }
         let initramfs = path(section, "initramfs")
         guard required(section, "kernel", remedy: "Add `kernel: FILE`.") != nil, let kernel = path(section, "kernel")

@@ -1,7 +1,8 @@
 extension StackReader {
-    /// The least memory of a hypervisor: 256 MiB, what its own Debian needs.
+    /// The least memory of a hypervisor: 256 MiB, which its Debian system needs.
     static let leastHypervisorMemory: UInt64 = 256 << 20
-    /// The most guests of a hypervisor, spare ones included: each has a port on one virtio-serial device, which has 31.
+    /// The most guests of a hypervisor, spare ones included: each needs a port on one virtio-serial device, which has
+    /// 31.
     static let guestLimit = 28
 
     /// Reads the hypervisors.
@@ -12,7 +13,7 @@ extension StackReader {
             if let line = context.seen.hypervisors.earlierLine(of: hypervisor.name, now: node.line) {
                 report(
                     "hypervisor `\(hypervisor.name)` is given twice; first in line \(line)", at: node,
-                    remedy: "Rename one.")
+                    remedy: "Rename one of them.")
             }
             for function in hypervisor.functions {
                 guard let line = functions.earlierLine(of: function, now: node.line) else { continue }
@@ -47,7 +48,7 @@ extension StackReader {
         return name == nil ? nil : spec
     }
 
-    /// A core that is kept has to be one that was named.
+    /// Requires `cores` for `keep-cores`.
     func checkKeptCores(_ spec: HypervisorSpec, _ hyperplexor: HyperplexorSpec, at section: StackSection) {
         guard spec.keepsCores, hyperplexor.cores.isEmpty, let node = section.values["keep-cores"] else { return }
         report(
@@ -63,7 +64,7 @@ extension StackReader {
         else {
             report(
                 "`image: \(image.prefix(60))` is neither an image's name nor a folder", at: node,
-                remedy: "Names have letters, digits, dots, dashes and underscores; a folder has a slash: ./IMAGE.")
+                remedy: "An image name has letters, digits, dots, dashes, underscores; a folder has a slash: ./IMAGE.")
             return "standard"
         }
         return image
@@ -87,24 +88,25 @@ extension StackReader {
             guard let text = text(element, "an element of `functions`") else { return nil }
             if let address = PCIAddress.normalized(text) { return address }
             report(
-                "`\(text.prefix(60))` is no PCI function", at: element,
-                remedy: "Write it as `lspci -D` shows it: 0000:01:00.1")
+                "`\(text.prefix(60))` is not a PCI function", at: element,
+                remedy: "Write it as `lspci -D` prints it: 0000:01:00.1")
             return nil
         }
     }
 
-    /// Checks that what is in a hypervisor fits into it.
+    /// Checks that the guests fit into their hypervisor.
     private func checkRoom(
         _ spec: HypervisorSpec, accelerator: HyperplexorSpec.Accelerator, at section: StackSection
     ) {
         let count = spec.guests.count + spec.spareGuests
         if count > Self.guestLimit {
             report(
-                "a hypervisor has room for \(Self.guestLimit) guests; here are \(count), spare ones included",
-                at: section.values["guests"] ?? section.node, remedy: "Spread them over several hypervisors.")
+                "a hypervisor has room for \(Self.guestLimit) guests; found \(count), spare ones included",
+                at: section.values["guests"] ?? section.node, remedy: "Distribute them over several hypervisors.")
         }
         let inside = spec.guests.reduce(0) { $0 + $1.memory }
-        // A page's structure takes 64 bytes of the hypervisor's own memory for each 4096 bytes (map=mem).
+        // The hypervisor needs 64 bytes of page structure in its own memory for each 4096 bytes of guest memory
+        // (map=mem).
         let least = Self.leastHypervisorMemory + inside / 64
         if spec.memory < least {
             let rounded = (least + Self.sizeUnit - 1) / Self.sizeUnit * Self.sizeUnit
@@ -120,7 +122,7 @@ extension StackReader {
         }
     }
 
-    /// Reads further arguments of a QEMU, without those by which the product itself says what the QEMU is to do.
+    /// Reads additional QEMU arguments; rejects options that hyperfresh sets itself.
     func arguments(_ section: StackSection, owned: Set<String>) -> [String] {
         elements(section, "extra-arguments").compactMap { element in
             guard let argument = text(element, "an element of `extra-arguments`") else { return nil }
@@ -128,7 +130,7 @@ extension StackReader {
             if owned.contains(option) {
                 report(
                     "`\(argument)` is set by hyperfresh", at: element,
-                    remedy: "Remove it, with its value; docs/stack-file.md says which key stands for it.")
+                    remedy: "Remove it and its value; docs/stack-file.md names the key for this setting.")
                 return nil
             }
             if argument.hasPrefix("-"), let space = argument.firstIndex(of: " ") {
@@ -142,21 +144,21 @@ extension StackReader {
     }
 }
 
-/// The options of QEMU by which the product says what a QEMU is to do.
+/// QEMU options that hyperfresh sets itself.
 enum OwnedOptions {
     private static let ofBoth: Set<String> = [
         "-S", "-accel", "-cpu", "-daemonize", "-enable-kvm", "-incoming", "-loadvm", "-M", "-m", "-machine", "-name",
         "-no-user-config", "-nodefaults", "-pidfile", "-preconfig", "-readconfig", "-sandbox", "-smp", "-snapshot",
     ]
     static let ofHypervisor = ofBoth.union(["-append", "-initrd", "-kernel", "-overcommit", "-uuid"])
-    /// An OS VM has one NUMA node, whose memory it shares with the servers of its containers' file systems.
+    /// An OS VM has one NUMA node; it shares this node's memory with the file system servers of its containers.
     static let ofSystem = ofHypervisor.union(["-mem-path", "-mem-prealloc", "-numa"])
     static let ofGuest = ofBoth.union(["-append", "-initrd", "-kernel", "-mem-path", "-mem-prealloc"])
 }
 
-/// Addresses of PCI functions as text.
+/// Parses addresses of PCI functions.
 enum PCIAddress {
-    /// The address with its domain in lower case, such as `0000:01:00.1`; `nil` when it is none.
+    /// Returns the address in lower case with its domain, such as `0000:01:00.1`; `nil` if the text is none.
     static func normalized(_ text: String) -> String? {
         let full = text.count { $0 == ":" } == 1 ? "0000:\(text)" : text
         let parts = full.lowercased().split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "." }

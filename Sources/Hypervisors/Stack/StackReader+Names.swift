@@ -1,13 +1,15 @@
-/// What a name may be, so that it can be a part of file, unit, bridge and socket names.
+/// The syntax of names, which become part of the names of files, units, bridges and sockets.
 enum NameRule {
-    /// Names of stacks, hypervisors and guests: with them, paths of sockets stay below the kernel's 108 bytes.
+    /// The limit for names of stacks, hypervisors and guests; it keeps socket paths below the kernel's limit of 108
+    /// bytes.
     static let ordinaryLimit = 20
-    /// Names of networks: the hypervisor's bridge is `br-NETWORK`, and Linux gives an interface 15 characters.
+    /// The limit for names of networks: the bridge is called `br-NETWORK`, and Linux limits interface names to 15
+    /// characters.
     static let networkLimit = 12
-    /// Names of disks: GUEST.DISK is a serial number, of which SCSI shows 36 characters.
+    /// The limit for names of disks: GUEST.DISK is a serial number, and SCSI shows 36 characters of it.
     static let diskLimit = 15
 
-    /// Whether it is made of lower-case letters, digits and dashes, and begins with a letter or digit.
+    /// Returns whether a name consists of lower-case letters, digits and dashes, and begins with a letter or digit.
     static func isValid(_ name: String, limit: Int) -> Bool {
         guard let first = name.utf8.first, name.utf8.count <= limit else { return false }
         return isLetterOrDigit(first) && name.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
@@ -19,15 +21,16 @@ enum NameRule {
 }
 
 extension StackReader {
-    /// Reads a name that has to be there.
+    /// Reads a required name.
     func name(_ section: StackSection, limit: Int = NameRule.ordinaryLimit) -> String? {
-        let remedy = "Up to \(limit) lower-case letters, digits and dashes, beginning with a letter or digit."
+        let remedy = "Use up to \(limit) lower-case letters, digits and dashes, beginning with a letter or digit."
         guard let name = required(section, "name", remedy: "Add `name: …`. " + remedy),
             let node = section.values["name"]
         else { return nil }
         guard NameRule.isValid(name, limit: limit) else {
             report(
-                "`\(name.prefix(60))` cannot be the name of \(section.what): it becomes part of file, unit and socket names",
+                "`\(name.prefix(60))` cannot be the name of \(section.what): "
+                    + "it becomes part of file, unit and socket names",
                 at: node, remedy: remedy)
             return nil
         }
@@ -38,18 +41,18 @@ extension StackReader {
     func path(_ node: YAMLTree, _ what: String) -> String? {
         guard let text = text(node, what) else { return nil }
         guard !text.isEmpty, !text.hasSuffix("/") else {
-            report("\(what) names no file: `\(text)`", at: node, remedy: "Write the path of a file.")
+            report("\(what) does not name a file: `\(text)`", at: node, remedy: "Write the path of a file.")
             return nil
         }
         return absolute(text)
     }
 
-    /// Reads a file name that may be absent.
+    /// Reads an optional file name.
     func path(_ section: StackSection, _ key: String) -> String? {
         section.values[key].flatMap { path($0, "`\(key)`") }
     }
 
-    /// A path without `.`, `..` and doubled slashes, as far as can be said without a look at the file system.
+    /// Returns an absolute path without `.`, `..` and double slashes; does not access the file system.
     func absolute(_ path: String) -> String {
         var parts: [Substring] = []
         for part in (path.hasPrefix("/") ? path : "\(directory)/\(path)").split(separator: "/") where part != "." {
@@ -59,11 +62,11 @@ extension StackReader {
     }
 }
 
-/// What has to be there once only, with the line where it was seen first.
+/// Remembers values that must be unique, each with the line of its first occurrence.
 struct Unique {
     private var lines: [String: Int] = [:]
 
-    /// The line where it was seen before; `nil` when this is the first time.
+    /// Returns the line of an earlier occurrence; `nil` if this is the first one.
     mutating func earlierLine(of value: String, now line: Int) -> Int? {
         if let earlier = lines[value] { return earlier }
         lines[value] = line

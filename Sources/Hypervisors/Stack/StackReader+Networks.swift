@@ -9,11 +9,12 @@ extension StackReader {
                 let name = name(section, limit: NameRule.networkLimit), let kind = kind(section)
             else { return nil }
             if let line = names.earlierLine(of: name, now: node.line) {
-                report("network `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one.")
+                report(
+                    "network `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one of them.")
             }
             if let line = carriers.earlierLine(of: "\(kind)", now: node.line) {
                 report(
-                    "network `\(name)` is carried by the same bridge or segment as that of line \(line)", at: node,
+                    "network `\(name)` uses the same bridge or segment as that of line \(line)", at: node,
                     remedy: "Let guests join one network, or give this one another bridge or port.")
             }
             let isBridge = if case .bridge = kind { true } else { false }
@@ -23,7 +24,7 @@ extension StackReader {
             for (key, isUsed) in [("vhost", network.usesVhost), ("queues", network.queues > 1)]
             where isUsed && !isBridge {
                 report(
-                    "`\(key)` needs a `bridge`: a segment is carried by QEMU itself",
+                    "`\(key)` needs a `bridge`: QEMU itself implements a segment",
                     at: section.values[key] ?? node, remedy: "Remove `\(key)`, or use a bridge.")
             }
             return network
@@ -37,21 +38,22 @@ extension StackReader {
         case (nil, nil), (_?, _?):
             report(
                 "a network has either a `bridge` or a `segment`", at: section.node,
-                remedy: "`bridge: br0` for an existing bridge, `segment: 230.0.0.1:4567` for one without rights.")
+                remedy: "Write `bridge: br0` for an existing bridge, or `segment: 230.0.0.1:4567`, which needs no "
+                    + "privileges.")
             return nil
         }
     }
 
     private func bridge(_ node: YAMLTree) -> NetworkSpec.Kind? {
         guard let name = text(node, "`bridge`") else { return nil }
-        // What the kernel takes as an interface's name.
+        // The kernel's rules for interface names.
         let isName =
             (1...15).contains(name.utf8.count) && name != "." && name != ".."
             && name.utf8.allSatisfy { $0 > 32 && $0 != 127 && !"/:,".utf8.contains($0) }
         guard isName else {
             report(
                 "`bridge: \(name.prefix(60))` cannot be an interface", at: node,
-                remedy: "Name an existing bridge: `ip link show type bridge` lists them.")
+                remedy: "Give an existing bridge: `ip link show type bridge` lists them.")
             return nil
         }
         return .bridge(name)
@@ -68,8 +70,9 @@ extension StackReader {
             }
         }
         report(
-            "`segment` is a multicast address with a port; here is \(node.kind)", at: node,
-            remedy: "Write such as 230.0.0.1:4567 (224.0.0.0 to 239.255.255.255); whoever names it is on it.")
+            "`segment` must be a multicast address with a port; found \(node.kind)", at: node,
+            remedy: "Write one such as 230.0.0.1:4567 (224.0.0.0 to 239.255.255.255). Networks with the same value are "
+                + "connected.")
         return nil
     }
 }

@@ -1,28 +1,28 @@
 extension StackReader {
-    /// Two MiB: what device DAX and huge pages are counted in.
+    /// Two MiB: the unit of DAX devices and huge pages.
     static let sizeUnit: UInt64 = 2 << 20
-    /// The largest memory of a hypervisor or guest: 1 TiB, what 40 bits of physical address can name.
+    /// The largest memory of a hypervisor or guest: 1 TiB, the range of 40-bit physical addresses.
     static let sizeLimit: UInt64 = 1 << 40
 
     /// Reads an amount of memory: a multiple of 2 MiB.
     ///
     /// - Parameters:
-    ///   - section: Where it stands.
-    ///   - least: The least amount that makes sense.
-    ///   - default: What is taken where nothing is said, and where what is said is wrong.
+    ///   - section: The section with the key `memory`.
+    ///   - least: The least amount allowed.
+    ///   - default: The result if the key is absent or its value is wrong.
     /// - Returns: The amount in bytes.
     func memory(_ section: StackSection, least: UInt64, default: UInt64) -> UInt64 {
         guard let node = section.values["memory"] else { return `default` }
         guard case .scalar(let text, _) = node.content, let size = Self.bytes(text) else {
             report(
-                "`memory` is an amount such as 512M or 2G; here is \(node.kind)", at: node,
+                "`memory` must be an amount such as 512M or 2G; found \(node.kind)", at: node,
                 remedy: "Write a whole number with K, M, G or T (powers of 1024).")
             return `default`
         }
         if size % Self.sizeUnit != 0 {
             let below = size / Self.sizeUnit * 2
             report(
-                "`memory: \(text)` is no multiple of 2M, in which memory is mapped into a hypervisor", at: node,
+                "`memory: \(text)` is not a multiple of 2M, the unit in which hypervisors map memory", at: node,
                 remedy: "Write \(below)M or \(below + 2)M.")
         } else if size < least {
             report(
@@ -38,7 +38,7 @@ extension StackReader {
         return `default`
     }
 
-    /// The number of bytes that a text such as `512M` means; `nil` where it means none or more than 64 bits hold.
+    /// Parses an amount such as `512M`; returns the number of bytes, or `nil` if it is invalid or exceeds 64 bits.
     static func bytes(_ text: String) -> UInt64? {
         let digits = text.prefix { ("0"..."9").contains($0) }
         guard let number = UInt64(digits) else { return nil }
@@ -50,7 +50,7 @@ extension StackReader {
         return overflow ? nil : size
     }
 
-    /// An amount as a stack file writes it: in the largest unit that leaves a whole number.
+    /// Formats an amount for a stack file, in the largest unit that yields a whole number.
     static func text(_ size: UInt64) -> String {
         for (shift, unit) in [(40, "T"), (30, "G"), (20, "M"), (10, "K")] as [(UInt64, String)]
         where size != 0 && size % (1 << shift) == 0 {

@@ -1,5 +1,5 @@
 extension StackReader {
-    /// Reads the whole.
+    /// Reads a whole stack file.
     func stack(_ root: YAMLTree) -> Stack? {
         let keys = ["version", "name", "hyperplexor", "networks", "hypervisors", "systems"]
         guard let section = section(root, of: "a stack", keys: keys) else { return nil }
@@ -33,8 +33,8 @@ extension StackReader {
         }
         if case .scalar("1", isPlain: true) = node.content { return }
         report(
-            "`version` is 1; here is \(node.kind)", at: node,
-            remedy: "Write `version: 1`; a later one needs a later hyperfresh.")
+            "`version` must be 1; found \(node.kind)", at: node,
+            remedy: "Write `version: 1`; a later version needs a later hyperfresh.")
     }
 
     // MARK: - The hyperplexor
@@ -56,14 +56,15 @@ extension StackReader {
         {
             report(
                 "`huge-pages: \(spec.hugePages.rawValue)` needs a `memory-directory` on a hugetlbfs", at: node,
-                remedy: "Add `memory-directory: /dev/hugepages/hyperfresh-\(name)`, or wherever such a one is mounted.")
+                remedy: "Add `memory-directory: /dev/hugepages/hyperfresh-\(name)`, or a folder on another hugetlbfs.")
         }
         if let node = section.values["qemu"], let text = text(node, "`qemu`") {
             if text.contains("/") {
                 spec.qemu = absolute(text)
             } else {
                 report(
-                    "`qemu` is the path of a program; here is `\(text)`", at: node, remedy: "Write /usr/bin/\(text).")
+                    "`qemu` must be the path of a program; found `\(text)`", at: node,
+                    remedy: "Write /usr/bin/\(text).")
             }
         }
         return spec
@@ -74,7 +75,7 @@ extension StackReader {
         for element in elements(section, "cores") {
             guard let range = range(element) else { continue }
             for core in range where cores.contains(core) {
-                report("core \(core) is given twice", at: element, remedy: "Give each core once.")
+                report("core \(core) is given twice", at: element, remedy: "List each core once.")
             }
             cores.append(contentsOf: range.filter { !cores.contains($0) })
         }
@@ -92,18 +93,18 @@ extension StackReader {
             }
         }
         report(
-            "an element of `cores` is a core's number or a range such as 4-7; here is \(node.kind)", at: node,
-            remedy: "`lscpu -e` lists the cores of a host.")
+            "an element of `cores` must be a core's number or a range such as 4-7; found \(node.kind)", at: node,
+            remedy: "Run `lscpu -e` to list the cores of this host.")
         return nil
     }
 
-    /// A core that two vCPUs share would be no core given for good.
+    /// Requires a core for each vCPU: two vCPUs must not share one.
     private func checkCores(_ hyperplexor: HyperplexorSpec, hypervisors: [HypervisorSpec], at stack: StackSection) {
         let needed = hypervisors.reduce(0) { $0 + $1.cpus }
         guard !hyperplexor.cores.isEmpty, needed > hyperplexor.cores.count else { return }
         report(
             "hypervisors and systems have \(needed) CPUs together, but `cores` names \(hyperplexor.cores.count)",
             at: stack.values["hyperplexor"] ?? stack.node,
-            remedy: "Name a core for each of them, give them fewer CPUs, or remove `cores`.")
+            remedy: "List a core for each CPU, give them fewer CPUs, or remove `cores`.")
     }
 }

@@ -1,5 +1,5 @@
 extension StackReader {
-    /// The most containers of a stack: each OS VM has a port for the console of any of them, and for two that are new.
+    /// The most containers of a stack: each OS VM has a console port for each of them, and two for new ones.
     static let containerLimit = 26
 
     /// Reads the OS VMs.
@@ -8,8 +8,8 @@ extension StackReader {
             guard let (system, section) = system(node, context: context, hyperplexor: hyperplexor) else { return nil }
             if let line = context.seen.hypervisors.earlierLine(of: system.name, now: node.line) {
                 report(
-                    "system `\(system.name)` has the name of what is described in line \(line)", at: node,
-                    remedy: "Rename one: hypervisors and systems share one name space.")
+                    "the name of system `\(system.name)` is already used in line \(line)", at: node,
+                    remedy: "Rename one of them: hypervisors and systems share one name space.")
             }
             return (system, section)
         }
@@ -44,8 +44,8 @@ extension StackReader {
         let name = tenantName(section, "container")
         if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
             report(
-                "container `\(name)` has the name of what is described in line \(line)", at: node,
-                remedy: "Rename one: guests and containers of a stack share one name space.")
+                "the name of container `\(name)` is already used in line \(line)", at: node,
+                remedy: "Rename one of them: guests and containers of a stack share one name space.")
         }
         let bundle = bundle(section)
         let memory = memory(section, least: 16 << 20, default: 256 << 20)
@@ -61,13 +61,13 @@ extension StackReader {
         }
         let folder = absolute(text)
         guard !text.isEmpty, folder != "/" else {
-            report("`bundle` names no folder: `\(text)`", at: node, remedy: "Write the path of an OCI bundle.")
+            report("`bundle` does not name a folder: `\(text)`", at: node, remedy: "Write the path of an OCI bundle.")
             return nil
         }
-        // virtiofsd takes its options as one list with commas.
+        // virtiofsd takes its options as one comma-separated list.
         guard !folder.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\\") || $0 < 32 }) else {
             report(
-                "`bundle` has a comma, a backslash or a control character, which virtiofsd takes for its own", at: node,
+                "`bundle` has a comma, a backslash or a control character, which virtiofsd would misread", at: node,
                 remedy: "Rename the folder.")
             return nil
         }
@@ -76,15 +76,15 @@ extension StackReader {
 
     // MARK: - Room
 
-    /// A container may be relocated to any OS VM of its stack: each has to have room for it.
+    /// Checks that each OS VM has room for every container: a container may be relocated to any OS VM of its stack.
     private func checkRoom(
         _ systems: [(HypervisorSpec, StackSection)], at stack: StackSection, accelerator: HyperplexorSpec.Accelerator
     ) {
         let containers = systems.flatMap(\.0.containers)
         if containers.count > Self.containerLimit {
             report(
-                "a stack has room for \(Self.containerLimit) containers; here are \(containers.count)",
-                at: stack.values["systems"] ?? stack.node, remedy: "Spread them over several stacks.")
+                "a stack has room for \(Self.containerLimit) containers; found \(containers.count)",
+                at: stack.values["systems"] ?? stack.node, remedy: "Distribute them over several stacks.")
         }
         let stores = containers.reduce(0) { $0 + StoreFileShape(memory: $1.memory).fileSize }
         let largest = containers.map(\.memory).max() ?? 0

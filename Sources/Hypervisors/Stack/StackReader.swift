@@ -1,36 +1,36 @@
-/// Reads the parts of a stack file and collects what is wrong with them, so that one run tells everything.
+/// Reads the parts of a stack file and collects all problems, so that one run reports them all.
 ///
-/// A reading function returns `nil` where it has recorded a problem and there is nothing sensible to go on with.
+/// A reading function returns `nil` if it has recorded a problem and there is no sensible value to continue with.
 final class StackReader {
-    /// What is wrong so far.
+    /// The problems found so far.
     var problems: [StackProblem] = []
-    /// The folder against which relative paths are read.
+    /// The folder to which relative paths refer.
     let directory: String
 
     init(directory: String) {
         self.directory = directory
     }
 
-    /// Records what is wrong at a place.
+    /// Records a problem at a node.
     func report(_ message: String, at node: YAMLTree, remedy: String) {
-        // A file that is something else altogether need not be told so a thousand times.
+        // A hundred problems are enough for a file that is no stack file at all.
         guard problems.count < 100 else { return }
         problems.append(StackProblem(line: node.line, column: node.column, message: message, remedy: remedy))
     }
 
     // MARK: - Keys with values
 
-    /// Reads keys with values, of which each may be there once.
+    /// Reads a mapping, in which each key may occur once.
     ///
     /// - Parameters:
-    ///   - node: Where they stand.
-    ///   - what: Whose they are, such as "a guest".
+    ///   - node: The mapping.
+    ///   - what: Its subject in messages, such as "a guest".
     ///   - keys: The keys that it may have.
     /// - Returns: The values of known keys.
     func section(_ node: YAMLTree, of what: String, keys: [String]) -> StackSection? {
         guard case .mapping(let pairs) = node.content else {
             report(
-                "\(what) is described by keys with values; here is \(node.kind)", at: node,
+                "\(what) must be described by keys with values; found \(node.kind)", at: node,
                 remedy: "Write `KEY: VALUE` lines; the keys of \(what) are \(list(keys)).")
             return nil
         }
@@ -38,7 +38,7 @@ final class StackReader {
         var names = Unique()
         for (key, value) in pairs {
             guard case .scalar(let name, _) = key.content else {
-                report("a key has to be a word; here is \(key.kind)", at: key, remedy: "Known keys: \(list(keys)).")
+                report("a key must be a word; found \(key.kind)", at: key, remedy: "Known keys: \(list(keys)).")
                 continue
             }
             if let line = names.earlierLine(of: name, now: key.line) {
@@ -53,12 +53,12 @@ final class StackReader {
         return StackSection(node: node, what: what, values: values)
     }
 
-    /// Reads a list; nothing at all is an empty one.
+    /// Reads a list; a missing value is an empty list.
     func elements(_ section: StackSection, _ key: String) -> [YAMLTree] {
         guard let node = section.values[key], !node.isNull else { return [] }
         guard case .sequence(let elements) = node.content else {
             report(
-                "`\(key)` is a list; here is \(node.kind)", at: node,
+                "`\(key)` must be a list; found \(node.kind)", at: node,
                 remedy: "Write one `- …` line for each element, or [A, B].")
             return []
         }
@@ -67,20 +67,22 @@ final class StackReader {
 
     // MARK: - Single values
 
-    /// Reads a text.
+    /// Reads a string.
     func text(_ node: YAMLTree, _ what: String) -> String? {
         guard case .scalar(let text, _) = node.content, !node.isNull else {
-            report("\(what) is a text; here is \(node.kind)", at: node, remedy: "Write the text, or remove the line.")
+            report(
+                "\(what) must be a text; found \(node.kind)", at: node,
+                remedy: "Write the text, or remove the line.")
             return nil
         }
         guard !text.utf8.contains(0) else {
-            report("\(what) contains a zero byte", at: node, remedy: "Remove it: no program argument can hold it.")
+            report("\(what) contains a zero byte", at: node, remedy: "Remove it: a program argument cannot contain it.")
             return nil
         }
         return text
     }
 
-    /// Reads a text that has to be there.
+    /// Reads a required string.
     func required(_ section: StackSection, _ key: String, remedy: String) -> String? {
         guard let node = section.values[key] else {
             report("\(section.what) needs `\(key)`", at: section.node, remedy: remedy)
@@ -89,17 +91,17 @@ final class StackReader {
         return text(node, "`\(key)`")
     }
 
-    /// Reads a text that may be absent.
+    /// Reads an optional string.
     func optional(_ section: StackSection, _ key: String) -> String? {
         section.values[key].flatMap { text($0, "`\(key)`") }
     }
 
-    /// Reads texts.
+    /// Reads a list of strings.
     func texts(_ section: StackSection, _ key: String) -> [String] {
         elements(section, key).compactMap { text($0, "an element of `\(key)`") }
     }
 
-    /// Reads a whole number; the default also where it is wrong.
+    /// Reads a whole number; returns the default if it is absent or wrong.
     func integer(_ section: StackSection, _ key: String, default: Int, in range: ClosedRange<Int>) -> Int {
         guard let node = section.values[key] else { return `default` }
         return integer(node, "`\(key)`", in: range) ?? `default`
@@ -111,12 +113,13 @@ final class StackReader {
             return number
         }
         report(
-            "\(what) is a whole number from \(range.lowerBound) to \(range.upperBound); here is \(node.kind)", at: node,
+            "\(what) must be a whole number from \(range.lowerBound) to \(range.upperBound); found \(node.kind)",
+            at: node,
             remedy: "Write such a number without quotes.")
         return nil
     }
 
-    /// Reads a yes or no.
+    /// Reads a Boolean.
     func flag(_ section: StackSection, _ key: String, default: Bool) -> Bool {
         guard let node = section.values[key] else { return `default` }
         if case .scalar(let text, isPlain: true) = node.content {
@@ -126,7 +129,7 @@ final class StackReader {
             default: break
             }
         }
-        report("`\(key)` is true or false; here is \(node.kind)", at: node, remedy: "Write true or false.")
+        report("`\(key)` must be true or false; found \(node.kind)", at: node, remedy: "Write true or false.")
         return `default`
     }
 
@@ -137,31 +140,32 @@ final class StackReader {
         guard let node = section.values[key] else { return `default` }
         let words = Choice.allCases.map(\.rawValue)
         guard case .scalar(let text, _) = node.content, let choice = Choice(rawValue: text) else {
-            report("`\(key)` is one of \(list(words)); here is \(node.kind)", at: node, remedy: "Write one of them.")
+            report(
+                "`\(key)` must be one of \(list(words)); found \(node.kind)", at: node, remedy: "Write one of them.")
             return `default`
         }
         return choice
     }
 
-    // MARK: - Words for errors
+    // MARK: - Text of errors
 
-    /// Words in an error.
+    /// Formats words as a list for an error message.
     func list(_ words: [String]) -> String {
         words.map { "`\($0)`" }.joined(separator: ", ")
     }
 
-    /// The known word that is meant, or all of them.
+    /// Suggests the known word that was probably meant; otherwise lists all known words.
     private func suggestion(for word: String, among known: [String]) -> String {
         guard let nearest = Spelling.nearest(to: word, among: known) else { return "Known keys: \(list(known))." }
         return "Did you mean `\(nearest)`? Known keys: \(list(known))."
     }
 }
 
-/// Keys with values of which it is known whose they are.
+/// A mapping and its subject.
 struct StackSection {
-    /// Where it begins.
+    /// The mapping's node.
     let node: YAMLTree
-    /// Whose keys they are, such as "a guest".
+    /// The subject in messages, such as "a guest".
     let what: String
     /// The values of the known keys.
     let values: [String: YAMLTree]

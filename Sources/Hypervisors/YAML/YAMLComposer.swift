@@ -1,12 +1,12 @@
 internal import CYAML
 
-/// Makes a tree of what libyaml finds in a text.
+/// Builds a tree from libyaml's events.
 struct YAMLComposer: ~Copyable {
-    /// The most parts of a document, where an alias counts as all that it stands for.
+    /// The most nodes of a document, where an alias counts as all nodes that it stands for.
     ///
-    /// Without it, ten lines of aliases to lists of aliases would be more than any memory holds.
+    /// Without this limit, ten lines of aliases to lists of aliases would exceed any memory.
     private static let partLimit = 100_000
-    /// How deep parts may nest; a stack file needs eight levels.
+    /// The nesting limit; a stack file needs eight levels.
     private static let depthLimit = 16
 
     private var events: YAMLEvents
@@ -17,11 +17,11 @@ struct YAMLComposer: ~Copyable {
         self.events = events
     }
 
-    /// Reads a text with exactly one document.
+    /// Parses a text with exactly one document.
     ///
     /// - Parameter bytes: The text in UTF-8.
     /// - Returns: The document.
-    /// - Throws: ``YAMLFailure`` at the first place where the text is no such document.
+    /// - Throws: ``YAMLFailure`` at the first error.
     static func tree(of bytes: [UInt8]) throws(YAMLFailure) -> YAMLTree {
         guard String(validating: bytes, as: UTF8.self) != nil else { throw notUTF8(bytes) }
         var composer = YAMLComposer(YAMLEvents(bytes))
@@ -33,7 +33,7 @@ struct YAMLComposer: ~Copyable {
         let bad = lines.firstIndex { String(validating: $0, as: UTF8.self) == nil }
         return YAMLFailure(
             line: bad.map { $0 + 1 }, column: nil, "it is not UTF-8",
-            remedy: "Save it as UTF-8; `iconv -f LATIN1 -t UTF-8` converts the most frequent other encoding.")
+            remedy: "Save it as UTF-8; `iconv -f LATIN1 -t UTF-8` converts from the most common other encoding.")
     }
 
     private mutating func document() throws(YAMLFailure) -> YAMLTree {
@@ -48,7 +48,7 @@ struct YAMLComposer: ~Copyable {
             case .documentStart where root != nil:
                 throw YAMLFailure(
                     line: event.line, column: event.column, "a second document begins here",
-                    remedy: "Keep one document a file: remove the `---` in between.")
+                    remedy: "Keep one document in a file: remove the `---` in between.")
             case .other, .documentStart:
                 continue
             default:
@@ -57,7 +57,7 @@ struct YAMLComposer: ~Copyable {
         }
     }
 
-    /// The part that begins with an event.
+    /// Composes the node that begins with an event.
     private mutating func part(_ event: YAMLEvent, depth: Int) throws(YAMLFailure) -> YAMLTree {
         let first = parts
         parts += 1
@@ -93,13 +93,13 @@ struct YAMLComposer: ~Copyable {
         }
     }
 
-    /// What an alias stands for, at the alias's place.
+    /// Returns the node that an alias stands for, at the alias's position.
     private mutating func aliased(_ name: String, at event: YAMLEvent) throws(YAMLFailure) -> YAMLTree {
         guard let anchor = anchors[name] else {
             throw YAMLFailure(
                 line: event.line, column: event.column, "there is no `&\(name)` above for `*\(name)`",
                 remedy:
-                    "Put quotes around a text that begins with `*`, or write `&\(name)` in front of what it stands for."
+                    "Quote a text that begins with `*`, or write `&\(name)` in front of the value it stands for."
             )
         }
         parts += anchor.parts
@@ -110,9 +110,9 @@ struct YAMLComposer: ~Copyable {
     private func check(depth: Int, at event: YAMLEvent) throws(YAMLFailure) {
         guard depth > Self.depthLimit || parts > Self.partLimit else { return }
         throw YAMLFailure(
-            line: event.line, column: event.column, "too much nests here",
+            line: event.line, column: event.column, "the nesting is too deep here, or there are too many values",
             remedy:
-                "A stack file has eight levels and \(Self.partLimit) values at most; an alias counts as all that it "
+                "Use at most \(Self.depthLimit) levels and \(Self.partLimit) values; an alias counts as all values it "
                 + "stands for.")
     }
 }

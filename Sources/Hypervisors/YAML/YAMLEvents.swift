@@ -1,6 +1,6 @@
 internal import CYAML
 
-/// Something that libyaml found in a text.
+/// An event of libyaml's parser.
 struct YAMLEvent {
     enum Kind: Equatable {
         case documentStart
@@ -8,14 +8,14 @@ struct YAMLEvent {
         case scalar(String, isPlain: Bool)
         case sequenceStart
         case mappingStart
-        /// The end of the innermost list, or of the innermost keys with values.
+        /// The end of the innermost list or mapping.
         case end
         case streamEnd
         case other
     }
 
     let kind: Kind
-    /// The name by which an alias may stand for it.
+    /// The anchor by which an alias may refer to it.
     let anchor: String?
     /// The line, from 1.
     let line: Int
@@ -52,12 +52,12 @@ struct YAMLEvent {
     }
 }
 
-/// A text as libyaml sees it, event after event.
+/// The events of a text, in order.
 struct YAMLEvents: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>
     private let text: UnsafeMutableBufferPointer<UInt8>
 
-    /// Begins with a text in UTF-8, of which it keeps a copy: libyaml reads it piece by piece.
+    /// Starts parsing a text in UTF-8; keeps a copy, because libyaml reads it incrementally.
     init(_ bytes: [UInt8]) {
         parser = .allocate(capacity: 1)
         text = .allocate(capacity: bytes.count)
@@ -73,7 +73,7 @@ struct YAMLEvents: ~Copyable {
         text.deallocate()
     }
 
-    /// The next event.
+    /// Returns the next event.
     mutating func next() throws(YAMLFailure) -> YAMLEvent {
         var event = yaml_event_t()
         guard yaml_parser_parse(parser, &event) == 1 else { throw failure }
@@ -84,17 +84,18 @@ struct YAMLEvents: ~Copyable {
     private var failure: YAMLFailure {
         let state = parser.pointee
         let problem = state.problem.map { String(cString: $0) } ?? "it cannot be read"
-        // The reader, unlike scanner and parser, knows only how many bytes it has read.
+        // libyaml's reader, unlike its scanner and parser, reports only a byte offset.
         if state.error == YAML_READER_ERROR {
             let before = text.prefix(state.problem_offset)
             let line = before.count { $0 == UInt8(ascii: "\n") } + 1
             return YAMLFailure(
-                line: line, column: nil, "no YAML: \(problem)",
+                line: line, column: nil, "not valid YAML: \(problem)",
                 remedy: "Remove the character, or write it as an escape in double quotes: \"\\x07\".")
         }
         let context = state.context.map { "\(String(cString: $0)) in line \(state.context_mark.line + 1), " } ?? ""
         return YAMLFailure(
-            line: state.problem_mark.line + 1, column: state.problem_mark.column + 1, "no YAML: \(context)\(problem)",
-            remedy: "Look at the indentation (spaces, no tabs), the colons and the quotes here and in the line above.")
+            line: state.problem_mark.line + 1, column: state.problem_mark.column + 1,
+            "not valid YAML: \(context)\(problem)",
+            remedy: "Check the indentation (spaces, no tabs), the colons and the quotes here and in the line above.")
     }
 }

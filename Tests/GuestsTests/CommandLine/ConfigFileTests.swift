@@ -1,7 +1,7 @@
 import Guests
 import Testing
 
-/// `-readconfig` files as util/qemu-config.c reads them.
+/// Parses `-readconfig` files as util/qemu-config.c does.
 @Suite struct ConfigFileTests {
     func options(_ text: String) throws -> [String] {
         let line = try CommandLine(arguments: ["qemu", "-readconfig", "x"]) { _ in text }

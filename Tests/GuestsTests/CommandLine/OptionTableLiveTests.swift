@@ -3,7 +3,7 @@ import Testing
 
 @testable import Guests
 
-/// The table of options against what an installed QEMU says of itself.
+/// Compares the option table with the help of an installed QEMU.
 @Suite(
     .enabled(
         if: FileManager.default.isExecutableFile(atPath: LiveQEMU.installed.path),
@@ -28,8 +28,8 @@ struct OptionTableLiveTests {
         #expect(seen > 100)
     }
 
-    /// Help puts an argument behind one space, and the explanation of a switch into the 17th column; nil where the
-    /// name is so long that the two look alike.
+    /// Help prints an argument after one space, and a switch's explanation from column 17; nil if the name is so long
+    /// that the two look alike.
     private func takesArgument(_ line: Substring, _ word: Substring) -> Bool? {
         let rest = line.dropFirst(word.count)
         if rest.isEmpty || word.count >= 15 || rest.hasPrefix(" or ") { return nil }

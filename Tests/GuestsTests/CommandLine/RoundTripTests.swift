@@ -1,7 +1,7 @@
 import Guests
 import Testing
 
-/// What is read is written back as it was, whatever it is.
+/// Parsing and formatting a command line returns the same line, whatever it contains.
 @Suite struct RoundTripTests {
     @Test(arguments: LaunchFixture.all)
     func argumentsSurvive(_ fixture: LaunchFixture) throws {
@@ -22,7 +22,7 @@ import Testing
         }
     }
 
-    /// Option lists put together at random from words that mean something to the parser.
+    /// Option lists composed at random from words that the parser treats specially.
     @Test func mutatedLinesSurvive() throws {
         var random = SplitMix(state: 0x5eed)
         let words = try LaunchFixture.all.flatMap { try $0.commandLine().options }
@@ -40,7 +40,8 @@ import Testing
             #expect(line.arguments == arguments)
             for option in line.options {
                 guard let properties = option.properties else { continue }
-                // What begins like an object and is none is no list either, and may become one without its last comma.
+                // A value that begins like an object but is none is not a list either; removing its last comma may make
+                // it one.
                 guard properties.isJSON || option.value?.hasPrefix("{") == false else { continue }
                 let again = CommandLineOption(option.name, properties: properties)
                 #expect(again.properties?.text == properties.text, "\(option)")
@@ -59,7 +60,7 @@ import Testing
     }
 }
 
-/// A small generator with a seed, so that a failure can be repeated.
+/// A small seeded generator, so that a failure can be reproduced.
 struct SplitMix: RandomNumberGenerator {
     var state: UInt64
 

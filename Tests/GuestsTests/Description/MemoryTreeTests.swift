@@ -84,7 +84,7 @@ struct MemoryTreeTests {
         #expect(MemoryTree(loop).layout(of: ["a"]).isEmpty)
     }
 
-    /// Whoever answers at a monitor may be in other hands: such answers once kept this busy for ever.
+    /// A monitor's peer may be hostile: such answers once caused an endless loop.
     @Test("Aliases that multiply, and titles that do, come to an end", .timeLimit(.minutes(1)))
     func multiplied() {
         let alias = "  0000000000000000-ffffffffffff0000 (prio 0, i/o): alias a @b 0000000000000000-ffffffffffff0000"

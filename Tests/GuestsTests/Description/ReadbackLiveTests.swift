@@ -5,12 +5,12 @@ import Linux
 import QMP
 import Testing
 
-/// Guests that were changed while they ran are taken over by a QEMU whose command line says the changes.
+/// Guests that were changed at run time are handed over to a QEMU whose command line includes the changes.
 @Suite(
     "What was plugged into a real QEMU goes onto the new command line",
     .enabled(if: RealPrograms.isReady, RealPrograms.howToGetReady), .serialized)
 struct ReadbackLiveTests {
-    /// Root ports to plug into, as on any q35 that expects it.
+    /// Root ports for hot plug, as any q35 machine needs for it.
     private static let ports = (1...6).flatMap {
         ["-device", "pcie-root-port,id=rp\($0),chassis=\($0),slot=\($0)"]
     }
@@ -22,7 +22,7 @@ struct ReadbackLiveTests {
             memory + ["-smp", "1,maxcpus=4"] + Self.ports + more, in: folder, binary: binary)
     }
 
-    /// Plans, starts the new QEMU, compares, proves, hands over.
+    /// Plans, starts the new QEMU, compares both, proves that they share memory, and hands over.
     private func refresh(
         _ qemu: RealQEMU, to target: String? = nil, _ inspect: (PreflightResult, Handover) async throws -> Void
     ) async throws {
@@ -42,7 +42,7 @@ struct ReadbackLiveTests {
         }
     }
 
-    /// Every kind of thing that can be plugged.
+    /// Plugs every kind of device and backend.
     private func plugEverything(into qemu: RealQEMU, _ client: QMPClient) async throws {
         let folder = qemu.folder
         try folder.image("hot.qcow2")
@@ -114,7 +114,7 @@ struct ReadbackLiveTests {
         try await refresh(qemu, to: to) { result, _ in print(result.plan?.arguments.joined(separator: " ") ?? "") }
     }
 
-    /// A guest on the older machine, where devices sit on the root bus and QEMU chooses their places.
+    /// A guest on the older machine type, where devices are on the root bus and QEMU chooses their addresses.
     private func pc(_ folder: RealFolder, _ more: [String]) throws -> RealQEMU {
         let memory = RealQEMU.memory(in: folder).map {
             $0 == "pc-q35-7.2,memory-backend=ram0" ? "pc-i440fx-7.2,memory-backend=ram0" : $0
@@ -167,7 +167,7 @@ struct ReadbackLiveTests {
             try await client.execute(NetdevDel(id: "unused"))
             try await client.execute(ObjectDel(id: "worker"))
         }
-        // Images are closed in the background.
+        // QEMU closes images in the background.
         usleep(200_000)
         try await refresh(qemu) { result, _ in
             let line = result.plan?.arguments.joined(separator: " ") ?? ""
@@ -179,7 +179,7 @@ struct ReadbackLiveTests {
         }
     }
 
-    /// Copies an image and goes on with the copy, which QEMU gives a name of its own.
+    /// Copies an image and switches to the copy, whose node name QEMU generates.
     private func mirror(_ node: String, to file: String, _ client: QMPClient) async throws {
         try await client.executeRaw(
             "drive-mirror",

@@ -54,7 +54,7 @@ struct CommandLineSurveyTests {
                 ])
         let memfd = try survey("-object", "memory-backend-memfd,id=m,size=1G", "-numa", "node,memdev=m").memoryBackends
         #expect(memfd.map(\.isShared) == [true])
-        // A backend that is not the machine's own memory leaves that anonymous.
+        // A backend other than the machine's own memory leaves that memory anonymous.
         #expect(
             try survey("-object", "memory-backend-file,id=nv,size=1G,mem-path=/n").memoryBackends.map(\.type) == [
                 nil, "memory-backend-file",

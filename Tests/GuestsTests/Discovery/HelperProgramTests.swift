@@ -3,7 +3,7 @@ import Testing
 
 @testable import Guests
 
-/// What a program gets that is asked something in another user's name.
+/// The environment of a helper program that runs as another user.
 @Suite struct HelperProgramTests {
     @Test(.enabled(if: geteuid() == 0, "run as root to become another user"))
     func anotherUserSeesLittleOfOurEnvironment() async throws {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Guests
 
-/// Throws mutated command lines of QEMUs, which whoever runs one can write over, at everything that reads them.
+/// Feeds mutated QEMU command lines, which a process can overwrite at will, to all their readers.
 @Suite struct CommandLineFuzzTests {
     private struct Fixtures: Sendable {
         let all: [LaunchFixture]
@@ -77,7 +77,7 @@ import Testing
         _ = (properties.values(of: "hostfwd"), properties.flag("server"), changed.text, LastingPath.lasting(word))
     }
 
-    /// Whatever the line: the new QEMU waits, and its files are beside the old one's and never the same.
+    /// For every line: the new QEMU waits for the state, and its files are next to the old one's but never the same.
     private static func checkPlan(_ line: CommandLine, _ fixture: LaunchFixture) throws {
         let plan: LaunchPlan
         do throws(LaunchPlanError) {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Guests
 
-/// Throws mutated `-readconfig` files at their reader.
+/// Feeds mutated `-readconfig` files to their parser.
 @Suite struct ConfigFileFuzzTests {
     private static func corpus() throws -> FuzzCorpus {
         let files = LaunchFixture.all.flatMap { fixture in
@@ -48,7 +48,7 @@ import Testing
             guard error.code == .configMalformed else { throw Fuzz.Violation("\(error)") }
             return
         }
-        // What a file says becomes options by which it says the same, and no other file is read.
+        // A file's content becomes equivalent options, and no other file is read.
         let again = try CommandLine(arguments: line.arguments) { _ in throw Fuzz.Violation("another file is read") }
         guard again.options.map(\.properties) == line.options.map(\.properties) else {
             throw Fuzz.Violation("the options read otherwise: \(line.arguments)")

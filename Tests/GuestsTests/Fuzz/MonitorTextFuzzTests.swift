@@ -4,7 +4,7 @@ import Testing
 
 @testable import Guests
 
-/// Throws mutated answers at the readers of what a QEMU says in plain text: the human monitor's, and `--version`.
+/// Feeds mutated answers to the parsers of QEMU's plain text output: the human monitor's, and `--version`.
 @Suite struct MonitorTextFuzzTests {
     private static func corpus() throws -> FuzzCorpus {
         let trees = try ["7.2-microvm", "10.0-microvm", "7.2-q35-4.0"].map {

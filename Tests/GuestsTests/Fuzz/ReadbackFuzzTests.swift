@@ -5,9 +5,9 @@ import Testing
 
 @testable import Guests
 
-/// Throws mutated answers of a monitor about its machine, and mutated command lines, at what compares the two and plans.
+/// Feeds mutated monitor answers about a machine, and mutated command lines, to the code that compares and plans.
 @Suite struct ReadbackFuzzTests {
-    /// A command line, its words ended by zero bytes, then 0x01, then what the monitor says as JSON.
+    /// A command line, its words ended by zero bytes, then 0x01, then the monitor's answers as JSON.
     private static func corpus() throws -> FuzzCorpus {
         let line =
             "qemu\0-machine\0pc-q35-7.2\0-qmp\0unix:/q,server=on\0-device\0e1000,id=n0\0-netdev\0tap,id=t,vhostfd=4,queues=2"

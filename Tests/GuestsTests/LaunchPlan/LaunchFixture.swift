@@ -2,7 +2,7 @@ import Foundation
 import Guests
 import JSON
 
-/// A recorded command line with what was known of its process, from Fixtures/command-lines/NAME.
+/// A recorded command line with facts about its process, from Fixtures/command-lines/NAME.
 struct LaunchFixture: Sendable, CustomStringConvertible {
     let name: String
     let arguments: [String]
@@ -14,7 +14,7 @@ struct LaunchFixture: Sendable, CustomStringConvertible {
     static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/command-lines")
 
-    /// All fixtures, by name.
+    /// All fixtures, sorted by name.
     static let all: [LaunchFixture] = {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
         return names.sorted().compactMap { try? LaunchFixture(name: $0) }
@@ -28,7 +28,7 @@ struct LaunchFixture: Sendable, CustomStringConvertible {
         target = try QEMUBinary(version: json["target"]?.string)
     }
 
-    /// The command line, its `-readconfig` files taken from the fixture.
+    /// Parses the command line; reads its `-readconfig` files from the fixture.
     func commandLine() throws -> CommandLine {
         try CommandLine(arguments: arguments) { path in
             try LaunchFixture.text(name, URL(fileURLWithPath: path).lastPathComponent)
@@ -44,13 +44,13 @@ struct LaunchFixture: Sendable, CustomStringConvertible {
     }
 }
 
-/// A fixture that does not say what it should.
+/// A malformed fixture.
 struct BadFixture: Error {
     let reason: String
 }
 
 extension QEMUBinary {
-    /// The binaries that fixtures speak of: one where the distribution puts it, one unpacked into a folder.
+    /// Creates the binaries of the fixtures: one installed by the distribution, one unpacked into a folder.
     init(version: String?) throws {
         switch version {
         case "10.0":
@@ -71,7 +71,7 @@ extension QEMUBinary {
 }
 
 extension LaunchFacts {
-    /// Reads facts.json.
+    /// Parses facts.json.
     init(_ json: JSONValue) throws {
         self.init(
             binary: try QEMUBinary(version: json["binary"]?.string),
@@ -126,7 +126,7 @@ extension LaunchFacts {
 }
 
 extension OldDescriptor {
-    /// `tap:NAME`, `unix:PATH`, `socket`, `tcp:ADDRESS:PORT`, `vhost-net`, `file:PATH`, `other:TEXT`.
+    /// Parses `tap:NAME`, `unix:PATH`, `socket`, `tcp:ADDRESS:PORT`, `vhost-net`, `file:PATH`, `other:TEXT`.
     init(text: String) throws {
         let argument = String(text.drop { $0 != ":" }.dropFirst())
         switch text.prefix(while: { $0 != ":" }) {
@@ -146,7 +146,7 @@ extension OldDescriptor {
 }
 
 extension RemovedObject {
-    /// `KIND:ID`.
+    /// Parses `KIND:ID`.
     init?(text: String) {
         let parts = text.split(separator: ":", maxSplits: 1).map(String.init)
         guard parts.count == 2, let kind = Kind(rawValue: parts[0]) else { return nil }

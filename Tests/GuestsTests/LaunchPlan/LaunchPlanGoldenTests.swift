@@ -2,10 +2,10 @@ import Foundation
 import Guests
 import Testing
 
-/// Command lines as they are found in real life, and what the plan makes of them.
+/// Real command lines, and the plans made from them.
 ///
-/// `HYPERFRESH_UPDATE_GOLDEN=1 swift test --filter LaunchPlanGoldenTests` writes what the plan makes now; look at
-/// the difference before committing it.
+/// `HYPERFRESH_UPDATE_GOLDEN=1 swift test --filter LaunchPlanGoldenTests` writes the current plans; review the
+/// difference before committing it.
 @Suite struct LaunchPlanGoldenTests {
     static let handoffID = "1a2b3c4d"
 
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// A refreshed QEMU's own command line is all that the next refresh has.
+    /// The next refresh knows only the command line of the refreshed QEMU.
     @Test(arguments: LaunchFixture.all)
     func planOfAPlanIsThePlan(_ fixture: LaunchFixture) throws {
         guard let first = try? Self.plan(fixture) else { return }
@@ -56,7 +56,7 @@ import Testing
         )
     }
 
-    /// The plan for a process that a plan has started.
+    /// Plans from the process that a plan has started.
     static func next(
         _ plan: LaunchPlan,
         _ facts: LaunchFacts,
@@ -71,7 +71,7 @@ import Testing
 
     // MARK: - Golden files
 
-    /// Compares with a golden file, or writes it; nil means that there must be none.
+    /// Compares with a golden file, or writes it; nil means that no file may exist.
     private func compare(_ lines: [String]?, _ fixture: LaunchFixture, _ file: String) throws {
         let url = LaunchFixture.folder.appendingPathComponent("\(fixture.name)/\(file)")
         if ProcessInfo.processInfo.environment["HYPERFRESH_UPDATE_GOLDEN"] == "1" {

@@ -5,9 +5,9 @@ import Linux
 import QMP
 import Testing
 
-/// Real QEMUs take the command lines that plans make, twice in a row, while the first one still lives.
+/// Real QEMUs accept planned command lines, twice in a row, while the first QEMU still runs.
 ///
-/// No guest code runs: the first QEMU is started with `-S`, the others wait for a state that never comes.
+/// No guest code runs: the first QEMU is started with `-S`, the others wait for a state that never arrives.
 @Suite(
     .enabled(if: Files.exists(LiveQEMU.installed.path), "needs QEMU: apt install qemu-system-x86"),
     .serialized
@@ -84,7 +84,7 @@ struct LaunchPlanLiveTests {
             + "-device virtio-net-pci,netdev=\(interface) "
     }
 
-    /// A port that nothing is likely to use; QEMU does not say which one it took for port 0.
+    /// Returns a port that is probably free; QEMU does not report which one it chose for port 0.
     static func port() -> UInt16 { UInt16.random(in: 20_000...32_000) }
 
     static let config = """
@@ -161,7 +161,7 @@ struct LaunchPlanLiveTests {
         )
     }
 
-    /// The new QEMU waits for a state, and has made what the plan says under its temporary name.
+    /// Checks that the new QEMU waits for a state, and has created its files under the plan's temporary names.
     private func expectWaiting(_ qemu: LiveQEMU, _ plan: LaunchPlan) async throws {
         #expect(try await qemu.client.execute(QueryStatus()).state == .inmigrate)
         for endpoint in plan.endpoints {
@@ -170,7 +170,7 @@ struct LaunchPlanLiveTests {
         }
     }
 
-    /// What the controller does after RESUME: the new VNC server takes the old one's sockets over.
+    /// Does what the controller does after RESUME: the new VNC server takes over the old one's sockets.
     private func listen(_ new: LiveQEMU, _ numbers: [Int32], of old: LiveQEMU, _ folder: LiveFolder) async throws {
         let handle = try ProcessHandle(old.identity)
         for number in numbers {

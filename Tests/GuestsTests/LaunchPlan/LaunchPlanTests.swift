@@ -1,7 +1,7 @@
 import Guests
 import Testing
 
-/// What must hold for every plan, whatever the command line.
+/// Properties of every plan, whatever the command line.
 @Suite struct LaunchPlanTests {
     static let planned = LaunchFixture.all.filter { (try? LaunchPlanGoldenTests.plan($0)) != nil }
 
@@ -95,7 +95,7 @@ import Testing
         }
     }
 
-    /// Lines put together from all fixtures' options: a plan or a list of problems, and never a crash.
+    /// Lines composed of all fixtures' options: each yields a plan or a list of problems, never a crash.
     @Test func anyLineIsPlannedOrRefused() throws {
         var random = SplitMix(state: 0xc0ffee)
         let options = try LaunchFixture.all.flatMap { try $0.commandLine().options }

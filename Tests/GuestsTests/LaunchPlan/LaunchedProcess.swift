@@ -1,8 +1,8 @@
 import Guests
 
-/// What one would find of a process that a plan has started, once its follow-ups are done.
+/// Predicts the process that a plan starts, as seen after its follow-ups.
 enum LaunchedProcess {
-    /// The facts for the next refresh, and nothing carried over that /proc and QMP would not tell.
+    /// Returns the facts for the next refresh; carries over only facts that /proc and QMP would report.
     static func facts(after plan: LaunchPlan, from old: LaunchFacts, binary: QEMUBinary) -> LaunchFacts {
         var descriptors: [Int32: OldDescriptor] = [:]
         for number in Int32(0)...2 { descriptors[number] = old.descriptors[number] }
@@ -28,7 +28,7 @@ enum LaunchedProcess {
         }
     }
 
-    /// QEMU duplicates the descriptors of a set and closes those it was started with.
+    /// QEMU duplicates the descriptors of a set and closes those that it was started with.
     private static func fdSets(_ plan: LaunchPlan, _ descriptors: inout [Int32: OldDescriptor]) -> [FDSet] {
         var sets: [FDSet] = []
         for descriptor in plan.descriptors {

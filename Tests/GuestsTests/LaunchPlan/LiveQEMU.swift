@@ -5,9 +5,9 @@ import JSON
 import Linux
 import QMP
 
-/// A real QEMU for a test, with a folder of its own; killed and cleaned up with the folder.
+/// A real QEMU for a test, with its own folder; killed and cleaned up with the folder.
 final class LiveQEMU {
-    /// The binaries that tests find on this machine.
+    /// The installed binary.
     static let installed = QEMUBinary(path: "/usr/bin/qemu-system-x86_64", version: .init(7, 2))
     static let other = QEMUBinary(
         path: "\(cache)/qemu-10.0/qemu-system-x86_64",
@@ -23,7 +23,7 @@ final class LiveQEMU {
     let binary: QEMUBinary
     let client: QMPClient
 
-    /// Starts a command line with these of our descriptors and connects to its monitor.
+    /// Starts a command line with these descriptors of this process, and connects to its monitor.
     init(
         _ binary: QEMUBinary,
         _ arguments: [String],
@@ -46,13 +46,13 @@ final class LiveQEMU {
             let words = (try? String(contentsOfFile: folder.path + "/stderr", encoding: .utf8)) ?? ""
             throw BadFixture(reason: "QEMU does not answer at \(monitor): \(error)\n\(words)")
         }
-        // With -daemonize it is a grandchild that answers.
+        // With -daemonize, a grandchild answers.
         identity = ProcessIdentity.current(of: client.peer?.pid ?? started.pid) ?? started
         folder.processes.append(identity)
     }
 
     private static func connect(_ path: String) async throws -> QMPClient {
-        // The socket is there a moment before QEMU listens, and a QEMU that cannot start is gone soon.
+        // The socket exists shortly before QEMU listens, and a QEMU that cannot start exits soon.
         for _ in 0..<500 where !Files.exists(path) { try await Task.sleep(for: .milliseconds(20)) }
         for _ in 0..<50 {
             if let client = try? await QMPClient.connect(path: path) { return client }
@@ -61,7 +61,7 @@ final class LiveQEMU {
         return try await QMPClient.connect(path: path)
     }
 
-    /// What a launch plan wants to know of it.
+    /// Returns the facts for a launch plan.
     func facts() async throws -> LaunchFacts {
         let type = try await client.execute(QOMGet(path: "/machine", property: "type")).string ?? ""
         let sets = try await client.execute(QueryFDSets()).map { set in
@@ -88,12 +88,12 @@ final class LiveQEMU {
         }
     }
 
-    /// The plan to start a binary beside it.
+    /// Plans to start a binary next to it.
     func plan(to target: QEMUBinary, id: String) async throws -> LaunchPlan {
         try await LaunchPlan.make(commandLine: commandLine(), facts: facts(), target: target, handoffID: id)
     }
 
-    /// Starts the QEMU of a plan beside it.
+    /// Starts the QEMU of a plan next to it.
     func start(_ plan: LaunchPlan, _ target: QEMUBinary, folder: LiveFolder) async throws -> LiveQEMU {
         let handle = try ProcessHandle(identity)
         var pairs: [SpawnRequest.InheritedDescriptor] = []
@@ -115,7 +115,7 @@ final class LiveQEMU {
     }
 }
 
-/// A folder for a test, and what was started for it.
+/// A folder for a test, and the processes started for it.
 final class LiveFolder {
     let path: String
     var processes: [ProcessIdentity] = []

@@ -1,8 +1,8 @@
 import Guests
 
-/// A plan as lines of text, to compare and to read.
+/// Formats a plan as lines of text, for comparison and reading.
 enum PlanText {
-    /// All of a plan but its arguments.
+    /// Returns everything of a plan except its arguments.
     static func lines(_ plan: LaunchPlan) -> [String] {
         var lines = ["executable \(plan.executable)", "folder \(plan.workingDirectory)"]
         lines.append("started with \(plan.startsAsController ? "the controller's rights" : "the old process's rights")")
@@ -52,9 +52,9 @@ enum PlanText {
     }
 }
 
-/// The lines that two texts do not share, in their order.
+/// The differing lines of two texts, in order.
 enum LineDifference {
-    /// An empty text where they are the same; otherwise one line each with `-` or `+` before it.
+    /// Returns an empty text if they are equal; otherwise one line each, prefixed with `-` or `+`.
     static func text(from old: [String], to new: [String]) -> String {
         let changes = new.difference(from: old)
         let lines = changes.map { change in

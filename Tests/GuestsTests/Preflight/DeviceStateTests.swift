@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Preflight: devices whose state is not saved (device-state-not-saved)")
 struct DeviceStateTests {
-    /// A part of QEMU's types.
+    /// A part of QEMU's type hierarchy.
     private static let parents = [
         "device": "object", "pci-device": "device", "virtio-device": "device", "virtio-pci": "pci-device",
         "virtio-rng-pci": "virtio-pci", "virtio-rng-device": "virtio-device", "virtio-pmem-pci": "virtio-pci",

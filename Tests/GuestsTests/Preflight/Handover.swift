@@ -5,15 +5,15 @@ import Linux
 import QMP
 import Testing
 
-/// A planned QEMU that takes a guest over, with nothing of the controller but the bare sequence.
+/// A planned QEMU that takes over a guest by the bare command sequence, without the controller.
 ///
-/// It shows whether QEMU accepts the state of a guest on a command line that was read back.
+/// It shows whether QEMU accepts a guest's state on a command line that was read back.
 struct Handover {
     let handle: ProcessHandle
     let client: QMPClient
     let plan: LaunchPlan
 
-    /// Starts the planned QEMU beside the old one.
+    /// Starts the planned QEMU next to the old one.
     static func start(_ plan: LaunchPlan, old: RealQEMU) async throws -> Handover {
         let oldHandle = old.handle
         var request = SpawnRequest(
@@ -46,7 +46,7 @@ struct Handover {
         let reason: String
     }
 
-    /// Moves the guest, and lets it run on the new side.
+    /// Hands the guest over and resumes it on the new side.
     func take(from old: RealQEMU, _ oldClient: QMPClient) async throws {
         let socket = old.folder.file("migration")
         for client in [oldClient, client] {

@@ -34,7 +34,7 @@ struct PreflightChecksTests {
         #expect(verdict(migrating.findings, .migrationBlocked) == .fail)
     }
 
-    // MARK: - What is taken on trust
+    // MARK: - Unverified facts
 
     @Test("confinement-changes")
     func confinement() {
@@ -128,7 +128,7 @@ struct PreflightChecksTests {
         #expect(PermissionChecks.memoryFiles(["/nowhere/ram"]).count == 1)
     }
 
-    // MARK: - At a glance
+    // MARK: - Summary
 
     @Test("A list names the first reason without asking the guest")
     func glance() {

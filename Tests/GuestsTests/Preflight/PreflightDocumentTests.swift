@@ -11,13 +11,13 @@ struct PreflightDocumentTests {
         String(decoding: try Files.readAll("\(Self.root)/\(path)"), as: UTF8.self)
     }
 
-    /// The names in the source, for they are constants of a type that has no list of them.
+    /// Reads the names from the source: they are constants of a type that does not list them.
     private func declared() throws -> [String] {
         let parts = try text("Sources/Guests/Findings.swift").split(separator: "FindingID(rawValue: \"").dropFirst()
         return parts.compactMap { $0.split(separator: "\"").first.map(String.init) }
     }
 
-    /// The rows of the tables: name, finding, reason, remedy.
+    /// Returns the rows of the tables: name, finding, reason, remedy.
     private func rows() throws -> [[Substring]] {
         try text("docs/preflight.md").split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
             line.split(separator: "|").map { $0.drop { $0 == " " } }.map { text in

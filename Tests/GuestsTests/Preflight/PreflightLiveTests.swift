@@ -40,7 +40,7 @@ struct PreflightLiveTests {
 
     // MARK: - Memory
 
-    /// The q35 machine with one backend called ram0.
+    /// Returns the options of a q35 machine with one backend called ram0.
     private func machine(_ backend: String) -> [String] {
         ["-machine", "pc-q35-7.2,memory-backend=ram0", "-m", "128M", "-object", backend]
     }
@@ -309,7 +309,7 @@ struct PreflightLiveTests {
         let name = "a\u{1B}[2Jb"
         let qemu = try RealQEMU(RealQEMU.memory(in: folder) + ["-name", name], in: folder)
         #expect(try await qemu.guest().name == "a?[2Jb")
-        // It waits for a writer of its configuration for ever.
+        // Waits forever for a writer of its configuration.
         var request = SpawnRequest(
             executable: RealPrograms.qemu,
             arguments: [RealPrograms.qemu, "-m", "16M", "-readconfig", folder.file("pipe")])

@@ -5,12 +5,12 @@ import Linux
 import QMP
 import Testing
 
-/// What tests with a real QEMU need, and what to do where it is missing.
+/// The programs that tests with a real QEMU need, and how to install missing ones.
 enum RealPrograms {
     static let qemu = "/usr/bin/qemu-system-x86_64"
     static let image = "/usr/bin/qemu-img"
 
-    /// The other version, unpacked into a folder by scripts/fetch-qemu.
+    /// Another QEMU version, unpacked into a folder by scripts/fetch-qemu.
     static var otherQEMU: String {
         let cache = getenv("HYPERFRESH_CACHE").map { String(cString: $0) } ?? "\(packageRoot)/.cache"
         return "\(cache)/qemu-10.0/qemu-system-x86_64"
@@ -20,7 +20,7 @@ enum RealPrograms {
         "/" + #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
     }
 
-    /// The command, where it was built beside the tests and another user can run it.
+    /// The built command, if another user can execute it.
     static var command: String? {
         let path = "\(packageRoot)/.build/debug/hyperfresh"
         return access(path, X_OK) == 0 && access("/usr/bin/setpriv", X_OK) == 0 ? path : nil
@@ -30,14 +30,14 @@ enum RealPrograms {
     static var hasOther: Bool { isReady && access(otherQEMU, X_OK) == 0 }
     static var hasTap: Bool { access("/dev/net/tun", R_OK | W_OK) == 0 && access("/usr/sbin/ip", X_OK) == 0 }
 
-    /// Makes or removes a tap interface that stays without a process.
+    /// Creates or removes a tap interface that persists without a process.
     static func tap(_ name: String, _ verb: String) throws {
         let process = try spawn(
             SpawnRequest(executable: "/usr/sbin/ip", arguments: ["ip", "tuntap", verb, "dev", name, "mode", "tap"]))
         while process.isAlive { usleep(2000) }
     }
 
-    /// Opens a tap interface as a management tool does, before it gives the descriptor to QEMU.
+    /// Opens a tap interface as a management tool does before it passes the descriptor to QEMU.
     static func openTap(_ name: String) throws -> Descriptor {
         let tap = try Descriptor.open("/dev/net/tun", flags: O_RDWR)
         var request = [UInt8](repeating: 0, count: 40)
@@ -53,7 +53,7 @@ enum RealPrograms {
     static let howToGetReady: Comment = "needs QEMU: scripts/setup, and scripts/fetch-qemu for the second version"
 }
 
-/// A folder for one test, private unless the test says otherwise, gone with it.
+/// A folder for one test, private unless the test changes that; removed with this object.
 final class RealFolder: Sendable {
     let path: String
 
@@ -79,7 +79,7 @@ final class RealFolder: Sendable {
 
     func file(_ name: String) -> String { "\(path)/\(name)" }
 
-    /// Makes an executable script.
+    /// Creates an executable script.
     func script(_ name: String, _ text: String) throws -> String {
         let bytes = Array("#!/bin/sh\n\(text)\n".utf8)
         let file = try Descriptor.open(self.file(name), flags: O_WRONLY | O_CREAT | O_TRUNC, mode: 0o755)
@@ -88,7 +88,7 @@ final class RealFolder: Sendable {
         return self.file(name)
     }
 
-    /// Makes an image.
+    /// Creates an image.
     func image(_ name: String, _ arguments: String...) throws {
         let request = SpawnRequest(
             executable: RealPrograms.image,
@@ -100,7 +100,7 @@ final class RealFolder: Sendable {
     func exists(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
 }
 
-/// A QEMU for one test; ended with it.
+/// A QEMU for one test; killed with this object.
 final class RealQEMU: Sendable {
     let handle: ProcessHandle
     let folder: RealFolder
@@ -108,7 +108,7 @@ final class RealQEMU: Sendable {
 
     var pid: Int32 { handle.identity.pid }
 
-    /// The memory of most tests, as a file that a second QEMU can map.
+    /// Returns the memory options of most tests: a file that a second QEMU can map.
     static func memory(in folder: RealFolder, size: String = "128M") -> [String] {
         [
             "-machine", "pc-q35-7.2,memory-backend=ram0", "-m", size, "-object",
@@ -116,7 +116,7 @@ final class RealQEMU: Sendable {
         ]
     }
 
-    /// Starts a QEMU and waits until its monitor greets: it listens before the guest's memory is there.
+    /// Starts a QEMU and waits for its monitor's greeting: it listens before the guest's memory exists.
     init(
         _ arguments: [String], in folder: RealFolder, binary: String = RealPrograms.qemu, socket: String = "qmp",
         environment: [String] = ["PATH=/usr/bin:/bin"], mask: UInt32 = 0o077
@@ -157,19 +157,19 @@ final class RealQEMU: Sendable {
         while !handle.hasExited { usleep(1000) }
     }
 
-    /// Talks to it, and lets its monitor go again.
+    /// Runs `body` with a client of its monitor, then disconnects.
     func ask<T>(_ body: (QMPClient) async throws -> T) async throws -> T {
         let client = try await QMPClient.connect(path: qmp, greetingDeadline: .seconds(10))
         defer { client.close() }
         return try await body(client)
     }
 
-    /// The guest as discovery finds it.
+    /// Returns the guest as discovery finds it.
     func guest() async throws -> GuestProcess {
         try #require(await GuestDiscovery.process(handle.identity))
     }
 
-    /// What preflight says of it.
+    /// Runs preflight for it.
     func preflight(
         to target: String? = nil, inspect: (PreflightResult) async throws -> Void = { _ in }
     ) async throws -> PreflightReport {

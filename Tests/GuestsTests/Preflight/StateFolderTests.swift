@@ -4,7 +4,7 @@ import Testing
 
 @testable import Guests
 
-/// Whether handoffs can be recorded, and what is advised where they cannot.
+/// Whether handoffs can be recorded, and the advice if they cannot.
 @Suite struct StateFolderTests {
     private final class Folder: Sendable {
         let path = "/tmp/hyperfresh-state-\(getpid())-\(UInt32.random(in: 0 ... .max))"

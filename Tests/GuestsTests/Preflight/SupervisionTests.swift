@@ -101,7 +101,7 @@ struct SupervisionTests {
         bash.readsTerminal = true
         #expect(verdicts(bash) == ["pid-namespace-ends": .pass, "parent-acts": .warn])
         #expect(verdicts(Self.process("runsv"), isOrphan: true)["supervisor-restarts"] == nil)
-        // This host's first process may be anything; what is in a session of its own was adopted.
+        // This host's init may be any program; a process in its own session was adopted by it.
         let agent = Ancestor(pid: 1, command: "agent", session: 0)
         #expect(verdicts(agent, first: agent) == ["pid-namespace-ends": .pass, "parent-acts": .pass])
     }

@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Preflight: device states of two versions (vmstate-incompatible)")
 struct VMStateTests {
-    /// The types in a q35 guest with virtio disk, NIC, RNG and ports, a VGA, a serial port and a USB tablet.
+    /// The device types of a q35 guest with virtio disk, NIC, RNG and ports, a VGA, a serial port and a USB tablet.
     private static let guest: Set<String> = [
         "pc-q35-7.2-machine", "q35-pcihost", "mch", "ICH9-LPC", "ICH9-SMB", "ich9-ahci", "hpet", "ioapic", "isa-i8259",
         "isa-pit", "mc146818rtc", "i8042", "ps2-kbd", "ps2-mouse", "vmmouse", "port92", "isa-pcspk", "fw_cfg_io",
@@ -63,7 +63,7 @@ struct VMStateTests {
         #expect(try compare { $0.fields.removeLast() }.doubts.count == 1)
         #expect(finding(try compare { $0.versionID = 1 }).severity == .fail)
         #expect(finding(try compare { $0.subsections = [] }).severity == .warn)
-        // A device that the guest does not have does not matter.
+        // A device that the guest does not have is irrelevant.
         var new = old
         new.devices["e1000"]?.versionID = 0
         #expect(VMStateComparison(old: old, new: new, types: Self.guest).breaks == [])

@@ -6,7 +6,7 @@ import Testing
 
 @testable import HyperFresh
 
-/// Throws mutated records (of handoffs, instances, places) and versions told from inside at what reads them.
+/// Feeds mutated records (of handoffs, instances, placements) and versions reported from inside to their readers.
 @Suite struct RecordFuzzTests {
     private static func corpus() -> FuzzCorpus {
         let inner = HypervisorGuestFacts(

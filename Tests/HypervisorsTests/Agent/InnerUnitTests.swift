@@ -5,15 +5,15 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// What the start of a guest's QEMU waits for, in a shell of this host with a systemd that says what a test wants.
+    /// The waits of `guest.sh start`, run in a shell of this host with a scripted systemd.
     @Suite struct InnerUnitTests {
         /// Runs `guest.sh start` for a guest with the monitor `late`.
         ///
         /// - Parameters:
-        ///   - isActive: Whether the unit is.
-        ///   - late: A shell line that the QEMU runs.
-        ///   - sleep: What `sleep` does.
-        /// - Returns: What it prints, and the exit status.
+        ///   - isActive: Whether the unit is active.
+        ///   - qemu: A shell line that the QEMU runs.
+        ///   - sleep: A shell line that replaces `sleep`.
+        /// - Returns: Its output and exit status.
         private func start(isActive: Bool = true, qemu: String = ":", sleep: String = "exec /bin/sleep") async throws
             -> String
         {

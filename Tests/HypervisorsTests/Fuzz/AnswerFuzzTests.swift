@@ -6,11 +6,11 @@ import Testing
 
 @testable import Hypervisors
 
-/// Throws mutated answers from inside of hypervisors, and mutated manifests of their images, at what reads them.
+/// Feeds mutated answers from inside hypervisors, and mutated image manifests, to their readers.
 @Suite struct AnswerFuzzTests {
     private static let answers = FuzzCorpus(
         texts: [
-            "dax0.0 33554432\n", "dax12.34 18446744073709551615", "no device DAX appeared at 0x100\n", "dax0.0", "",
+            "dax0.0 33554432\n", "dax12.34 18446744073709551615", "no DAX device appeared at 0x100\n", "dax0.0", "",
         ],
         words: ["dax", "dax0.0", ".", "/", "../", ",share=off", " ", "\n", "-1"], largestInput: 2000)
 
@@ -45,7 +45,7 @@ import Testing
             for name in (try? ProcFS.names(inFolder: folder)) ?? [] { unlink("\(folder)/\(name)") }
             rmdir(folder)
         }
-        // One file for each worker: they run at the same time.
+        // One file for each worker: they run concurrently.
         let failure = await Fuzz("image", Self.manifests, inputs: 2000).run { input, _ in
             let own = "\(folder)/\(pthread_self())"
             if !Files.exists(own) {

@@ -4,7 +4,7 @@ import Testing
 
 @testable import Hypervisors
 
-/// Throws mutated stack files at their reader, and what it makes of them at the makers of command lines and scripts.
+/// Feeds mutated stack files to their reader, and the result to the code that makes command lines and scripts.
 @Suite struct StackFileFuzzTests {
     private static func corpus() throws -> FuzzCorpus {
         let fixtures = "\(Place.repository)/Tests/HypervisorsTests/Fixtures"
@@ -53,7 +53,7 @@ import Testing
         for container in stack.containers { try check(container) }
     }
 
-    /// Addresses become words of shell scripts, bundles parts of a list with commas.
+    /// Addresses become words in shell scripts, bundles elements of comma-separated lists.
     private static func check(_ container: ContainerSpec) throws {
         let words = container.card.map { [$0.address, $0.gateway ?? "", $0.mac] } ?? []
         let allowed = "0123456789abcdefghijklmnopqrstuvwxyz.:/-"
@@ -66,7 +66,7 @@ import Testing
         _ = HotPlug.Share(container: container.name, socket: "/s", port: "share0").steps
     }
 
-    /// Names become parts of paths, units and shell scripts that are run as root.
+    /// Names become parts of paths, units and shell scripts that run as root.
     private static func checkNames(_ stack: Stack) throws {
         let guests = stack.hypervisors.flatMap(\.guests)
         var names = [stack.name] + stack.networks.map(\.name) + stack.hypervisors.map(\.name)

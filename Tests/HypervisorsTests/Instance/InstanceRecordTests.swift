@@ -5,7 +5,7 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// What is remembered of a running hypervisor comes back as it was stored.
+    /// The record of a running hypervisor survives a round trip.
     @Suite struct InstanceRecordTests {
         private static func record(kernel: String? = nil, qemu: String? = nil) -> InstanceRecord {
             var record = InstanceRecord(

@@ -3,7 +3,7 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// What a hypervisor says of what is active in it.
+    /// Parsing a hypervisor's report of what is active in it.
     @Suite struct TenantsTests {
         @Test func allOfThemAreRead() {
             let tenants = Tenants(parsing: "guest web\nguest db\ncontainer redis\nstranger 4711\nend\n")
@@ -15,7 +15,7 @@ extension HypervisorsTests {
             #expect(Tenants(parsing: "end\n")?.isEmpty == true)
         }
 
-        /// An answer that lacks something would look like an empty hypervisor, and that is ended.
+        /// A truncated answer would look like an empty hypervisor, which would then be ended.
         @Test(arguments: [
             "", "guest web\n", "guest web\nguest ", "web\nend\n", "guest a b\nend\n", "stranger x\nend\n",
             "end\nguest web",

@@ -5,7 +5,7 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// Holds the command lines and hot-plug messages to what stands in Fixtures/command-lines.
+    /// Compares command lines and hot-plug commands with Fixtures/command-lines.
     @Suite struct CommandLineTests {
         private static func stack() throws -> Stack {
             let bytes = Array(try GoldenFile("command-lines/stack.yaml").text.utf8)
@@ -132,7 +132,7 @@ extension HypervisorsTests {
             #expect(InnerGuestFiles(guest: "web").tap(0) == "web_0")
         }
 
-        /// A bridge takes the lowest address among its ports': no tap of ours changes the one that it has.
+        /// A bridge takes the lowest address of its ports: a tap must not change it.
         @Test func tapsOnABridgeComeAfterItsCards() {
             let address = HypervisorInstance.tapAddress(on: "br0")
             #expect(address.hasPrefix("fe:") && HardwareAddress.normalized(address) == address)

@@ -2,9 +2,10 @@ import Glibc
 import Linux
 import Testing
 
-/// A text that the product makes, kept in Fixtures so that a change of it is seen.
+/// A generated text kept in Fixtures, so that changes to it are noticed.
 ///
-/// `RECORD_FIXTURES=1 swift test --filter HypervisorsTests` writes what is made now; read the difference before keeping it.
+/// `RECORD_FIXTURES=1 swift test --filter HypervisorsTests` writes the current text; review the difference before
+/// committing it.
 struct GoldenFile {
     let path: String
 
@@ -12,10 +13,10 @@ struct GoldenFile {
         path = "\(Place.repository)/Tests/HypervisorsTests/Fixtures/\(name)"
     }
 
-    /// What is kept.
+    /// The recorded text.
     var text: String { get throws { String(decoding: try Files.readAll(path), as: UTF8.self) } }
 
-    /// Compares with what is kept.
+    /// Compares with the recorded text.
     func expect(_ lines: [String], sourceLocation: SourceLocation = #_sourceLocation) throws {
         let text = lines.map { $0 + "\n" }.joined()
         if getenv("RECORD_FIXTURES") != nil { try Files.replaceAtomically(path, bytes: Array(text.utf8), mode: 0o644) }

@@ -3,7 +3,7 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// Holds memory files to what Linux takes.
+    /// Checks memory files against what Linux accepts.
     @Suite struct MemoryFileTests {
         @Test(arguments: [(16, 32), (64, 80), (252, 256), (254, 272), (256, 272), (1020, 1024), (1024, 1040)])
         func theFileHoldsMemoryAndProof(memory: UInt64, file: UInt64) {
@@ -23,7 +23,7 @@ extension HypervisorsTests {
             #expect(shape.blocks * StoreFileShape.blockSize == shape.deviceSize)
         }
 
-        /// What Linux 6.1 and 6.12 took for a disk in a file of 576 MiB.
+        /// The block that Linux 6.1 and 6.12 accepted in a file of 576 MiB.
         @Test func theInfoBlockOfAStoreDiffersInItsSignature() throws {
             let id = try #require(UniqueID("00112233-4455-6677-8899-aabbccddeeff"))
             // Both are files of 592 MiB.
@@ -54,7 +54,7 @@ extension HypervisorsTests {
             }
         }
 
-        /// The same as `ndctl create-namespace -m devdax -M mem` of ndctl 76 writes for a file of 80 MiB.
+        /// The same bytes as `ndctl create-namespace -m devdax -M mem` of ndctl 76 writes for a file of 80 MiB.
         @Test func theInfoBlockIsThatOfNdctl() throws {
             let id = try #require(UniqueID("00112233-4455-6677-8899-aabbccddeeff"))
             let block = DAXInfoBlock(MemoryFileShape(memory: 64 << 20), identity: id)

@@ -5,9 +5,9 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// Holds errors in stack files to their lines and words.
+    /// Checks the lines and texts of errors in stack files.
     @Suite struct BadStackTests {
-        /// What the file itself says about a line of it: `#! WORDS OF THE MESSAGE ~ WORDS OF THE REMEDY`.
+        /// An expectation in a comment of the file: `#! PART OF THE MESSAGE ~ PART OF THE REMEDY`.
         struct Expectation {
             let line: Int
             let message: String
@@ -73,7 +73,7 @@ extension HypervisorsTests {
             try StackFile.parse(Array(text.utf8), path: "test.yaml", directory: "/tmp")
         }
 
-        // MARK: - Files that are something else
+        // MARK: - Files that are no stack files
 
         @Test(arguments: ["", "# nothing\n", "---\n", "\u{feff}"]) func nothing(text: String) throws {
             let error = try #require(throws: StackError.self) { try Self.parse(text) }
@@ -113,7 +113,7 @@ extension HypervisorsTests {
             #expect(throws: StackError.self) { try StackFile.read(path: "/dev/zero") }
         }
 
-        // MARK: - Files that mean harm
+        // MARK: - Malicious files
 
         @Test func aliasesThatMultiply() throws {
             var text = "version: 1\nname: demo\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
@@ -123,7 +123,7 @@ extension HypervisorsTests {
             }
             let error = try #require(throws: StackError.self) { try Self.parse(text) }
             #expect(error.problems.map(\.line) == [7])
-            #expect(error.description.contains("too much nests here"))
+            #expect(error.description.contains("the nesting is too deep here"))
         }
 
         @Test func aliasesAsKeysThatMultiply() throws {

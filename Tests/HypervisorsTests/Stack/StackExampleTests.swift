@@ -3,7 +3,7 @@ import Testing
 @testable import Hypervisors
 
 extension HypervisorsTests {
-    /// Holds the stack files that this repository shows to the reader, and what stands for what is not said.
+    /// Checks the stack files in this repository, and the defaults of omitted keys.
     @Suite struct StackExampleTests {
         private static func parse(_ text: String) throws(StackError) -> Stack {
             try StackFile.parse(Array(text.utf8), path: "test.yaml", directory: "/etc/stacks")
@@ -84,7 +84,7 @@ extension HypervisorsTests {
             let web = alpha.guests[0]
             #expect(web.memory == 512 << 20 && web.cpus == 1 && web.machine == "pc-q35-7.2" && web.cpuModel == "qemu64")
             #expect(web.boot == .disk && web.disks[0].format == .raw && !web.disks[0].isReadOnly)
-            // The addresses are a promise: a guest keeps them for as long as its names are the same.
+            // The addresses must never change: a guest keeps them as long as its names are the same.
             #expect(web.networks.map(\.mac) == ["52:54:00:47:af:17", "52:54:00:f9:2e:87"])
         }
 

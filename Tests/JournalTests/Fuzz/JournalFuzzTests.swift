@@ -4,7 +4,7 @@ import Testing
 
 @testable import Journal
 
-/// Throws mutated journals at their reader, as they are and with checksums that fit.
+/// Feeds mutated journals to their reader, unchanged and with valid checksums.
 @Suite struct JournalFuzzTests {
     private static let corpus = FuzzCorpus(
         inputs: [
@@ -25,7 +25,7 @@ import Testing
         #expect(failure == nil)
     }
 
-    /// What is read is what was written: the same bytes, and nothing behind the damage.
+    /// Records read are records written: the same bytes, and nothing after the damage.
     private static func check(_ input: [UInt8]) throws {
         let id = JournalFormatTests.id
         let reading = JournalReading(parsing: input, id: id)
@@ -39,7 +39,7 @@ import Testing
         guard again.damage == nil, again.records == reading.records, again.checksum == reading.checksum else {
             throw Fuzz.Violation("what is before the damage reads otherwise by itself")
         }
-        // What another handoff's journal holds is nobody else's.
+        // Another handoff's journal yields no records.
         guard reading.records.isEmpty || JournalReading(parsing: input, id: id + "x").records.isEmpty else {
             throw Fuzz.Violation("the journal is good for another handoff too")
         }
@@ -48,7 +48,7 @@ import Testing
         }
     }
 
-    /// The input with the checksums of who may write the file: what is behind them is read as well.
+    /// Returns the input with valid checksums, so that the reader gets past them.
     private static func sealed(_ input: [UInt8]) -> [UInt8] {
         var checksum = JournalLine.seed(id: JournalFormatTests.id)
         var sealed: [UInt8] = []

@@ -3,7 +3,7 @@ import Testing
 
 @testable import Linux
 
-/// Throws mutated files of /proc at their readers: names of processes, files and sockets in them are anybody's.
+/// Feeds mutated /proc files to their parsers: any user can choose the names of processes, files and sockets in them.
 @Suite struct ProcFSFuzzTests {
     private static let corpus = FuzzCorpus(
         inputs: texts.map { Array($0.utf8) },

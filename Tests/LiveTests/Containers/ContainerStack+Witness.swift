@@ -5,18 +5,18 @@ import JSON
 import Linux
 import Testing
 
-/// What a container's processes do in one instance of an OS VM, counted by its kernel.
+/// The processes of a container in one instance of an OS VM, counted by that VM's kernel.
 struct ContainerCensus: Sendable, Hashable, CustomStringConvertible {
     let instance: String
     let running: Int
-    /// Frozen or stopped.
+    /// Frozen or stopped processes.
     let still: Int
 
     var description: String { "\(instance): \(running) run, \(still) stand still" }
 }
 
 extension ContainerStack {
-    /// Counts a container's processes in every OS VM that is alive, whatever the product thinks of it.
+    /// Counts a container's processes in every living OS VM, independent of hyperfresh's records.
     func census(_ container: String) async throws -> [ContainerCensus] {
         var found: [ContainerCensus] = []
         for system in Self.systems {
@@ -31,12 +31,12 @@ extension ContainerStack {
         return found
     }
 
-    /// Reaches every instance of an OS VM that is alive.
+    /// Connects to every living instance of an OS VM.
     func withSystems(of name: String, _ body: (Hypervisor) async throws -> Void) async throws {
         let parent = "\(state)/hypervisors/\(name)"
         for id in (try? ProcFS.names(inFolder: parent)) ?? [] {
             let folder = InstanceFolder("\(parent)/\(id)")
-            // By its own pid file: what is on record is what is tested.
+            // By its own pid file, because the record is what is tested.
             guard let bytes = try? Files.readAll(folder.pidFile),
                 let pid = Int32(String(decoding: bytes, as: UTF8.self).filter(\.isNumber)),
                 let process = ProcessIdentity.current(of: pid), process.isAlive
@@ -65,19 +65,19 @@ extension ContainerStack {
         echo $running $still
         """
 
-    /// Exactly one OS VM has processes of a container, and they run.
+    /// Checks that exactly one OS VM has processes of a container, and that they run.
     func expectOnce(_ container: String) async throws {
         let census = try await census(container)
         #expect(census.filter { $0.running > 0 }.count == 1, "\(census)")
         #expect(census.allSatisfy { $0.still == 0 }, "\(census)")
     }
 
-    /// What the canary of a container says.
+    /// Returns a report of a container's canary.
     func report(_ container: Container) -> ContainerReport? {
         ContainerCanary.report(from: container.address)
     }
 
-    /// Waits until everything that the canary watches has gone on.
+    /// Waits until everything that the canary checks has made progress.
     @discardableResult
     func proveAlive(_ container: Container, within deadline: Duration = .seconds(120)) async throws -> ContainerReport {
         let end = ContinuousClock.now + deadline
@@ -93,7 +93,7 @@ extension ContainerStack {
         throw CanaryError.silent(words: "\(container.name): \(consoles(of: container.name))")
     }
 
-    /// The end of what a container has written in each OS VM, and of these VMs' own consoles.
+    /// Returns the end of a container's output in each OS VM, and of these VMs' own consoles.
     private func consoles(of container: String) -> String {
         Self.systems.map { system in
             let path = "\(state)/hypervisors/\(system)/\(container).console.log"
@@ -102,14 +102,14 @@ extension ContainerStack {
         }.joined(separator: "\n")
     }
 
-    /// The processes of this host that belong to the stack: QEMUs, and those that serve root file systems.
+    /// The stack's processes on this host: QEMUs and root file system servers.
     var processes: [Int32] {
         ((try? ProcFS.processes()) ?? []).filter { pid in
             (try? ProcFS.commandLine(pid))?.contains { $0.contains(files.directory) } == true
         }
     }
 
-    /// Nothing is left; whoever serves a root file system notices by himself that nobody wants it, and may take a moment.
+    /// Checks that nothing is left; a root file system server exits when its client is gone, which may take a moment.
     func expectNothingLeft() async {
         for _ in 0..<50 where processes != [] { try? await Task.sleep(for: .milliseconds(100)) }
         #expect(processes == [])
@@ -120,7 +120,7 @@ extension ContainerStack {
 }
 
 extension ContainerStack {
-    /// Tells a container's first process to end, by a signal from its OS VM's kernel.
+    /// Ends a container's first process with a signal sent inside its OS VM.
     func endProcesses(of container: String) async throws {
         for system in Self.systems {
             try await withSystems(of: system) { reached in

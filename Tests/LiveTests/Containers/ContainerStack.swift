@@ -11,20 +11,20 @@ extension Live {
         "needs root, /dev/net/tun, the hypervisors' images, scripts/build-redis-bundle, scripts/build-container-canary"
 }
 
-/// Two OS VMs with containers, driven by the real command, and gone with the test whatever becomes of them.
+/// Two OS VMs with containers, driven by the real command, and removed at the end of the test in any case.
 struct ContainerStack {
-    /// A container, which is in the first OS VM at first.
+    /// A container; it starts in the first OS VM.
     struct Container {
         let name: String
-        /// The bundle that its own is a copy of.
+        /// The bundle to copy.
         let bundle: String
         let address: String
         var memory = "32M"
-        /// What it runs, where that is not what the bundle says.
+        /// The command line, if it differs from the bundle's.
         var words: [String]?
     }
 
-    /// The OS VM that has a container, and what it does there.
+    /// The OS VM that has a container, and the container's state.
     struct Whereabouts: Equatable {
         let system: String
         let state: String
@@ -54,7 +54,7 @@ struct ContainerStack {
             memory: "64M", words: ["/bin/canary", "memory=16M"] + words)
     }
 
-    /// Brings a stack up, does the work, takes it down, and looks that nothing is left.
+    /// Brings a stack up, runs `body`, takes the stack down, and checks that nothing is left.
     static func run(
         _ name: String, containers: [Container], _ body: (ContainerStack) async throws -> Void
     ) async throws {
@@ -104,7 +104,7 @@ struct ContainerStack {
 
     /// Changes a container's `config.json`.
     ///
-    /// - Returns: What was in it.
+    /// - Returns: The previous content.
     @discardableResult
     func changeConfig(of container: String, _ change: (inout [String: JSONValue]) -> Void) throws -> [UInt8] {
         let path = "\(bundle(of: container))/config.json"
@@ -115,7 +115,7 @@ struct ContainerStack {
         return before
     }
 
-    /// Writes the stack file; the containers are the first OS VM's.
+    /// Writes the stack file with these containers in the first OS VM.
     func write(_ containers: [Container]) throws {
         var lines = [
             "version: 1", "name: \(name)", "hyperplexor:", "  memory-directory: \(memoryFolder)",
@@ -140,7 +140,7 @@ struct ContainerStack {
 // MARK: - The command
 
 extension ContainerStack {
-    /// Starts the real command; `fault` says where it is to die or stand still, as in FaultPoint.swift.
+    /// Starts the real command; `fault` names the point where it dies or stops, as in FaultPoint.swift.
     func start(_ arguments: [String], fault: String? = nil) throws -> ChildProgram {
         try ChildProgram(
             Live.command, arguments, environment: ["HYPERFRESH_STATE_DIR": state, "HYPERFRESH_FAULT": fault ?? ""])
@@ -168,14 +168,14 @@ extension ContainerStack {
         return try await start(words).result(within: .seconds(300)).report
     }
 
-    /// An OS VM as `ps` shows it.
+    /// Returns an OS VM's entry in `ps`.
     func look(_ system: String) async throws -> JSONValue {
         let result = try await command("ps", "--json")
         try #require(result.ending == .exited(0), "\(result)")
         return try #require(try result.document["items"]?.array?.first { $0["name"]?.string == system })
     }
 
-    /// The OS VM that has a container, and the container's state, as `ps` shows them.
+    /// Returns the OS VM that has a container, and the container's state, as shown by `ps`.
     func whereabouts(_ container: String) async throws -> Whereabouts {
         let result = try await command("ps", "--json")
         try #require(result.ending == .exited(0), "\(result)")
@@ -188,7 +188,7 @@ extension ContainerStack {
         return found[0]
     }
 
-    /// The running instances of an OS VM: id and pid of each, the oldest first.
+    /// Returns the running instances of an OS VM: id and pid of each, oldest first.
     func instances(of system: String) async throws -> [(id: String, pid: Int32)] {
         try #require(try await look(system)["instances"]?.array).map { instance in
             (try #require(instance["id"]?.string), try #require(instance["pid"]?.int.map(Int32.init)))

@@ -6,7 +6,8 @@ import Linux
 import Testing
 
 extension Live {
-    /// Wrong bundles, wrong names, a change of mind: a clear error, the right exit status, and the container runs on.
+    /// Wrong bundles, wrong names, interruptions: each yields a clear error and the right exit status, and the
+    /// container keeps running.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersBadInputLiveTests {
         @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
@@ -51,7 +52,7 @@ extension Live {
 
         // MARK: - Bundles
 
-        /// A container that cannot be started, to be added to those that run.
+        /// Containers that cannot be started, to be added to running ones.
         enum WrongBundle: String, CaseIterable {
             case missing, broken, empty
 
@@ -78,7 +79,7 @@ extension Live {
             try await expectUntouched(stack, canary, wrong)
         }
 
-        /// What runs, but cannot be moved.
+        /// Containers that run but cannot be relocated.
         enum WrongConfig: String, CaseIterable {
             case bindMount, userNamespace, noProcessNamespace, terminal
 
@@ -125,23 +126,23 @@ extension Live {
             try await expectUntouched(stack, canary, wrong)
         }
 
-        // MARK: - A CRIU that cannot
+        // MARK: - CRIU failures
 
-        /// A way in which CRIU fails in an OS VM, though the kernel is all right (`criu check`).
+        /// A way in which CRIU fails in an OS VM although the kernel supports everything (`criu check`).
         private struct BrokenCRIU {
             let system: String
-            /// What the command line has to look like, for the shell's `case`.
+            /// The pattern of the command line, for the shell's `case`.
             let call: String
-            /// What is added to it then.
+            /// The arguments that are then added.
             let words: String
-            /// What the report says.
+            /// A part of the expected report.
             let says: String
 
             static let all = [
-                // Found before anything is frozen.
+                // Fails before the container is frozen.
                 BrokenCRIU(
                     system: "delta", call: "restore*", words: "--pidfile /nowhere/pid", says: "cannot try a dump"),
-                // In the switch.
+                // Fails during the switch.
                 BrokenCRIU(
                     system: "gamma", call: "*--leave-running*", words: "--tree 4194303",
                     says: "cannot dump container"),
@@ -172,7 +173,7 @@ extension Live {
             try await expectUntouched(stack, canary, broken.says)
         }
 
-        // MARK: - A change of mind
+        // MARK: - Interruption
 
         private func interrupt(
             at phase: String, _ stack: ContainerStack, _ canary: ContainerStack.Container

@@ -5,12 +5,12 @@ import Linux
 import Testing
 
 extension Live {
-    /// Containers that are relocated between two OS VMs with different kernels, all emulated where the host cannot nest.
+    /// Relocates containers between two OS VMs with different kernels, all emulated if the host cannot nest.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersLiveTests {
-        /// A server with a client that never stops writing, and beside it a tree of processes that check themselves.
+        /// Relocates a server whose client never stops writing, together with a process tree that checks itself.
         ///
-        /// The second time the controller dies once the new side is the only one that may run.
+        /// The second time, the controller dies once only the new side may run.
         @Test func aServerAndACanaryMoveToAnotherKernelAndBack() async throws {
             try await run("containers") { stack, client, canary, beats in
                 try await rehearse(stack, canary, beats)
@@ -37,7 +37,7 @@ extension Live {
             }
         }
 
-        /// Brings both up, has both used all the while, and looks at the end whether anything was lost.
+        /// Starts both, keeps both in use throughout, and checks at the end that nothing was lost.
         private func run(
             _ name: String,
             _ body: (ContainerStack, RedisSession, ContainerStack.Container, BeatSession) async throws -> Void
@@ -58,7 +58,7 @@ extension Live {
             }
         }
 
-        /// The controller dies after the commit, and `recover` brings the container to the new side.
+        /// The controller dies after the commit, and `recover` resumes the container on the new side.
         private func controllerDies(_ stack: ContainerStack) async throws {
             let relocation = try stack.startRelocation(
                 of: "redis", to: "gamma", fault: "kill-after-record:committed")
@@ -71,7 +71,7 @@ extension Live {
             try await stack.expectOnce("redis")
         }
 
-        /// A dry run copies memory and proves the store, and freezes nobody.
+        /// A dry run copies memory and proves the store, and freezes no process.
         private func rehearse(
             _ stack: ContainerStack, _ canary: ContainerStack.Container, _ beats: BeatSession
         ) async throws {
@@ -105,7 +105,7 @@ extension Live {
             #expect(client.soFar.acknowledged >= before.acknowledged + 20)
         }
 
-        /// Its answers and records were counted on: it is the same, and not one that was started anew.
+        /// Its counters have continued: it is the same container, not a restarted one.
         private func expectSame(
             _ canary: ContainerStack.Container, as before: ContainerReport, _ stack: ContainerStack
         ) async throws {
@@ -116,7 +116,7 @@ extension Live {
             #expect(now.processes == 3)
         }
 
-        /// A fresh OS beneath all containers of one.
+        /// Refreshes an OS VM beneath all of its containers.
         private func refresh(
             _ stack: ContainerStack, _ client: RedisSession, _ canary: ContainerStack.Container, _ beats: BeatSession
         ) async throws {
@@ -134,7 +134,7 @@ extension Live {
             try await expectWriting(client)
         }
 
-        /// Every acknowledged write is there, and the log has them in their order.
+        /// Every acknowledged write is present, and the log contains them in order.
         private func expectAllWritten(
             _ client: RedisSession, _ redis: ContainerStack.Container, _ stack: ContainerStack
         ) async throws {
@@ -147,7 +147,7 @@ extension Live {
             #expect(logged == Array(1...max(1, logged.count)))
         }
 
-        /// The witness itself: it notices what is wrong.
+        /// Tests the canary itself: it detects corruption.
         @Test func theCanaryNoticesWhatIsSpoilt() async throws {
             let canary = try ContainerStack.canary()
             let folder = try CanaryFiles(name: "spoilt")

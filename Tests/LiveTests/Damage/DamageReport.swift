@@ -3,16 +3,16 @@ import JSON
 import Linux
 import Testing
 
-/// What came of the cells of a table of damages; of a whole run also in docs/matrix.md.
+/// The results of a damage table's cells; for a whole run, also in docs/matrix.md.
 struct DamageReport {
     struct Cell {
         let subject: String
         let damage: FileDamage
         /// Exit statuses by verb, in the table's order.
         var statuses: [(verb: String, status: Int32)] = []
-        /// What is wrong; nil if all is as it should be.
+        /// The problem; nil if the result is as expected.
         var problem: String?
-        /// Verified by canaries meanwhile.
+        /// Pages verified by canaries during the cell.
         var pages = 0
     }
 
@@ -20,7 +20,7 @@ struct DamageReport {
     private let mark: String
     private var cells: [Cell] = []
 
-    /// A whole run that was interrupted continues with what is kept under this name.
+    /// An interrupted whole run continues with the results stored under this name.
     init(mark: String) throws {
         self.mark = mark
         guard let path = keptAt, Files.exists(path) else { return }
@@ -31,9 +31,9 @@ struct DamageReport {
 
     private var keptAt: String? { Live.matrixFolder.map { "\($0)/\(mark).jsonl" } }
 
-    /// Plays the cells that were not right before.
+    /// Runs the cells that have not succeeded before.
     ///
-    /// One that is wrong may harm what follows: the rest is left out then.
+    /// A failed cell may affect later ones, so the run stops there.
     mutating func run(
         _ plan: [(row: DamageTable.Row, damage: FileDamage)],
         _ play: (DamageTable.Row, FileDamage) async throws -> Cell
@@ -70,7 +70,7 @@ struct DamageReport {
             + wrong.map { "- **Wrong**: `\($0.subject)` \($0.damage.rawValue): \($0.problem ?? "")" }
     }
 
-    /// Damages of one thing that came to the same share a row.
+    /// Damages of one subject with the same result share a row.
     private static func rows(_ cells: [Cell]) -> [String] {
         var rows: [(key: String, damages: [String])] = []
         for cell in cells where cell.problem == nil {

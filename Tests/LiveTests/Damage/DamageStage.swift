@@ -3,38 +3,38 @@ import Glibc
 import JSON
 import Linux
 
-/// Something that runs, whose records and files are damaged.
+/// A running subject whose records and files are damaged.
 protocol DamageStage {
     var files: CanaryFiles { get }
-    /// How many pages canaries have verified so far.
+    /// The number of pages that canaries have verified so far.
     var pagesVerified: Int { get }
 
-    /// The file or folder that a row of the table means.
+    /// Returns the file or folder that a row of the table refers to.
     func path(of subject: String) async throws -> String
-    /// Does what only the stage can: writes a record of another boot, or a stale one.
+    /// Does what only the stage can do: writes a record of another boot, or a stale one.
     func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws
     /// Runs the command.
     func run(_ verb: String) async throws -> ChildProgram.Result
-    /// Throws unless the very processes that ran run still, and no other that may run the guest.
+    /// Throws unless exactly the same processes still run, and no others that may run the guest.
     func expectUntouched() throws
-    /// Whether `recover` made it anew, so that nothing has to be put back.
+    /// Returns whether `recover` has recreated it, so that nothing must be put back.
     func isMadeAnew(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool
-    /// Does what the reports said had to be done, but for putting back what was damaged.
+    /// Follows the remedies in the reports, except for putting back what was damaged.
     func followRemedies() async throws
-    /// Throws unless all is as it was before the damage, and the canaries speak.
+    /// Throws unless everything is as before the damage, and the canaries report.
     func expectWhole() async throws
 }
 
 extension DamageStage {
     func followRemedies() async throws {}
 
-    /// Where what is damaged is kept meanwhile: what was moved stays on its file system.
+    /// Returns where the original is kept; it stays on the same file system.
     func aside(for path: String) -> String {
         path.hasPrefix("/dev/shm/") ? "\(files.memory)-aside" : "\(files.directory)/aside"
     }
 }
 
-/// One damage: every verb on it, then `recover`, until all is as it was.
+/// One damage: runs every verb on it, then `recover`, until everything is as before.
 struct DamageScene<Stage: DamageStage> {
     let stage: Stage
     let row: DamageTable.Row
@@ -53,7 +53,7 @@ struct DamageScene<Stage: DamageStage> {
             case .held: lock = try FileLock.tryAcquire(path)
             default: try damage.inflict(on: path, keeping: stage.aside(for: path))
             }
-            // Whatever happens meanwhile, no mount is left.
+            // Whatever fails, no mount is left.
             if damage == .unreadable { covered = path }
             for verb in row.verbs {
                 let result = try await stage.run(verb.name)
@@ -61,7 +61,7 @@ struct DamageScene<Stage: DamageStage> {
                 guard result.status == verb.status else {
                     throw MatrixWrong(description: "\(verb.name) should exit with \(verb.status): \(result)")
                 }
-                // No text may advise to start what runs.
+                // No text may advise starting a guest that runs.
                 guard !"\(result)".contains("Start the guest") else { throw MatrixWrong(description: "\(result)") }
                 do { try stage.expectUntouched() } catch {
                     throw MatrixWrong(description: "after \(verb.name): \(error): \(result)")
@@ -77,12 +77,12 @@ struct DamageScene<Stage: DamageStage> {
         return cell
     }
 
-    /// What `recover` cannot make anew is put back; then it has nothing to complain of.
+    /// Puts back what `recover` cannot recreate; then `recover` must have nothing to report.
     private func settle(_ path: String) async throws {
         try await stage.followRemedies()
         if !stage.isMadeAnew(row, damage) { try damage.undo(on: path, from: stage.aside(for: path)) }
         _ = try await ChildProgram.run("rm", ["-rf", stage.aside(for: path), "\(stage.aside(for: path))-made"])
-        // One that sets a record aside, of which nothing runs, says so with 6; then nothing is left to say.
+        // If it sets aside a record of which nothing runs, it reports that with 6; after that it has nothing to report.
         let first = try await stage.run("recover")
         let setsAside =
             first.status == 6 && (try? first.document["items"]?.array?.allSatisfy { $0["settled"] == true }) == true

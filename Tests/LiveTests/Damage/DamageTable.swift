@@ -1,14 +1,14 @@
 import Linux
 
-/// A table in docs/recovery.md that says how each verb ends where a record is damaged.
+/// A table in docs/recovery.md with the exit status of each verb when a record is damaged.
 ///
-/// The first column names what is damaged, the second how (several, with commas), the others are verbs, and their cells exit
-/// statuses; `-` for a verb that is not tried.
+/// The first column names the record, the second the damage (several, separated by commas). The other columns are
+/// verbs, and their cells exit statuses; `-` for a verb that is not tried.
 struct DamageTable: Sendable {
     struct Row: Sendable {
         let subject: String
         let damages: [FileDamage]
-        /// The verbs that are tried, in order, with their exit statuses.
+        /// The verbs to try, in order, with their exit statuses.
         let verbs: [(name: String, status: Int32)]
     }
 
@@ -42,7 +42,7 @@ struct DamageTable: Sendable {
         }
     }
 
-    /// The cells that are played: all by `scripts/test --matrix`, and always these.
+    /// Returns the cells to run: all with `scripts/test --matrix`, otherwise these.
     func cells(in slice: [(subject: String, damage: FileDamage)]) -> [(row: Row, damage: FileDamage)] {
         rows.flatMap { row in row.damages.map { (row: row, damage: $0) } }.filter { row, damage in
             Live.isWhole || slice.contains { $0.subject == row.subject && $0.damage == damage }

@@ -8,8 +8,8 @@ import QMP
 import Testing
 
 extension Live {
-    /// Records and files of a guest that are missing, damaged or somebody else's: who ran still runs, once, and is said to be
-    /// where it is.
+    /// Records and files of a guest that are missing, damaged or another user's: the guest still runs, once, and the
+    /// report names the right QEMU.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct DamagedGuestsLiveTests {
         private static let heading = "## Every record damaged, of guests"
@@ -32,10 +32,10 @@ extension Live {
     }
 }
 
-/// A guest of this host, as it was when the damage was done.
+/// A guest of this host, as it was before the damage.
 private final class DamagedGuest: DamageStage {
     let guest: LiveGuest
-    /// The QEMU that runs the guest.
+    /// The pid of the QEMU that runs the guest.
     private var runner: Int32
 
     init(_ guest: LiveGuest) throws {
@@ -50,7 +50,7 @@ private final class DamagedGuest: DamageStage {
     func path(of subject: String) async throws -> String {
         switch subject {
         case "journal":
-            // Of a handoff that was left unfinished, with a second QEMU that waits.
+            // From an unfinished handoff, with a second QEMU that waits.
             _ = try await guest.startRefresh(fault: "kill-after-record:linked").result()
             return "\(state)/handoffs/\(try await unfinished()).journal"
         case "memory file", "lock": return files.memory
@@ -89,19 +89,19 @@ private final class DamagedGuest: DamageStage {
         return result
     }
 
-    /// By its number: its memory may have another name now.
+    /// Compares pids: the memory file may have another name by now.
     func expectUntouched() throws {
         guard ProcessIdentity.current(of: runner)?.isAlive == true else {
             throw MatrixWrong(description: "pid \(runner) is gone")
         }
     }
 
-    /// A journal that cannot be trusted is set aside; the one of a later version is for that to settle.
+    /// A journal that cannot be trusted is set aside; that of a later version must be settled by that version.
     func isMadeAnew(_ row: DamageTable.Row, _ damage: FileDamage) -> Bool {
         row.subject == "journal" && damage != .newer && damage != .unreadable
     }
 
-    /// The QEMU that waits, and whose handoff is not on record, is ended as the report says.
+    /// Kills the waiting QEMU whose handoff is not on record, as the report advises.
     func followRemedies() async throws {
         for pid in guest.processes where pid != runner { try await LiveGuest.kill(pid) }
     }

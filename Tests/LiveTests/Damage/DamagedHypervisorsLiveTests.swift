@@ -8,20 +8,21 @@ import Testing
 extension Live {
     /// Records of a hypervisor are damaged while its guest runs.
     ///
-    /// Nothing is ended, no success is claimed, and `recover` makes them anew from what runs. docs/recovery.md says how each
-    /// verb has to end.
+    /// Nothing is killed, no success is reported, and `recover` recreates them from what runs. docs/recovery.md gives
+    /// the exit status of each verb.
     @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
     struct DamagedHypervisorsLiveTests {
         private static let guest = NestedStack.Guest(name: "g1", pace: "500", hasDisk: true)
         private static let heading = "## Every record damaged, of hypervisors"
 
-        /// What `scripts/test` always tries: the first two once ended all guests, or left them to nobody.
+        /// The damages that `scripts/test` always tries; the first two once killed all guests, or left them without a
+        /// controller.
         private static let slice: [(subject: String, damage: FileDamage)] = [
             ("placement.json", .torn), ("instance.json", .torn), ("placement.json", .missing), ("stack", .garbage),
             ("instance folder", .missing),
         ]
 
-        /// One stack for all: to boot a hypervisor takes longer than what is tried here.
+        /// One stack for all: booting a hypervisor takes longer than the tests.
         @Test(.enabled(if: geteuid() == 0, "needs root, to give files to others"))
         func noDamageEndsAGuestAndRecoverSettlesIt() async throws {
             let table = try DamageTable(document: Live.recoveryDocument, heading: Self.heading)
@@ -39,7 +40,8 @@ extension Live {
             }
         }
 
-        /// An instance that hangs once its guest has moved may have others: it is not ended until it answers, or somebody says so.
+        /// An instance that stops answering after its guest has moved may have other guests: it is not ended until it
+        /// answers or the user forces it.
         private func anInstanceThatDoesNotAnswerIsEndedOnlyByForce(
             _ stack: NestedStack, isForced: Bool
         ) async throws {
@@ -64,7 +66,7 @@ extension Live {
             try await stack.proveAlive(Self.guest.name)
         }
 
-        /// The journal of a handoff whose controller was killed is damaged: nothing is ended on its word.
+        /// The journal of a handoff whose controller was killed is damaged: nothing is killed because of it.
         private func aDamagedJournalEndsNobody(_ stack: NestedStack) async throws {
             let old = try #require(try await stack.instances().first)
             let refresh = try stack.startRefresh(fault: "kill-after-record:linked")
@@ -74,7 +76,7 @@ extension Live {
             let id = try #require(try unfinished.document["items"]?.array?.first?["id"]?.string, "\(unfinished)")
             let path = "\(stack.state)/handoffs/\(id).journal"
             var bytes = try Files.readAll(path)
-            // In the second record: what the first one says can still be read.
+            // In the second record: the first one stays readable.
             let second = try #require(bytes.firstIndex(of: UInt8(ascii: "\n"))) + 40
             bytes[second] ^= 1
             try Files.replaceAtomically(path, bytes: bytes)
@@ -97,7 +99,7 @@ extension Live {
             try await stack.proveAlive(Self.guest.name)
         }
 
-        /// `down` goes by what runs: it takes everything down though a record is damaged.
+        /// `down` acts on what runs: it takes everything down even though a record is damaged.
         @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
         func downNeedsNoRecordOfWhatRuns() async throws {
             let table = try DamageTable(document: Live.recoveryDocument, heading: "## Down, with a record damaged")
@@ -126,7 +128,8 @@ extension Live {
             }
         }
 
-        /// A process that is not on record has a guest's memory file: nothing is started beside it, and nothing removed.
+        /// A process that is not on record has a guest's memory file: nothing is started next to it, and nothing is
+        /// removed.
         @Test func aStrangerWithAGuestsMemoryIsNamedAndKept() async throws {
             let files = try CanaryFiles(name: "stranger")
             let stack = NestedStack(files: files, guests: [Self.guest], bridge: nil)
@@ -142,7 +145,7 @@ extension Live {
             #expect(stack.processes.filter { $0 != holder.pid } == [])
             holder.signal(SIGKILL)
             _ = try await holder.result(within: .seconds(10))
-            // Nobody has it any more: it is still not removed by itself, but said how.
+            // No process uses it any more: it is still not removed automatically, but the report says how.
             let again = try await stack.command("up", stack.file, within: .seconds(200))
             #expect("\(again)".contains("rm \(memory)"), "\(again)")
             #expect(try Files.readAll(memory) == [1, 2, 3])
@@ -152,7 +155,7 @@ extension Live {
     }
 }
 
-/// A hypervisor with one guest, as it was when the damage was done.
+/// A hypervisor with one guest, as it was before the damage.
 private struct DamagedHypervisor: DamageStage {
     let stack: NestedStack
     let guest: String
@@ -184,7 +187,7 @@ private struct DamagedHypervisor: DamageStage {
         }
     }
 
-    /// An earlier placement, the record of another process.
+    /// Writes an earlier placement, or the record of another process.
     func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws {
         switch (subject, damage) {
         case ("placement.json", .stale):
@@ -202,7 +205,7 @@ private struct DamagedHypervisor: DamageStage {
         switch verb {
         case "ps":
             let result = try await stack.command("ps", "--json")
-            // It shows the instance that runs, whatever is on record.
+            // It shows the running instance, whatever is on record.
             if result.status == 3, result.output.contains("pid \(instance.pid)") { return result }
             guard try result.document["items"]?.array?.first?["instances"]?.array?.count == 1 else {
                 throw MatrixWrong(description: "ps does not show what runs: \(result)")

@@ -8,7 +8,7 @@ import Testing
 extension Live {
     /// Records of OS VMs are damaged while a container runs in one of them.
     ///
-    /// docs/recovery.md says how each verb has to end.
+    /// docs/recovery.md gives the exit status of each verb.
     @Suite(.enabled(if: Live.isWhole && Live.hasBundles, "is part of scripts/test --matrix"))
     struct DamagedSystemsLiveTests {
         @Test func noDamageEndsAContainerAndRecoverSettlesIt() async throws {
@@ -29,7 +29,7 @@ extension Live {
     }
 }
 
-/// Two OS VMs, of which the first has a container, as they were when the damage was done.
+/// Two OS VMs, the first with a container, as they were before the damage.
 private struct DamagedSystems: DamageStage {
     let stack: ContainerStack
     let canary: ContainerStack.Container
@@ -59,7 +59,7 @@ private struct DamagedSystems: DamageStage {
         }
     }
 
-    /// The container is nowhere, by an earlier placement.
+    /// Writes an earlier placement, without the container.
     func falsify(_ subject: String, _ damage: FileDamage, at path: String) throws {
         guard subject == "placement.json of gamma", damage == .stale else {
             throw MatrixUnreadable(description: "\(subject) cannot be \(damage)")

@@ -1,23 +1,23 @@
 import Glibc
 import Linux
 
-/// What may become of a file or folder.
+/// Damages to a file or folder.
 enum FileDamage: String, CaseIterable, Sendable {
     case missing, empty, torn, garbage, newer
     /// It belongs to another user.
     case owner
     /// Others may write to it.
     case open
-    /// Something of another kind is in its place.
+    /// Something of another type is in its place.
     case folder, file, link
     /// Reading it fails with EIO.
     case unreadable
-    /// It is whole, but of another boot, another process, an earlier time.
+    /// It is intact, but of another boot, another process, or an earlier time.
     case boot, stale
     /// Another process has it locked.
     case held
 
-    /// Whether what was there is moved aside, and can be moved back.
+    /// Whether the original is moved aside and can be moved back.
     var movesAside: Bool {
         switch self {
         case .missing, .empty, .torn, .garbage, .newer, .folder, .file, .link: true
@@ -25,12 +25,12 @@ enum FileDamage: String, CaseIterable, Sendable {
         }
     }
 
-    /// Does what needs no knowledge of the file: all but `boot`, `stale` and `held`.
+    /// Inflicts damage that requires no knowledge of the file's content: all but `boot`, `stale` and `held`.
     ///
     /// - Parameters:
     ///   - path: The file or folder.
-    ///   - aside: Where what was there is kept, on the same file system.
-    /// - Throws: When it cannot be done.
+    ///   - aside: The path for the original, on the same file system.
+    /// - Throws: If it fails.
     func inflict(on path: String, keeping aside: String) throws {
         if movesAside { try Self.check(rename(path, aside), path) }
         switch self {
@@ -52,13 +52,13 @@ enum FileDamage: String, CaseIterable, Sendable {
         case .folder: try Self.check(mkdir(path, 0o700), path)
         case .file: try Files.replaceAtomically(path, bytes: [])
         case .link: try Self.check(symlink(aside, path), path)
-        // The first page of a process's memory is not mapped: to read there is an I/O error.
+        // The first page of a process's memory is not mapped: reading it fails with EIO.
         case .unreadable: try Self.check(mount("/proc/\(getpid())/mem", path, nil, UInt(MS_BIND), nil), path)
         case .boot, .stale, .held: throw MatrixUnreadable(description: "\(path) cannot be \(self)")
         }
     }
 
-    /// Puts back what was there, whatever is in its place now.
+    /// Puts back the original, whatever is in its place now.
     func undo(on path: String, from aside: String) throws {
         if self == .unreadable { try Self.check(umount2(path, 0), path) }
         if movesAside {

@@ -1,4 +1,4 @@
-/// What goes wrong in the relocation of a container.
+/// Faults in the relocation of a container.
 enum ContainerFault: String, MatrixFault {
     case controllerKilled = "controller-killed"
     case oldKilled = "old-killed"

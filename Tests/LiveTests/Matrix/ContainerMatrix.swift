@@ -4,10 +4,10 @@ import JSON
 import Linux
 import Testing
 
-/// Runs cells on one stack after another: a stack lives until its container is lost or something is wrong.
+/// Runs cells on one stack after another: a stack is used until its container is lost or a cell fails.
 struct ContainerMatrix {
     let table: MatrixTable<ContainerFault>
-    /// Told of each result, as soon as there is one.
+    /// Called with each result as soon as it is available.
     let tell: (MatrixResult<ContainerFault>) throws -> Void
 
     func run(_ cells: [MatrixCell<ContainerFault>]) async throws {
@@ -20,7 +20,7 @@ struct ContainerMatrix {
                     let result = await result(of: cell, canary, in: stack)
                     try tell(result)
                     if result.problem != nil || result.end == .lost { return }
-                    // Whichever OS VM died is started again, empty.
+                    // Restarts the OS VM that died, empty.
                     try await stack.up()
                 }
             }
@@ -50,13 +50,13 @@ struct ContainerMatrix {
     }
 }
 
-/// One cell: a relocation that stands still at a place, a fault, and recovery until all is settled.
+/// One cell: a relocation that stops at a point, a fault, and recovery until everything is settled.
 private struct ContainerScene {
     let cell: MatrixCell<ContainerFault>
     let canary: ContainerStack.Container
     let stack: ContainerStack
 
-    /// - Returns: Where the container is.
+    /// - Returns: The place of the container.
     func play() async throws -> MatrixEnd {
         let source = try await stack.whereabouts(canary.name).system
         let target = stack.otherSystem(source)
@@ -64,7 +64,7 @@ private struct ContainerScene {
         let new = try #require(try await stack.instances(of: target).first).pid
         let controller = try stack.startRelocation(of: canary.name, to: target, fault: "stop-\(cell.place.name)")
         try await controller.waitUntilStopped(within: .seconds(180))
-        // What was begun in the OS VM goes on there: once the dump, once what comes of it.
+        // The operation in the OS VM continues: a dump, or a restore.
         if cell.place.stage == .switching { try await Task.sleep(for: .milliseconds(700)) }
         switch cell.fault {
         case .controllerKilled: controller.signal(SIGKILL)
@@ -76,9 +76,9 @@ private struct ContainerScene {
         return try await whereabouts(source, told: told + (try await recoverTwice()))
     }
 
-    /// Until nothing is unfinished; the second time it has nothing to do.
+    /// Recovers until nothing is unfinished; the second run has nothing to do.
     ///
-    /// - Returns: What it told.
+    /// - Returns: Its output.
     private func recoverTwice() async throws -> String {
         var told = ""
         for round in 1...2 {
@@ -93,7 +93,7 @@ private struct ContainerScene {
         return told
     }
 
-    /// The one OS VM that has the container, whose canary has to speak.
+    /// Returns the only OS VM that has the container; its canary must report.
     private func whereabouts(_ source: String, told: String) async throws -> MatrixEnd {
         let census = try await stack.census(canary.name)
         let there = census.filter { $0.running + $0.still > 0 }

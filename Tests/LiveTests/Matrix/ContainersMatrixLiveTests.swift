@@ -2,11 +2,11 @@ import CanaryTesting
 import Testing
 
 extension Live {
-    /// Old OS VM, new OS VM and controller each killed at each phase of a relocation; docs/recovery.md says where the
-    /// container has to be.
+    /// Old OS VM, new OS VM and controller are each killed in each phase of a relocation; docs/recovery.md says where
+    /// the container must be.
     @Suite(.enabled(if: Live.hasBundles, Live.howToGetBundles))
     struct ContainersMatrixLiveTests {
-        /// A cell takes the better part of a minute where OS VMs are emulated.
+        /// A cell takes almost a minute if OS VMs are emulated.
         @Test(.enabled(if: Live.isWhole, "is part of scripts/test --matrix"))
         func everyFaultEndsWhereItShouldForContainers() async throws {
             let table = try Self.table

@@ -5,14 +5,14 @@ import Linux
 import QMP
 import Testing
 
-/// Causes a fault while the controller stands still.
+/// Causes a fault while the controller is stopped.
 struct GuestDeed {
     let fault: GuestFault
     let guest: LiveGuest
     let state: SmallStateFolder
     let controller: ChildProgram
     let old: Int32
-    /// The new QEMU, once there is one.
+    /// The new QEMU, if it exists.
     let new: Int32?
 
     func perform() async throws {
@@ -29,12 +29,12 @@ struct GuestDeed {
         case .newMonitorCut: try await cutMonitor(of: side(new))
         case .stateFull: try state.fill()
         case .stateReadOnly: try state.lock()
-        // The controller sees to that itself.
+        // The controller causes this fault itself.
         case .actionFails: break
         }
     }
 
-    /// What hangs goes on, what is full has room.
+    /// Undoes the fault: continues stopped processes, frees space.
     func undo() async throws {
         for pid in [old, new].compactMap(\.self) { kill(pid, SIGCONT) }
         try await state.restore(after: fault)
@@ -42,7 +42,7 @@ struct GuestDeed {
 
     private func side(_ pid: Int32?) throws -> Int32 { try #require(pid, "there is no new QEMU") }
 
-    /// Ends the connection to a QEMU's monitor from within, by its second monitor.
+    /// Closes the connection to a QEMU's monitor from inside QEMU, through its second monitor.
     private func cutMonitor(of pid: Int32) async throws {
         let client = try await guest.secondMonitor(of: pid)
         defer { client.close() }

@@ -1,4 +1,4 @@
-/// What goes wrong in the refresh of a guest.
+/// Faults in the refresh of a guest.
 enum GuestFault: String, MatrixFault {
     static let heading = "## Every fault everywhere"
     static let places = MatrixPlace.all
@@ -15,9 +15,9 @@ enum GuestFault: String, MatrixFault {
     case newMonitorCut = "new-monitor-cut"
     case stateFull = "state-full"
     case stateReadOnly = "state-read-only"
-    /// Before it: the action is not performed. After it: its answer is lost.
+    /// Before the action, it is not performed; after it, its answer is lost.
     case actionFails = "action-fails"
 
-    /// A record that was written cannot fail any more.
+    /// A record that is already written cannot fail.
     func exists(at place: MatrixPlace) -> Bool { self != .actionFails || !place.name.hasPrefix("after-record:") }
 }

@@ -5,14 +5,14 @@ import JSON
 import Linux
 import Testing
 
-/// Runs cells on one guest after another: a guest lives until it is lost.
+/// Runs cells on one guest after another: a guest is used until it is lost.
 final class GuestMatrix {
     private let table: MatrixTable<GuestFault>
     private var guest: LiveGuest?
 
     init(_ table: MatrixTable<GuestFault>) { self.table = table }
 
-    /// A busy guest with a disk and a second monitor, by which connections are cut.
+    /// A busy guest with a disk, and with a second monitor for cutting connections.
     private static func options(_ files: CanaryFiles) -> CanaryGuest.Options {
         var options = CanaryGuest.Options.withDisk
         options.pace = "max"
@@ -21,7 +21,7 @@ final class GuestMatrix {
         return options
     }
 
-    /// Runs a cell and says what came of it.
+    /// Runs a cell and returns its result.
     func run(_ cell: MatrixCell<GuestFault>) async throws -> MatrixResult<GuestFault> {
         let guest = try await ready()
         let begin = ContinuousClock.now
@@ -37,7 +37,7 @@ final class GuestMatrix {
         }
         let (runs, looks) = scene.watcher.end()
         (result.runs, result.looks) = (runs.count, looks)
-        // One that is lost may be so before it was looked at three times.
+        // A guest may be lost before three looks were taken.
         if runs.isEmpty, result.end != .lost { result.problem = "the watcher saw nobody run; \(result.problem ?? "")" }
         if let double = SideWatcher.doubleRun(runs) {
             result.isDoubleRun = true
@@ -70,7 +70,7 @@ final class GuestMatrix {
     }
 }
 
-/// One cell: a refresh that stands still at a place, a fault, and recovery until all is settled.
+/// One cell: a refresh that stops at a point, a fault, and recovery until everything is settled.
 private struct GuestScene {
     let cell: MatrixCell<GuestFault>
     let guest: LiveGuest
@@ -88,7 +88,7 @@ private struct GuestScene {
         state = SmallStateFolder(path: guest.host.stateDirectory)
     }
 
-    /// - Returns: Where the guest is.
+    /// - Returns: The place of the guest.
     func play() async throws -> MatrixEnd {
         try await state.prepare(for: cell.fault)
         if cell.fault == .actionFails {
@@ -109,7 +109,7 @@ private struct GuestScene {
     private func stopAndGoOn() async throws {
         let controller = try start("stop")
         try await controller.waitUntilStopped()
-        // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
+        // No controller reads the events now, but both QEMUs complete their part of the switch.
         if cell.place.stage == .switched { usleep(400_000) }
         let deed = GuestDeed(
             fault: cell.fault, guest: guest, state: state, controller: controller, old: old,
@@ -120,7 +120,7 @@ private struct GuestScene {
         try await deed.undo()
     }
 
-    /// Until nothing is unfinished; the second time it has nothing to do.
+    /// Recovers until nothing is unfinished; the second run has nothing to do.
     private func recoverTwice() async throws {
         for round in 1...2 {
             let recovery = try await guest.command("recover", "--json")
@@ -132,7 +132,7 @@ private struct GuestScene {
         }
     }
 
-    /// The one side that has the guest, which the canary has to confirm.
+    /// Returns the only side that has the guest; the canary must confirm it.
     private func whereabouts() async throws -> MatrixEnd {
         let processes = guest.processes
         guard processes.count < 2 else { throw MatrixWrong(description: "both QEMUs are there: \(processes)") }

@@ -1,4 +1,4 @@
-/// What goes wrong in the refresh of a hypervisor.
+/// Faults in the refresh of a hypervisor.
 enum HypervisorFault: String, MatrixFault {
     case oldKilled = "old-killed"
     case newKilled = "new-killed"
@@ -9,7 +9,7 @@ enum HypervisorFault: String, MatrixFault {
 
     static let heading = "## Every fault everywhere, in hypervisors"
 
-    /// One for each stage: a cell boots a hypervisor.
+    /// One place for each stage, because each cell boots a hypervisor.
     static let places: [MatrixPlace] = [
         MatrixPlace(name: "before-action:launchNew", stage: .planned),
         MatrixPlace(name: "after-record:launched", stage: .launched),

@@ -4,13 +4,13 @@ import JSON
 import Linux
 import Testing
 
-/// Runs cells on one stack after another: a stack lives until its guest is lost.
+/// Runs cells on one stack after another: a stack is used until its guest is lost.
 struct HypervisorMatrix {
     let table: MatrixTable<HypervisorFault>
-    /// Told of each result, as soon as there is one.
+    /// Called with each result as soon as it is available.
     let tell: (MatrixResult<HypervisorFault>) throws -> Void
 
-    /// A guest with a disk; one is enough, as each handoff has a journal of its own.
+    /// A guest with a disk; one is enough, because each handoff has its own journal.
     private static let guest = NestedStack.Guest(name: "one", pace: "2000", hasDisk: true)
 
     func run(_ cells: [MatrixCell<HypervisorFault>]) async throws {
@@ -50,18 +50,18 @@ struct HypervisorMatrix {
     }
 }
 
-/// One cell: a refresh that stands still at a place, a fault, and recovery until all is settled.
+/// One cell: a refresh that stops at a point, a fault, and recovery until everything is settled.
 private struct HypervisorScene {
     let cell: MatrixCell<HypervisorFault>
     let guest: String
     let stack: NestedStack
 
-    /// - Returns: Where the guest is.
+    /// - Returns: The place of the guest.
     func play() async throws -> MatrixEnd {
         let old = try #require(try await stack.instances().first)
         let controller = try stack.startRefresh(["--timeout", "90s"], fault: "stop-\(cell.place.name)")
         try await controller.waitUntilStopped(within: .seconds(300))
-        // Nobody reads the events now, but both QEMUs come to their end of the switch by themselves.
+        // No controller reads the events now, but both QEMUs complete their part of the switch.
         if cell.place.stage == .switched { try await Task.sleep(for: .seconds(3)) }
         let new = try #require(stack.processes.first { $0 != old.pid && $0 != controller.pid })
         let folder = try #require(try newFolder(butFor: old.id))
@@ -70,13 +70,13 @@ private struct HypervisorScene {
         _ = try await controller.result(within: .seconds(240))
         kill(new, SIGCONT)
         withExtendedLifetime(held) {}
-        // From here on whoever asks is answered again.
+        // From here on, monitors answer again.
         held = nil
         try await recoverTwice()
         return try await whereabouts(old)
     }
 
-    /// - Returns: Whatever keeps the fault lasting.
+    /// - Returns: An object that keeps the fault active while it exists.
     private func perform(
         _ controller: ChildProgram, old: Int32, new: Int32, in folder: String
     ) async throws -> UnixStream? {
@@ -99,7 +99,7 @@ private struct HypervisorScene {
         return names.first.map { "\(folder)/\($0)" }
     }
 
-    /// Until nothing is unfinished; the second time it has nothing to do.
+    /// Recovers until nothing is unfinished; the second run has nothing to do.
     private func recoverTwice() async throws {
         for round in 1...2 {
             let recovery = try await stack.command("recover", "--json", within: .seconds(240))
@@ -111,7 +111,7 @@ private struct HypervisorScene {
         }
     }
 
-    /// The one hypervisor that is there, in which the canary has to speak.
+    /// Returns the only hypervisor; the canary in it must report.
     private func whereabouts(_ old: (id: String, pid: Int32)) async throws -> MatrixEnd {
         let instances = try await stack.instances()
         guard instances.count < 2 else { throw MatrixWrong(description: "both hypervisors are there: \(instances)") }

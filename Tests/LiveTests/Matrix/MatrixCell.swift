@@ -1,10 +1,10 @@
-/// What goes wrong: the rows of a table in docs/recovery.md.
+/// A kind of fault: the rows of a table in docs/recovery.md.
 protocol MatrixFault: RawRepresentable<String>, CaseIterable, Hashable, Sendable {
     /// The table's heading.
     static var heading: String { get }
-    /// Where it is caused.
+    /// The places where it is caused.
     static var places: [MatrixPlace] { get }
-    /// Whether there is anything that can go wrong so at this place.
+    /// Returns whether this fault is possible at a place.
     func exists(at place: MatrixPlace) -> Bool
 }
 
@@ -24,14 +24,15 @@ struct MatrixCell<Fault: MatrixFault>: Sendable, Hashable, CustomStringConvertib
 
     var description: String { "\(fault.rawValue) \(place.name)" }
 
-    /// Every cell that the table has an expectation for.
+    /// Returns every cell for which the table has an expectation.
     static func all(_ table: MatrixTable<Fault>) -> [MatrixCell] {
         Fault.allCases.flatMap { fault in
             Fault.places.map { MatrixCell(fault: fault, place: $0) }
         }.filter { $0.fault.exists(at: $0.place) && table.ends(of: $0) != [] }
     }
 
-    /// Some of each fault's, others each time the list changes little: those whose names' hash says so.
+    /// Returns some cells of each fault, selected by the hash of their names, so that a changed list changes the
+    /// selection little.
     static func slice(_ table: MatrixTable<Fault>, every nth: UInt64) -> [MatrixCell] {
         all(table).filter { $0.hash % nth == 0 }
     }
@@ -42,7 +43,7 @@ struct MatrixCell<Fault: MatrixFault>: Sendable, Hashable, CustomStringConvertib
     }
 }
 
-/// Something that must never be.
+/// A result that must never occur.
 struct MatrixWrong: Error, CustomStringConvertible {
     let description: String
 }

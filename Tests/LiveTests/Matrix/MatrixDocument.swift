@@ -1,6 +1,6 @@
 import Linux
 
-/// docs/matrix.md, in which each matrix has a section between marks of its own.
+/// docs/matrix.md, which has a marked section for each matrix.
 enum MatrixDocument {
     private static let path = "\(Live.packageRoot)/docs/matrix.md"
 

@@ -3,7 +3,7 @@ import Glibc
 import Testing
 
 extension Live {
-    /// Every fault at every place of a handoff; docs/recovery.md says where the guest has to end.
+    /// Every fault at every place of a handoff; docs/recovery.md says where the guest must be in the end.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct MatrixLiveTests {
         @Test(.enabled(if: geteuid() == 0, "needs root, to mount file systems that are full or read-only"))
@@ -21,7 +21,7 @@ extension Live {
             try record?.report(cells).write()
         }
 
-        /// A cell takes a minute or two where hypervisors are emulated; NestedLiveTests has some of them always.
+        /// A cell takes one or two minutes if hypervisors are emulated; NestedLiveTests always runs some of them.
         @Test(.enabled(if: Live.isWhole && Live.hasHypervisorImages, "is part of scripts/test --matrix"))
         func everyFaultEndsWhereItShouldInHypervisors() async throws {
             let table = try MatrixTable<HypervisorFault>(document: Self.expectations)

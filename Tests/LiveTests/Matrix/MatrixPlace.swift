@@ -1,32 +1,32 @@
 /// A place of a handoff: before or after one of its actions.
 struct MatrixPlace: Sendable, Hashable, CustomStringConvertible {
-    /// How far the handoff has come: a column of the table in docs/recovery.md.
+    /// The progress of the handoff: a column of the table in docs/recovery.md.
     enum Stage: String, Sendable, CaseIterable {
         /// There is no new QEMU yet.
         case planned
         /// The new QEMU waits.
         case launched
-        /// The two are joined by a channel; the guest has not been stopped.
+        /// A channel connects the two; the guest has not been stopped.
         case linked
-        /// The old side is handing over, the new one waits for it or loads it: one of a container's, which takes its time.
+        /// The old side sends the state; the new one waits for it or loads it (for containers, which take some time).
         case switching
-        /// The old QEMU has handed all over, the new one has loaded it.
+        /// The old QEMU has sent the whole state, and the new one has loaded it.
         case switched
         /// The commit is on record.
         case committed
-        /// The new QEMU was told to run the guest.
+        /// The new QEMU was told to resume the guest.
         case running
         /// The old QEMU is gone.
         case retired
     }
 
-    /// `before-record:linked` and the like, as in FaultPoint.swift.
+    /// A name such as `before-record:linked`, as in FaultPoint.swift.
     let name: String
     let stage: Stage
 
     var description: String { name }
 
-    /// All of them, in the order in which a refresh passes them.
+    /// All places, in the order of a refresh.
     static let all: [MatrixPlace] = [
         ("record:planned", .planned, .planned), ("action:launchNew", .planned, .launched),
         ("record:launched", .launched, .launched), ("action:link", .launched, .linked),

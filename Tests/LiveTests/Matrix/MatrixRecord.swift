@@ -2,19 +2,20 @@ import Glibc
 import JSON
 import Linux
 
-/// What came of a cell.
+/// The result of a cell.
 struct MatrixResult<Fault: MatrixFault>: Sendable {
     let cell: MatrixCell<Fault>
-    /// What is wrong; `nil` if all is as it should be.
+    /// The problem; `nil` if the result is as expected.
     var problem: String?
     /// Where the guest was.
     var end: MatrixEnd?
     var seconds = 0.0
-    /// How often the watcher looked, how often it saw either side run, and whether it saw a side run after the other had.
+    /// How often the watcher looked, how often it saw either side run, and whether it saw a side run after the other
+    /// had run.
     var looks = 0
     var runs = 0
     var isDoubleRun = false
-    /// What the canary verified meanwhile, and what it found wrong.
+    /// The pages that the canary verified during the cell, and its anomalies.
     var pages = 0
     var records = 0
     var anomalies = 0
@@ -49,7 +50,7 @@ struct MatrixResult<Fault: MatrixFault>: Sendable {
     }
 }
 
-/// The results of a whole run, a line each: what was interrupted goes on where it was.
+/// The results of a whole run, one line each; an interrupted run continues from them.
 struct MatrixRecord<Fault: MatrixFault> {
     private let path: String
     private var results: [MatrixCell<Fault>: MatrixResult<Fault>] = [:]
@@ -71,7 +72,7 @@ struct MatrixRecord<Fault: MatrixFault> {
         try Files.write(Array("\(result.json)\n".utf8), to: file, name: path)
     }
 
-    /// What came of these cells.
+    /// Returns a report on these cells.
     func report(_ cells: [MatrixCell<Fault>]) -> MatrixReport<Fault> {
         MatrixReport(results: cells.compactMap { results[$0] })
     }

@@ -1,8 +1,8 @@
-/// A section of docs/matrix.md: every cell that was run, and what came of it.
+/// A section of docs/matrix.md with every cell that was run, and its result.
 struct MatrixReport<Fault: MatrixFault> {
     let results: [MatrixResult<Fault>]
 
-    /// Puts the section in its place.
+    /// Writes the section.
     func write() throws { try MatrixDocument.replace("\(Fault.self)", with: lines) }
 
     private var lines: [String] { summary + [""] + rows }

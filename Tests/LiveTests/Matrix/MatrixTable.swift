@@ -1,10 +1,10 @@
 import Linux
 
-/// The table in docs/recovery.md that says where a guest ends: the tests' expectation is what administrators read.
+/// The table in docs/recovery.md with the final place of a guest: the tests check what administrators read.
 struct MatrixTable<Fault: MatrixFault>: Sendable {
     private let rows: [String: [MatrixPlace.Stage: Set<MatrixEnd>]]
 
-    /// Reads the table below the faults' heading.
+    /// Parses the table below the faults' heading.
     init(document path: String) throws {
         let text = String(decoding: try Files.readAll(path), as: UTF8.self)
         guard let section = text.components(after: Fault.heading) else {
@@ -32,10 +32,10 @@ struct MatrixTable<Fault: MatrixFault>: Sendable {
         self.rows = rows
     }
 
-    /// Where the guest may be after a cell; nothing where the fault cannot happen there.
+    /// Returns where the guest may be after a cell; empty if the fault is impossible there.
     func ends(of cell: MatrixCell<Fault>) -> Set<MatrixEnd> { rows[cell.fault.rawValue]?[cell.place.stage] ?? [] }
 
-    /// What is wrong with an end; `nil` if nothing is.
+    /// Returns what is wrong with a final place; `nil` if it is as expected.
     func problem(_ end: MatrixEnd, at cell: MatrixCell<Fault>) -> String? {
         let expected = ends(of: cell)
         if expected.contains(end) { return nil }
@@ -48,7 +48,7 @@ struct MatrixTable<Fault: MatrixFault>: Sendable {
         }
     }
 
-    /// `old`, or `old, new` where a race decides; `-` for none.
+    /// Parses `old`, or `old, new` if a race decides; `-` for none.
     private static func ends(_ words: String, in path: String) throws -> Set<MatrixEnd> {
         if words == "-" { return [] }
         return Set(
@@ -61,7 +61,7 @@ struct MatrixTable<Fault: MatrixFault>: Sendable {
     }
 }
 
-/// A table that says nothing.
+/// A table that cannot be parsed.
 struct MatrixUnreadable: Error, CustomStringConvertible {
     let description: String
 }

@@ -4,9 +4,9 @@ import Linux
 import QMP
 import Testing
 
-/// Connected unix sockets of other processes, and how to cut them.
+/// Cuts connected unix sockets of other processes.
 enum ProcessSocket {
-    /// A connection as `ss` tells it: `u_str ESTAB 0 0 PATH INODE * PEER`, the path `*` at the end that bound none.
+    /// A connection as printed by `ss`: `u_str ESTAB 0 0 PATH INODE * PEER`; the path is `*` at the unbound end.
     private struct Connection {
         let path: Substring
         let socket: String
@@ -22,7 +22,7 @@ enum ProcessSocket {
         }
     }
 
-    /// Cuts the connection of which each process holds one end.
+    /// Cuts the connection between two processes.
     static func cut(between one: Int32, and other: Int32) async throws {
         let connections = try await connections()
         let theirs = Set(try ProcFS.descriptors(other).values)
@@ -32,9 +32,9 @@ enum ProcessSocket {
         try shutDown(try #require(ours?.key, "no socket joins pid \(one) and pid \(other)"), of: one)
     }
 
-    /// Cuts a process off from whoever listens at a path, and takes its place there, so that it cannot come back.
+    /// Cuts a process off from the listener at a path, and occupies the listener, so that the process cannot reconnect.
     ///
-    /// - Returns: The place, held until it is let go.
+    /// - Returns: The occupying connection; closing it releases the listener.
     static func usurp(_ path: String, of process: Int32) async throws -> UnixStream {
         let connections = try await connections().filter { $0.path == path }
         let ours = try ProcFS.descriptors(process).first { _, socket in connections.contains { $0.peer == socket } }

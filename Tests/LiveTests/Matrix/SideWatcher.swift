@@ -2,11 +2,11 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Watches, all through a cell, whether the vCPUs of both QEMUs of a guest ever run.
+/// Watches during a cell whether the vCPUs of a guest's two QEMUs run.
 ///
-/// A vCPU of a guest that is busy without pause burns CPU whenever it runs: the time that its thread has spent on a CPU, in
-/// nanoseconds, is read a hundred times a second and more. A run that is shorter than some 10 ms escapes it; not the canary,
-/// whose pages then no longer say what it wrote.
+/// A vCPU of a busy guest uses CPU time whenever it runs: the CPU time of its thread, in nanoseconds, is read more than
+/// a hundred times a second. A run shorter than about 10 ms escapes the watcher, but not the canary, whose pages would
+/// then differ from what it wrote.
 final class SideWatcher: Sendable {
     /// A process that ran the guest between two looks.
     struct Run: Sendable, Hashable {
@@ -23,18 +23,18 @@ final class SideWatcher: Sendable {
 
     private struct Look {
         let time, spent: Int64
-        /// How many looks in a row have seen it busy.
+        /// The number of consecutive looks that have seen it busy.
         var busy = 0
     }
 
     private let state = Mutex(State())
     private let processes: @Sendable () -> [Int32]
 
-    /// Between two looks, in microseconds.
+    /// The interval between two looks, in microseconds.
     private static let interval: UInt32 = 3000
-    /// The share of an interval from which on a vCPU is taken to have run; a stopped one stays far below.
+    /// The share of an interval above which a vCPU counts as running; a stopped one stays far below.
     private static let share = 0.3
-    /// So many looks in a row make a run: a QEMU that starts has its vCPUs' threads busy for a moment.
+    /// The number of consecutive looks that make a run: the vCPU threads of a starting QEMU are busy for a moment.
     private static let inARow = 3
 
     /// - Parameter processes: The QEMUs that have the guest's memory.
@@ -46,7 +46,7 @@ final class SideWatcher: Sendable {
             var pids: [Int32] = []
             for round in 0... {
                 guard let self, !self.state.withLock({ $0.isEnded }) else { return }
-                // A new QEMU is there long before it may run.
+                // A new QEMU exists long before it may run the guest.
                 if round % 16 == 0 { pids = self.processes() }
                 self.look(pids, &last)
                 usleep(Self.interval)
@@ -72,9 +72,9 @@ final class SideWatcher: Sendable {
         }
     }
 
-    /// Ends the watch.
+    /// Stops watching.
     ///
-    /// - Returns: What it saw, the earliest first.
+    /// - Returns: The runs it saw, earliest first.
     func end() -> (runs: [Run], looks: Int) {
         state.withLock { state in
             state.isEnded = true
@@ -82,10 +82,11 @@ final class SideWatcher: Sendable {
         }
     }
 
-    /// A run by the first process after a run by another one, if there is such: in a refresh the guest changes hands once.
+    /// Returns a run by the first process after a run by another one, if there is one: a refresh moves the guest only
+    /// once.
     ///
-    /// Looks may be far apart on a busy host, so that one of them may see both; two sides that both run are seen to by the
-    /// next one.
+    /// On a busy host, looks may be far apart, and a single look may see both sides; if both sides keep running, the
+    /// next look detects it.
     static func doubleRun(_ runs: [Run]) -> (other: Run, first: Run)? {
         guard let first = runs.first?.pid, let other = runs.first(where: { $0.pid != first }),
             let last = runs.last(where: { $0.pid == first }), last.from >= other.to
@@ -99,16 +100,17 @@ final class SideWatcher: Sendable {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    /// Whether the kernel is ending a thread, by its flags (proc(5); PF_EXITING of linux/sched.h).
+    /// Returns whether the kernel is ending a thread, by its flags (proc(5); PF_EXITING of linux/sched.h).
     ///
-    /// It never comes back to the guest. The last thread of a process clears away its memory: some 10 ms of CPU time.
+    /// Such a thread never runs the guest again. The last thread of a process frees its memory, which takes some 10 ms
+    /// of CPU time.
     private static func isExiting(_ folder: String) -> Bool {
         guard let stat = try? Files.readAll("\(folder)/stat") else { return true }
         let fields = String(decoding: stat, as: UTF8.self).split(separator: ")").last?.split(separator: " ") ?? []
         return fields.count > 6 && UInt32(fields[6]).map { $0 & 0x4 != 0 } == true
     }
 
-    /// What the vCPU threads of a QEMU have spent on CPUs, in nanoseconds (the first figure of schedstat).
+    /// Returns the CPU time of a QEMU's vCPU threads in nanoseconds (the first field of schedstat).
     private static func spent(by pid: Int32) -> Int64? {
         guard let threads = try? ProcFS.names(inFolder: "/proc/\(pid)/task") else { return nil }
         var sum: Int64 = 0

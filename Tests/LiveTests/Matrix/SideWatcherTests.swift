@@ -1,6 +1,6 @@
 import Testing
 
-/// What a watcher saw, and what it means: needs no QEMU.
+/// Interpreting the watcher's observations; needs no QEMU.
 struct SideWatcherTests {
     private func runs(_ pids: Int32...) -> [SideWatcher.Run] {
         pids.enumerated().map { SideWatcher.Run(pid: $1, from: Int64($0) * 10, to: Int64($0) * 10 + 10) }
@@ -17,7 +17,7 @@ struct SideWatcherTests {
         #expect(SideWatcher.doubleRun(runs(1, 1, 2, 2, 1, 2)) != nil)
     }
 
-    /// Looks at two processes are not at one moment.
+    /// A look does not examine two processes at the same instant.
     @Test func aLookThatOverlapsIsNone() {
         let overlapping = [
             SideWatcher.Run(pid: 1, from: 0, to: 10), SideWatcher.Run(pid: 2, from: 5, to: 15),

@@ -3,9 +3,9 @@ import Glibc
 import Linux
 import Testing
 
-/// A state folder on a small file system of its own, where a cell wants it to be full or read-only.
+/// A state folder on its own small file system, for cells in which it is full or read-only.
 ///
-/// A file system that finds itself damaged becomes read-only with files open for writing, as no `mount` can make it.
+/// A damaged file system becomes read-only even with files open for writing, which `mount` cannot do.
 struct SmallStateFolder {
     let path: String
     private var image: String { "\(path).ext4" }
@@ -18,7 +18,7 @@ struct SmallStateFolder {
         try await mount()
     }
 
-    /// Until not a byte more has room.
+    /// Fills the file system completely.
     func fill() throws {
         let file = try Descriptor.open(ballast, flags: O_WRONLY | O_CREAT)
         for size in [65536, 1024, 1] {
@@ -27,7 +27,7 @@ struct SmallStateFolder {
         }
     }
 
-    /// As on an error of the disk, which has all that was written by then.
+    /// Makes the file system read-only, as a disk error would, after all earlier writes are on the disk.
     func lock() throws {
         sync()
         let device = try #require(try device)
@@ -41,15 +41,15 @@ struct SmallStateFolder {
         unlink(ballast)
         guard fault == .stateReadOnly else { return }
         try await run("umount", path)
-        // It tells by 1 that it has repaired something.
+        // Exit status 1 means that it repaired something.
         _ = try await ChildProgram.run("e2fsck", ["-fy", image])
         try await mount()
     }
 
-    /// Safe to call twice.
+    /// Unmounts it; a second call does nothing.
     func end() { while umount2(path, Int32(MNT_DETACH)) == 0 {} }
 
-    /// What is mounted there.
+    /// The device mounted there.
     private var device: Substring? {
         get throws {
             let text = String(decoding: try Files.readAll("/proc/self/mounts"), as: UTF8.self)
@@ -63,7 +63,7 @@ struct SmallStateFolder {
         try #require(chmod(path, 0o700) == 0)
     }
 
-    /// Up to five times: one of these was seen to fail once in some forty cells, and not why.
+    /// Retries up to five times: one of these programs failed about once in forty cells, for an unknown reason.
     private func run(_ program: String, _ words: String...) async throws {
         for attempt in 1... {
             let result = try await ChildProgram.run(program, words)

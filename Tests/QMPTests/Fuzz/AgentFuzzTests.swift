@@ -4,7 +4,7 @@ import Testing
 
 @testable import QMP
 
-/// Throws mutated talk at the session with a guest agent, which anybody in a hypervisor may have taken the place of.
+/// Feeds mutated replies to the guest agent session; anything in a hypervisor may replace the agent.
 @Suite struct AgentFuzzTests {
     private static let status =
         #"{"return": {"exited": true, "exitcode": 0, "out-data": "aGVsbG8gd29ybGQ=", "err-data": "", "signal": 9}}"#
@@ -40,7 +40,7 @@ import Testing
         _ = Base64.decode(String(decoding: input, as: UTF8.self))
     }
 
-    /// As a connection drives it: one command under way at a time, each with one outcome.
+    /// As a connection uses it: one command at a time, each with one result.
     private static func checkTalk(_ input: [UInt8], _ below: (Int) -> Int) throws {
         var session = AgentSession(limits: JSONLimits(maximumBytes: 4096, maximumDepth: 32))
         session.synchronise(as: 7)
@@ -65,7 +65,7 @@ import Testing
         }
     }
 
-    /// The two find together whatever was said before, and however it was cut.
+    /// Synchronization succeeds whatever was sent before, and however it was divided.
     private static func checkSynchronising(_ input: [UInt8], _ below: (Int) -> Int) throws {
         let bytes = input.filter { $0 != 0x37 } + [0xFF] + Array("{\"return\": 7}\n".utf8)
         var session = AgentSession(limits: .standard)

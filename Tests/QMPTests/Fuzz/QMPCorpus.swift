@@ -1,6 +1,6 @@
 import TestTools
 
-/// Inputs to begin from: what monitors say, and what has troubled parsers before.
+/// Initial inputs: typical monitor output, and input that has broken parsers before.
 enum QMPCorpus {
     static func make() throws -> FuzzCorpus {
         let schemas = try Fixtures.versions.flatMap { entities(try Fixtures.schemaText($0)) }
@@ -62,7 +62,7 @@ enum QMPCorpus {
         "\"error\":", "\"event\":", "\"QMP\":", "\"timestamp\":", "{\"return\":{},\"id\":1}", "é", "😀",
     ]
 
-    /// The first entities of a schema, one input each.
+    /// Returns the first entities of a schema, one input each.
     private static func entities(_ text: [UInt8]) -> [[UInt8]] {
         var inputs: [[UInt8]] = []
         var depth = 0

@@ -6,7 +6,7 @@ import Testing
 
 @testable import QMP
 
-/// Throws mutated talk at the parser, the session, the readers and the client of a monitor.
+/// Feeds mutated monitor output to parser, session, readers and client.
 @Suite struct QMPFuzzTests {
     private let fuzz: Fuzz
 
@@ -25,7 +25,7 @@ import Testing
         }
     }
 
-    /// A client whose peer says the input and goes away.
+    /// Runs a client against a peer that sends the input and disconnects.
     private func talk(to input: [UInt8], greetsFirst: Bool, _ number: Int) async throws {
         let (ours, theirs) = try UnixStream.pair()
         let greeting = #"{"QMP":{"version":{"qemu":{"major":1,"minor":2,"micro":3},"package":""},"capabilities":[]}}"#

@@ -3,7 +3,7 @@ import TestTools
 
 @testable import QMP
 
-/// What has to hold for every input, whatever it is.
+/// Properties of every input.
 struct QMPProperties {
     typealias Violation = Fuzz.Violation
 
@@ -14,7 +14,7 @@ struct QMPProperties {
 
     private static let small = JSONLimits(maximumBytes: 600, maximumDepth: 12)
 
-    /// Checks everything; `below` gives numbers that decide how the input is cut.
+    /// Checks all properties; `below` returns numbers that decide how the input is divided.
     static func check(_ input: [UInt8], below: (Int) -> Int) throws(Violation) {
         let whole = try parse(input, .standard) { $0 }
         try checkCutting(input, whole, below)
@@ -24,7 +24,7 @@ struct QMPProperties {
         try checkSession(whole.values, issued: 1 + below(4))
     }
 
-    /// Parses an input in pieces; the parser has to stay dead after an error.
+    /// Parses an input in pieces; after an error, the parser must keep failing.
     private static func parse(
         _ input: [UInt8],
         _ limits: JSONLimits,
@@ -102,7 +102,7 @@ struct QMPProperties {
         }
     }
 
-    /// Readers may throw, and must not crash.
+    /// Readers may throw, but must not crash.
     private static func checkReaders(_ value: JSONValue) {
         let reply = value["return"] ?? value
         for command in CommandSchemaTests.commands { read(command, reply) }

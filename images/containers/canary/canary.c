@@ -1,40 +1,39 @@
 /*
- * canary of containers: the first process of a container that does nothing but check itself and say so.
+ * Container canary: the first process of a container; it only checks itself and reports the result.
  *
- * The witness of every relocation: whatever CRIU or we lose, double or bring back older than it was, a report says. Each
- * process of the tree watches
+ * It detects data that a relocation loses, duplicates or restores in an older state. Each process of the tree checks
  *
- *   memory    pages that carry their address, how often they were written, and a pattern: all of them are as old as the walk
- *             through them says
- *   threads   one counts, one echoes: numbers go to it by a pipe and come back by a unix socket, some of them under way
- *             all the time; none may be lost, doubled or overtaken. The same between the first process and each other one
- *   timers    an interval timer, a POSIX timer and a timerfd go on
+ *   memory    pages that contain their address, a write count and a pattern: each count must match the position of the
+ *             walk through the pages
+ *   threads   one counts, one echoes: numbers go to it by a pipe and come back by a unix socket, with some always in
+ *             transit; none may be lost, duplicated or reordered. The same between the first process and each other one
+ *   timers    an interval timer, a POSIX timer and a timerfd keep firing
  *   files     an open file on the root file system that grows, one with a position, one on a tmpfs that is also mapped
- *   itself    process ids, thread ids, working directory and signal handlers stay
+ *   itself    process ids, thread ids, working directory and signal handlers stay the same
  *
- * The first process serves TCP. What is sent comes back, a line for a line; but
+ * The first process is a TCP server. It echoes each line, with these exceptions:
  *
- *   report    is answered with a line of JSON, see below
- *   beat MS   from now on a line `beat NUMBER` each so many milliseconds, from 1: who listens sees the gap
- *   break     spoils a page of memory: shows that the witness can fail
+ *   report    returns a line of JSON, see below
+ *   beat MS   from now on, sends a line `beat NUMBER` every MS milliseconds, starting at 1: the client sees the gap
+ *   break     corrupts a page of memory, to show that the checks can fail
  *
- * Words on the command line:
- *   memory=16M     all processes together (K, M, G)
- *   dirty=0        bytes a second that are written, page by page, all processes together (K, M, G); 0 only verifies
- *   processes=1    in the tree, 64 at most
- *   port=7007      where it serves
+ * Arguments:
+ *   memory=16M     memory of all processes together (K, M, G)
+ *   dirty=0        bytes a second that are written, page by page, by all processes together (K, M, G); 0 only verifies
+ *   processes=1    number of processes in the tree, at most 64
+ *   port=7007      TCP port of the server
  *   tmp=/tmp       a folder on a tmpfs
  *   log=/var/lib/canary   a folder on the root file system
  *
- * The report, also on standard output each second once all memory is filled:
+ * The report, also printed on standard output each second once all memory is filled:
  *   canary                    2, the version of this line
  *   seq                       its number
- *   processes, memory         as asked for, in bytes
- *   pages_verified, pages_written, messages, ticks, records   of all processes since the start
- *   answers                   lines that were answered
- *   clock_steps               how often CLOCK_MONOTONIC went back or ahead by more than two seconds: it is that of the kernel
- *                             beneath, and another kernel has another one
- *   anomalies, anomaly        count, text of the latest one or ""
+ *   processes, memory         as in the arguments, memory in bytes
+ *   pages_verified, pages_written, messages, ticks, records   totals of all processes since the start
+ *   answers                   number of lines that were answered
+ *   clock_steps               how often CLOCK_MONOTONIC jumped back, or ahead by more than two seconds: each kernel has
+ *                             its own CLOCK_MONOTONIC
+ *   anomalies, anomaly        number of anomalies, text of the latest one or ""
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -64,10 +63,10 @@
 
 enum { page_size = 4096, most_processes = 64, most_clients = 16, under_way = 8, record_size = 64, position = 37 };
 
-/* Looks, four a second, without any progress until something stands still for good. */
+/* The number of checks, four a second, without progress after which something counts as stopped. */
 enum { patience = 60 };
 
-/* What a process has found; all are in memory that all processes share. */
+/* The findings of a process, in memory that all processes share. */
 struct findings {
     _Atomic uint64_t verified, written, messages, ticks, records;
     _Atomic uint32_t anomalies, clock_steps, is_filled;
@@ -120,7 +119,7 @@ static int64_t now(void)
     return now.tv_sec * 1000000000ll + now.tv_nsec;
 }
 
-/* Nanoseconds since the last call; a clock that was exchanged meanwhile is counted and gives nothing. */
+/* Returns nanoseconds since the last call. If the clock has been replaced since then, counts a step and returns 0. */
 static int64_t passed(int64_t *last)
 {
     int64_t time = now(), before = *last;
@@ -141,7 +140,7 @@ struct page {
 
 static struct page *pages;
 static size_t page_count, cursor;
-static uint64_t walk = 1; /* pages before the cursor were written once more than that */
+static uint64_t walk = 1; /* the write count of each page; pages before the cursor have one more */
 
 static uint64_t seal(const struct page *page) { return mix((uintptr_t)page ^ mix(page->written)); }
 
@@ -196,7 +195,7 @@ static void write_page(void)
     }
 }
 
-/* Writes as many pages as are due; none is made up for that could not be written in time. */
+/* Writes as many pages as are due; does not catch up on pages that were not written in time. */
 static void write_memory(int64_t nanoseconds)
 {
     static double due;
@@ -216,7 +215,7 @@ static void verify_memory(void)
         verify_page(next % page_count, i % 8 == 0);
 }
 
-/* ---------------------------------------------------------------- numbers that go round */
+/* ---------------------------------------------------------------- echoed numbers */
 
 struct loop {
     int to, from;
@@ -235,7 +234,7 @@ static void send_round(struct loop *loop, const char *name)
         mine->messages++;
     }
     if (loop->sent > loop->received && ++loop->silence == patience)
-        anomaly("%s: %llu does not come back", name, (unsigned long long)loop->received + 1);
+        anomaly("%s: %llu did not come back", name, (unsigned long long)loop->received + 1);
     while (loop->sent < loop->received + under_way) {
         uint64_t number = loop->sent + 1;
         if (write(loop->to, &number, sizeof number) != sizeof number)
@@ -262,7 +261,7 @@ static void *__attribute__((noreturn)) echo(void *unused)
     (void)unused;
     for (;;) {
         uint64_t number;
-        /* Some wait in the pipe and some in the socket, whenever it is looked. */
+        /* The delay keeps some numbers in the pipe and some in the socket at any time. */
         usleep(20000);
         if (read(echo_from, &number, sizeof number) == sizeof number)
             while (write(echo_to, &number, sizeof number) < 0 && errno == EINTR)
@@ -329,7 +328,7 @@ static void start_timers(void)
         die("timerfd");
 }
 
-/* Something that has to grow: told once when it has not for a long time. */
+/* A value that must grow; reported once when it has not grown for a long time. */
 struct growing {
     const char *name;
     uint64_t last;
@@ -346,7 +345,7 @@ static void look_at(struct growing *thing, uint64_t value)
                 (unsigned long long)value);
         thing->silence = 0;
     } else if (++thing->silence == patience) {
-        anomaly("%s stands still at %llu", thing->name, (unsigned long long)value);
+        anomaly("%s stopped at %llu", thing->name, (unsigned long long)value);
     }
     thing->last = value;
 }
@@ -405,13 +404,13 @@ static void look_at_files(void)
         anomaly("the file has %lld bytes, not %llu", (long long)status.st_size,
             (unsigned long long)records * record_size);
     if (records > 0) {
-        /* The latest, and one of all before it. */
+        /* Check the latest record and a random older one. */
         uint64_t old[] = { records - 1, mix(records) % records };
         for (int i = 0; i < 2; i++) {
             record_of(old[i], expected);
             if (pread(placed_file, text, record_size, old[i] * record_size) != record_size ||
                 memcmp(text, expected, record_size))
-                anomaly("record %llu of %llu is not as it was written", (unsigned long long)old[i],
+                anomaly("record %llu of %llu differs from what was written", (unsigned long long)old[i],
                     (unsigned long long)records);
         }
     }
@@ -459,7 +458,7 @@ static void look_at_itself(void)
         anomaly("the signal handler is gone");
 }
 
-/* ---------------------------------------------------------------- what every process does */
+/* ---------------------------------------------------------------- all processes */
 
 static void begin(void)
 {
@@ -471,10 +470,10 @@ static void begin(void)
     open_files();
 }
 
-/* Every pause of this length, in milliseconds. */
+/* Returns the pause between checks, in milliseconds. */
 static int pause_between_looks(void) { return options.dirty ? 10 : 50; }
 
-/* Whether all was looked at, which is not each time. */
+/* Performs the checks that are due. Returns 1 if these were all checks, 0 if only memory was checked. */
 static int look(void)
 {
     static int64_t clock, since_files;
@@ -496,7 +495,7 @@ static int look(void)
     return 1;
 }
 
-/* Answers the first process and looks at itself. */
+/* Echoes the first process's numbers and checks itself; never returns. */
 static void __attribute__((noreturn)) watch(int socket)
 {
     begin();
@@ -506,7 +505,7 @@ static void __attribute__((noreturn)) watch(int socket)
         if (poll(&readable, 1, pause_between_looks()) == 1) {
             ssize_t count = read(socket, &number, sizeof number);
             if (count == 0)
-                exit(0); /* The first process is gone. */
+                exit(0); /* The first process has exited. */
             if (count == sizeof number && write(socket, &number, sizeof number) != sizeof number)
                 anomaly("cannot answer: %s", strerror(errno));
         }
@@ -545,7 +544,7 @@ static void look_at_children(void)
         anomaly("process %d has ended", ended);
 }
 
-/* ---------------------------------------------------------------- what others see */
+/* ---------------------------------------------------------------- TCP server */
 
 struct client {
     int socket;
@@ -628,7 +627,7 @@ static void welcome(void)
     close(socket);
 }
 
-/* Sends what is due; what has no room yet stays. */
+/* Sends buffered output; keeps the part for which the socket has no room. */
 static void flush(struct client *client)
 {
     while (client->out_length > 0) {
@@ -685,7 +684,7 @@ static void hear(struct client *client)
 static void beat(struct client *client)
 {
     client->since_beat += passed(&client->clock);
-    /* A clock that was exchanged says nothing: then it is time. */
+    /* After a replaced clock, the elapsed time is unknown: send a beat now. */
     if (client->since_beat < client->beat * 1000000ll && client->since_beat > 0)
         return;
     client->since_beat = 0;
@@ -695,7 +694,7 @@ static void beat(struct client *client)
     flush(client);
 }
 
-/* How long nobody will need an answer. */
+/* Returns the time in milliseconds until the next beat or check is due. */
 static int next_pause(void)
 {
     int pause = pause_between_looks();
@@ -728,7 +727,7 @@ static void speak(void)
     spoken = alarms / 2;
     char text[1024];
     int length = write_report(text, sizeof text);
-    /* Who does not listen misses it. */
+    /* Ignore a failed write: a reader that does not read misses this report. */
     if (write(STDOUT_FILENO, text, length) < 0)
         return;
 }
@@ -766,12 +765,12 @@ static void read_options(char **words)
         else if (IS("log"))
             options.log = value;
         else {
-            fprintf(stderr, "canary: what is %s?\n", *words);
+            fprintf(stderr, "canary: unknown argument: %s\n", *words);
             exit(64);
         }
     }
     if (options.processes < 1 || options.processes > most_processes) {
-        fprintf(stderr, "canary: processes are 1 to %d\n", most_processes);
+        fprintf(stderr, "canary: processes must be 1 to %d\n", most_processes);
         exit(64);
     }
 }

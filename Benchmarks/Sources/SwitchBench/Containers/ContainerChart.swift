@@ -1,4 +1,4 @@
-/// The results of `containers` as a picture: a panel for each load, a column for each size of memory.
+/// A chart of the results of `containers`: a panel for each load, a column for each memory size.
 struct ContainerChart {
     let results: ContainerResults
 
@@ -10,7 +10,7 @@ struct ContainerChart {
 
     private struct Panel {
         let title: String
-        /// A column for each, with its words below it.
+        /// One column each, with its label.
         let columns: [(words: String, shape: ContainerShape)]
     }
 

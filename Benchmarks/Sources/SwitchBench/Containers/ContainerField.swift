@@ -4,15 +4,15 @@ import Hypervisors
 import JSON
 import Linux
 
-/// Two OS VMs with two containers of one shape: one that the product relocates, and one that is moved in the plain way.
+/// Two OS VMs with two containers of one shape: one relocated by hyperfresh, and one moved with plain CRIU.
 ///
-/// They have the same program, and of the two one is always frozen.
+/// Both run the same program, and one of them is always frozen.
 final class ContainerField {
     static let name = "moved"
     static let systems = ["left", "right"]
-    /// The product's container and its address.
+    /// The container relocated by hyperfresh, and its address.
     static let relocated = (name: "relocated", address: "10.231.82.5")
-    /// That of the other.
+    /// The address of the other container.
     static let plainAddress = "10.231.82.6"
     static let prefixLength = 24
 
@@ -30,7 +30,7 @@ final class ContainerField {
         plain = PlainContainer(shape, tools)
     }
 
-    /// Boots both OS VMs, starts both containers in the first, and waits until their memory is filled.
+    /// Boots both OS VMs, starts both containers in the first, and waits until they have filled their memory.
     static func start(_ shape: ContainerShape, tools: ContainerTools) async throws -> ContainerField {
         let host = Host(stateDirectory: tools.state)
         let field = ContainerField(shape, tools, host)
@@ -82,12 +82,12 @@ final class ContainerField {
         }
     }
 
-    /// Brings a container to the other OS VM.
+    /// Moves a container to the other OS VM.
     func move(by method: ContainerMethod) async throws -> ContainerMove {
-        guard let session = beats[method] else { throw BenchError("there is no connection") }
+        guard let session = beats[method] else { throw BenchError("there is no connection to the container") }
         try await freeze(method, false)
         try await waitForBeats(method)
-        // As much as a second of writing lies between two moves.
+        // Let a second's worth of writes accumulate between two moves.
         try await Task.sleep(for: .seconds(1))
         session.forgetGap()
         let old = place[method] ?? 0
@@ -113,7 +113,7 @@ final class ContainerField {
         let report = await host.relocate(request).report()
         guard report.outcome == .refreshed,
             let handover = report.handover, let timing = handover.timing
-        else { throw BenchError("relocate: it did not come to its end: `history` in \(tools.state)") }
+        else { throw BenchError("relocate did not complete: see `history` in \(tools.state)") }
         let phases = handover.phases.map { (name: $0.phase.rawValue, microseconds: Int($0.milliseconds * 1000)) }
         return ContainerMove(
             downtimeMicroseconds: 0, switchMicroseconds: timing.stopToResume, wholeMicroseconds: 0,
@@ -121,7 +121,7 @@ final class ContainerField {
             phases: phases)
     }
 
-    /// Waits until a canary's lines come again, as they do when it does not stand still.
+    /// Waits until a canary sends lines again, which shows that it runs.
     private func waitForBeats(_ method: ContainerMethod) async throws {
         let end = ContinuousClock.now + .seconds(300)
         let before = beats[method]?.soFar.beats ?? 0
@@ -132,7 +132,7 @@ final class ContainerField {
         }
     }
 
-    /// Lets a container stand still while the other has its turn.
+    /// Freezes or thaws a container, so that only one of them runs.
     private func freeze(_ method: ContainerMethod, _ isFrozen: Bool) async throws {
         let group = method == .plain ? PlainContainer.group : "/sys/fs/cgroup/hyperfresh/\(Self.relocated.name)"
         try await tools.with(Self.systems[place[method] ?? 0]) { system in
@@ -141,7 +141,7 @@ final class ContainerField {
         }
     }
 
-    /// What the canaries found, after all; they run for a moment to say so.
+    /// Returns the canaries' findings after all moves; the canaries run for a moment to report.
     func witnesses() async throws -> [ContainerResults.Witness] {
         var found: [ContainerResults.Witness] = []
         for (method, address) in [(ContainerMethod.relocate, Self.relocated.address), (.plain, Self.plainAddress)] {
@@ -163,7 +163,7 @@ final class ContainerField {
         try await host.down(stack: Self.name, grace: .zero)
     }
 
-    /// Takes down what a failure has left.
+    /// Removes what a failed run has left.
     static func sweep(_ tools: ContainerTools) async throws {
         guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         let host = Host(stateDirectory: tools.state)

@@ -1,10 +1,10 @@
-/// The results of `containers` as tables.
+/// Tables with the results of `containers`.
 struct ContainerReportText {
     let results: ContainerResults
 
     init(_ results: ContainerResults) { self.results = results }
 
-    /// For a terminal.
+    /// The tables for a terminal.
     var text: String {
         [
             machine, overview.text, steps.text, phases.text,
@@ -13,7 +13,7 @@ struct ContainerReportText {
         .joined(separator: "\n\n")
     }
 
-    /// Every series: median and longest in milliseconds, bytes as medians.
+    /// Every series: median and maximum in milliseconds, bytes as medians.
     var overview: TextTable {
         var table = TextTable(
             header: [
@@ -30,9 +30,9 @@ struct ContainerReportText {
         return table
     }
 
-    /// Where the time goes while the container stands still: medians in milliseconds.
+    /// The time of each step while the container is stopped: medians in milliseconds.
     ///
-    /// CRIU's own steps come first; the last column is what of the switch no step in an OS VM accounts for.
+    /// CRIU's own steps come first; the last column is the part of the switch outside of all steps in an OS VM.
     var steps: TextTable {
         var names: [String] = []
         for series in results.series { names += series.stepNames.filter { !names.contains($0) } }
@@ -52,7 +52,7 @@ struct ContainerReportText {
 
     private static let criuSteps: Set<String> = ["dump", "restore"]
 
-    /// Where a whole relocation goes: medians in milliseconds.
+    /// The phases of a whole relocation: medians in milliseconds.
     var phases: TextTable {
         var names: [String] = []
         for series in results.series { names += series.phaseNames.filter { !names.contains($0) } }
@@ -67,7 +67,7 @@ struct ContainerReportText {
         return table
     }
 
-    /// What the canaries found.
+    /// The canaries' findings.
     var witness: TextTable {
         var table = TextTable(
             header: ["container", "moved by", "pages verified", "anomalies", "connection kept"], words: 2)

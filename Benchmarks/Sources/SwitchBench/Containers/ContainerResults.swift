@@ -1,6 +1,6 @@
-/// Everything that one run of `containers` has measured.
+/// All results of one run of `containers`.
 struct ContainerResults: TurnResults {
-    /// What one method did with containers of one shape: each array has one place for each move.
+    /// The moves of containers of one shape by one method: each array has one element for each move.
     struct Series: TurnSeries {
         let shape: ContainerShape
         let method: ContainerMethod
@@ -9,7 +9,7 @@ struct ContainerResults: TurnResults {
         var wholeMicroseconds: [Int] = []
         var copiedRunningBytes: [Int] = []
         var sentBytes: [Int] = []
-        /// In the order in which they happen.
+        /// The steps in chronological order.
         var stepNames: [String] = []
         var stepMilliseconds: [String: [Int]] = [:]
         var phaseNames: [String] = []
@@ -20,17 +20,17 @@ struct ContainerResults: TurnResults {
         }
     }
 
-    /// What a canary found, after all its moves.
+    /// A canary's findings after all moves.
     struct Witness: Codable, Sendable {
         let shape: ContainerShape
         let method: ContainerMethod
         let pagesVerified: Int
         let anomalies: Int
-        /// Whether one connection was kept through every move, and no line of it lost or repeated.
+        /// Whether one connection survived every move, with no line lost or repeated.
         let keptConnection: Bool
     }
 
-    /// What the OS VMs are made of.
+    /// The software in the OS VMs.
     struct Inside: Codable, Sendable {
         let kernel: String
         let criu: String
@@ -42,13 +42,13 @@ struct ContainerResults: TurnResults {
     let date: String
     let machine: MachineFacts
     var inside: Inside
-    /// How the command was called.
+    /// The command's arguments.
     let arguments: [String]
-    /// What else kept the machine busy: its load average of one minute just before the run.
+    /// The one-minute load average just before the run.
     let loadBefore: Double
     var series: [Series] = []
     var witnesses: [Witness] = []
-    /// What did not come to its end, and why: the shape's other rounds are missing then.
+    /// Failures with their reasons; the remaining rounds of such a shape are missing.
     var failures: [String] = []
     var minutes = 0.0
 

@@ -1,6 +1,6 @@
 import Hypervisors
 
-/// Measures every method on every kind of containers, in turns.
+/// Measures every method on every shape of containers; methods take turns.
 struct ContainerRun {
     let shapes: [ContainerShape]
     let methods: [ContainerMethod]
@@ -8,15 +8,15 @@ struct ContainerRun {
     let tools: ContainerTools
 
     /// - Parameters:
-    ///   - results: Gets what is measured.
-    ///   - save: Called after each shape: a run takes long, and what has been measured shall not be lost.
-    /// - Throws: When results cannot be saved, or what a failure has left cannot be removed.
+    ///   - results: Receives the measurements.
+    ///   - save: Called after each shape: a run takes long, and its results should not be lost.
+    /// - Throws: If results cannot be saved, or the remains of a failure cannot be removed.
     func run(into results: inout ContainerResults, save: (ContainerResults) throws -> Void) async throws {
         for shape in shapes {
             do {
                 try await run(shape, into: &results)
             } catch {
-                // One container that is lost does not spoil the others' figures; it is told with them.
+                // A lost container does not invalidate the other figures; it is reported with them.
                 results.failures.append("\(shape.name): \(error)")
                 Progress.say("\(shape.name): \(error)")
                 tools.scratch.endProcesses()
@@ -44,13 +44,13 @@ struct ContainerRun {
         results.witnesses += witnesses
         try await field.end()
         if let wrong = witnesses.first(where: { $0.anomalies > 0 || !$0.keptConnection }) {
-            throw BenchError("\(wrong.method.title): the canary has found something wrong, or its connection was lost")
+            throw BenchError("\(wrong.method.title): the canary found an anomaly, or its connection was lost")
         }
     }
 }
 
 extension ContainerField {
-    /// The version of CRIU in the OS VMs.
+    /// Returns the version of CRIU in the OS VMs.
     func criuVersion() async throws -> String {
         try await tools.with(Self.systems[0]) { system in
             let text = try await system.agent.run("criu --version", to: "ask CRIU for its version")

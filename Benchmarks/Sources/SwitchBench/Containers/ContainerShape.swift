@@ -1,37 +1,38 @@
-/// What the relocated containers are like.
+/// The properties of a container to move.
 struct ContainerShape: Sendable, Hashable, Codable {
-    /// Of all processes together.
+    /// The memory of all processes together.
     let memoryMiB: Int
-    /// How much memory is written a second, in units of a million bytes; 0 for a container that only reads.
+    /// The rate of memory writes, in millions of bytes a second; 0 for a container that only reads.
     let dirtyMB: Int
     let processes: Int
 
-    /// Such as `256M, 50 MB/s, 4 processes`.
+    /// A name such as `256M, 50 MB/s, 4 processes`.
     var name: String { "\(memoryName), \(loadName), \(processName)" }
 
     var memoryName: String { "\(memoryMiB)M" }
     var loadName: String { dirtyMB == 0 ? "idle" : "\(dirtyMB) MB/s" }
     var processName: String { processes == 1 ? "1 process" : "\(processes) processes" }
 
-    /// What the canary is told.
+    /// The canary's arguments.
     var words: [String] {
         ["/bin/canary", "memory=\(memoryMiB)M", "dirty=\(dirtyMB)000000", "processes=\(processes)"]
     }
 
-    /// The most that the container may use, in MiB: its memory, and room for what the kernel and CRIU put down to it.
+    /// The container's memory limit in MiB: its memory, and room for kernel and CRIU memory that is charged to it.
     var limitMiB: Int { memoryMiB * 5 / 4 + 64 + processes * 2 }
 
-    /// The memory of each OS VM in MiB: both containers, and the images of the one in a file system of memory.
+    /// The memory of each OS VM in MiB: for both containers, and for one container's images in a tmpfs.
     var systemMiB: Int { 640 + limitMiB * 2 + memoryMiB * 5 / 4 }
 
-    /// The kinds of containers of a run.
+    /// Returns the shapes of a run.
     ///
     /// - Parameters:
-    ///   - sizes: Memory, in MiB.
-    ///   - loads: Writing, in MB/s.
-    ///   - processes: How many.
-    ///   - isWhole: Whether to combine all; else more processes than the least have one size and one load, the middle ones.
-    /// - Returns: The kinds, each once.
+    ///   - sizes: Memory sizes in MiB.
+    ///   - loads: Write rates in MB/s.
+    ///   - processes: Numbers of processes.
+    ///   - isWhole: Whether to combine everything; otherwise larger numbers of processes have only the middle size and
+    ///     load.
+    /// - Returns: The shapes, without duplicates.
     static func all(sizes: [Int], loads: [Int], processes: [Int], isWhole: Bool) -> [ContainerShape] {
         let fewest = processes.min() ?? 1
         var shapes: [ContainerShape] = []
@@ -47,14 +48,14 @@ struct ContainerShape: Sendable, Hashable, Codable {
     }
 }
 
-/// A way to bring a container to another OS VM.
+/// A way to move a container to another OS VM.
 enum ContainerMethod: String, Sendable, Hashable, Codable, CaseIterable {
-    /// `relocate container`.
+    /// hyperfresh's `relocate container`.
     case relocate
-    /// CRIU dumps into a tmpfs, the images go over the network, CRIU restores.
+    /// CRIU dumps into a tmpfs, the images are copied over the network, CRIU restores.
     case plain
 
-    /// As tables and charts call it.
+    /// The name in tables and charts.
     var title: String {
         switch self {
         case .relocate: "relocate"
@@ -63,20 +64,20 @@ enum ContainerMethod: String, Sendable, Hashable, Codable, CaseIterable {
     }
 }
 
-/// A container brought to another OS VM once.
+/// One move of a container to another OS VM.
 struct ContainerMove: Sendable {
-    /// The longest time between two of the lines that a TCP client gets from it all the while, in microseconds.
+    /// The longest gap between two lines received by a TCP client, in microseconds.
     var downtimeMicroseconds: Int
-    /// From the freeze to the last of what the method does to let it run, as the method itself sees it.
+    /// The time from the freeze to the last step that resumes the container, as measured by the method.
     var switchMicroseconds: Int
-    /// From the begin to the end of all of it.
+    /// The time of the whole move.
     var wholeMicroseconds: Int
-    /// What was copied while the container ran.
+    /// The bytes copied while the container ran.
     var copiedRunningBytes: Int
-    /// What was sent over the network while it stood still.
+    /// The bytes sent over the network while it was stopped.
     var sentBytes: Int
-    /// What took how long while it stood still, in order, in milliseconds by the clocks of the OS VMs.
+    /// The steps while it was stopped, in order, in milliseconds on the clocks of the OS VMs.
     var steps: [(name: String, milliseconds: Int)]
-    /// The parts of the whole, in microseconds.
+    /// The phases of the whole move, in microseconds.
     var phases: [(name: String, microseconds: Int)]
 }

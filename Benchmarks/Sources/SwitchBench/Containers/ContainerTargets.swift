@@ -1,4 +1,4 @@
-/// What was promised of a container's relocation, what was measured, and whether the one keeps the other.
+/// The targets for relocating a container, compared with the measurements.
 struct ContainerTargets: TargetCheck {
     let results: ContainerResults
 
@@ -45,7 +45,7 @@ struct ContainerTargets: TargetCheck {
             isMet: ratio <= 1.5)
     }
 
-    /// Designed for KVM; an emulated CPU is told as it is.
+    /// The target is for KVM; results with an emulated CPU are marked as such.
     private var short: Target {
         let all = Distribution(results.series.filter { $0.method == .relocate }.flatMap(\.downtimeMicroseconds))
         let words =

@@ -3,20 +3,20 @@ import Hypervisors
 import JSON
 import Linux
 
-/// What the runs of `containers` have in common: where files are, and how an OS VM is reached.
+/// Common parts of the runs of `containers`: file locations, and connections to OS VMs.
 struct ContainerTools: Sendable {
     /// The folder of the OS VMs' image.
     let image: String
-    /// The bundle of the canary of containers.
+    /// The bundle of the container canary.
     let bundle: String
-    /// `auto`, `tcg` or `kvm`, by what OS VMs run.
+    /// The accelerator of OS VMs: `auto`, `tcg` or `kvm`.
     let accelerator: String
     let scratch: Scratch
 
-    /// Where the product keeps what it has to remember.
+    /// hyperfresh's state folder.
     var state: String { "\(scratch.directory)/state" }
 
-    /// Makes the bridge that containers are reached by; it goes with the run's files.
+    /// Creates the bridge for the containers; it is removed with the run's files.
     func makeBridge(_ address: String) throws {
         for words in [
             ["link", "add", scratch.tap, "type", "bridge", "forward_delay", "0"],
@@ -27,25 +27,25 @@ struct ContainerTools: Sendable {
         }
     }
 
-    /// A bundle of its own for a container that runs these words.
+    /// Copies the bundle for a container with these arguments.
     func copyBundle(to folder: String, words: [String]) throws {
         try? FileManager.default.removeItem(atPath: folder)
         try FileManager.default.copyItem(atPath: bundle, toPath: folder)
         try Files.replaceAtomically("\(folder)/config.json", bytes: try config(words: words) { _ in })
     }
 
-    /// The bundle's `config.json` with other words, and whatever else is changed.
+    /// Returns the bundle's `config.json` with other arguments and further changes.
     func config(words: [String], _ change: (inout [String: JSONValue]) -> Void) throws -> [UInt8] {
         guard var config = try JSONValue(parsing: try Files.readAll("\(bundle)/config.json")).object,
             var process = config["process"]?.object
-        else { throw BenchError("\(bundle)/config.json describes no container") }
+        else { throw BenchError("\(bundle)/config.json describes no process") }
         process["args"] = .array(words.map(JSONValue.string))
         config["process"] = .object(process)
         change(&config)
         return Array(JSONValue.object(config).encoded().utf8)
     }
 
-    /// Reaches an OS VM for a moment: its agent hears one at a time.
+    /// Connects to an OS VM for a short time: its agent serves one client at a time.
     func with<Result>(_ system: String, _ body: (Hypervisor) async throws -> Result) async throws -> Result {
         let parent = "\(state)/hypervisors/\(system)"
         for name in (try? ProcFS.names(inFolder: parent)) ?? [] {

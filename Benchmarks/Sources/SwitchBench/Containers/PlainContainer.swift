@@ -3,16 +3,16 @@ import Hypervisors
 import JSON
 import Linux
 
-/// A container that is moved as everybody can with CRIU: dumped into a tmpfs, copied over the network, restored.
+/// A container moved with plain CRIU: dumped into a tmpfs, copied over the network, restored.
 ///
-/// It lives in the same two OS VMs as the product's, on the same bridge. Its root file system is in each of them already; what
-/// it has written there goes along with the images. All that can be made ready beforehand is: namespace, cable, control
-/// group, and whoever waits for the images.
+/// It runs in the same two OS VMs as hyperfresh's container, on the same bridge. Each has its root file system already;
+/// files that it has written there travel with the images. Everything possible is prepared before the move: namespace,
+/// veth pair, control group, and the receiver of the images.
 struct PlainContainer {
     static let group = "/sys/fs/cgroup/plain"
     private static let folder = "/run/plain"
     private static let port = 9999
-    /// Of the OS VMs' own cards.
+    /// The addresses of the OS VMs' own cards.
     private static let systemAddresses = ["10.231.82.11", "10.231.82.12"]
     private static let hardwareAddress = "02:00:00:82:00:06"
 
@@ -24,10 +24,10 @@ struct PlainContainer {
         self.tools = tools
     }
 
-    /// Shell lines that tell when a step has ended.
+    /// Shell lines that print the end time of a step.
     private static let steps = "step() { read -r up idle </proc/uptime; echo \"step $1 $up\"; }"
 
-    /// Makes what is there in both OS VMs: root file system, control group, and an address to copy to.
+    /// Creates root file system, control group and an address to copy to in an OS VM.
     func prepare(in system: Hypervisor) async throws {
         let program = Array(try Data(contentsOf: URL(fileURLWithPath: "\(tools.bundle)/rootfs/bin/canary")))
         let index = ContainerField.systems.firstIndex(of: system.record.hypervisor) ?? 0
@@ -43,12 +43,12 @@ struct PlainContainer {
             mkdir -p bin dev proc sys tmp var/lib/canary
             cat >bin/canary
             chmod 755 bin/canary
-            # CRIU compares the file's times with those it had.
+            # CRIU compares the file's times with the recorded ones.
             touch -d @1700000000 bin/canary
             """, [Self.systemAddresses[index]], input: program, to: "prepare the plain container")
     }
 
-    /// Shell lines that make the network namespace anew: what the container's sockets were locked by goes with it.
+    /// Shell lines that recreate the network namespace, and with it remove the locks of the container's sockets.
     private static let network = """
         ip netns del plain 2>/dev/null || true
         while ip link show dev plain0 >/dev/null 2>&1; do ip link delete plain0 2>/dev/null || sleep 0.05; done
@@ -66,7 +66,7 @@ struct PlainContainer {
         ip -n plain link set dev eth0 address \(hardwareAddress)
         """
 
-    /// Starts it by runc.
+    /// Starts the container with runc.
     func start(in system: Hypervisor) async throws {
         let config = try tools.config(words: shape.words) { config in
             config["root"] = ["path": .string("\(Self.folder)/root")]
@@ -80,7 +80,7 @@ struct PlainContainer {
             """
             \(Self.network)
             cat >\(Self.folder)/bundle/config.json
-            # Whatever it has open outside of the container, CRIU could not dump.
+            # CRIU cannot dump descriptors from outside the container.
             runc --log \(Self.folder)/runc.log run --detach --pid-file \(Self.folder)/pid \
                 --bundle \(Self.folder)/bundle plain </dev/null >/dev/null 2>&1 || {
                     cat \(Self.folder)/runc.log >&2; exit 1; }
@@ -88,7 +88,7 @@ struct PlainContainer {
             """, input: config, to: "start the plain container", within: .seconds(60))
     }
 
-    /// Brings it from one OS VM to the other.
+    /// Moves the container from one OS VM to the other.
     func move(from old: String, to new: String) async throws -> ContainerMove {
         let target = Self.systemAddresses[ContainerField.systems.firstIndex(of: new) ?? 0]
         try await tools.with(new) { system in
@@ -155,9 +155,9 @@ struct PlainContainer {
         """
 }
 
-/// Reads what scripts in OS VMs print.
+/// Parses the output of scripts in OS VMs.
 enum StepReader {
-    /// The steps but the first, which begins them, with what each took in milliseconds.
+    /// Returns the steps after the first one, which is the start time, with durations in milliseconds.
     static func steps(_ text: String) -> [(name: String, milliseconds: Int)] {
         let marks = lines(text).filter { $0.count == 3 && $0[0] == "step" }.compactMap { words in
             Double(words[2]).map { (name: words[1], time: $0) }
@@ -167,7 +167,7 @@ enum StepReader {
         }
     }
 
-    /// A number after a word.
+    /// Returns the number after a word.
     static func number(_ word: String, in text: String) -> Int {
         lines(text).first { $0.count == 2 && $0[0] == word }.flatMap { Int($0[1]) } ?? 0
     }

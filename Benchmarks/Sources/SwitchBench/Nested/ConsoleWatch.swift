@@ -4,17 +4,17 @@ import Glibc
 import Linux
 import Synchronization
 
-/// Notes when each line of a nested canary arrives on this host, whichever hypervisor it comes from.
+/// Records the arrival time of each line of a nested canary on this host, whichever hypervisor runs it.
 ///
-/// A guest in a guest has no clock that goes on while it is stopped: its RTC is kept by the clock of the hypervisor that it
-/// is in. This host's clock goes on, so each line's own time is compared with the time of its arrival.
+/// A nested guest has no clock that continues while it is stopped: its RTC follows the clock of its hypervisor. This
+/// host's clock continues, so each line's own time is compared with the time of its arrival.
 final class ConsoleWatch: Sendable {
-    /// A line of the canary and when it was here, in microseconds on this host's CLOCK_MONOTONIC.
+    /// A line of the canary and its arrival time, in microseconds on this host's CLOCK_MONOTONIC.
     struct Line: Sendable {
         let arrival: Int64
         let report: CanaryReport
 
-        /// How far the guest's clock is behind this host's, but for a constant, in microseconds.
+        /// The guest clock's lag behind this host's, plus a constant, in microseconds.
         var lag: Int64 { arrival - Int64(report.upMilliseconds) * 1000 }
     }
 
@@ -26,7 +26,7 @@ final class ConsoleWatch: Sendable {
     private let state = Mutex(State())
     private let path: String
 
-    /// Begins at the file's present end.
+    /// Starts at the current end of the file.
     init(path: String) {
         self.path = path
         let start = (try? Files.status(path).size) ?? 0
@@ -42,31 +42,31 @@ final class ConsoleWatch: Sendable {
 
     func end() { state.withLock { $0.isEnded = true } }
 
-    /// All that has arrived so far.
+    /// All lines so far.
     var lines: [Line] { state.withLock { $0.lines } }
 
-    /// What the canary said last; everything counts from its boot.
+    /// The canary's last report; all figures count from its boot.
     var last: CanaryReport? { lines.last?.report }
 
-    /// Waits for so many lines more.
+    /// Waits for a number of further lines.
     ///
-    /// - Throws: ``BenchError`` when they do not come, or when the canary found something wrong.
+    /// - Throws: ``BenchError`` if they do not arrive, or the canary found an anomaly.
     func wait(for more: Int) async throws {
         guard try await speaks(more) else { throw BenchError("a guest is silent; its console:\n\(lastWords())") }
     }
 
-    /// Whether a guest says so many lines more within two minutes, one of which it takes a second for otherwise.
+    /// Returns whether a guest sends a number of further lines within two minutes; normally, it sends one each second.
     ///
-    /// - Throws: ``BenchError`` when the canary found something wrong.
+    /// - Throws: ``BenchError`` if the canary found an anomaly.
     func speaks(_ more: Int) async throws -> Bool {
         let goal = lines.count + more
         return try await wait(within: .seconds(120)) { self.lines.count >= goal }
     }
 
-    /// Waits until something is true of the canary's lines.
+    /// Waits until a condition on the canary's lines holds.
     ///
-    /// - Returns: Whether it became true in time.
-    /// - Throws: ``BenchError`` when the canary found something wrong.
+    /// - Returns: Whether it held in time.
+    /// - Throws: ``BenchError`` if the canary found an anomaly.
     func wait(within patience: Duration, until condition: () -> Bool) async throws -> Bool {
         let end = ContinuousClock.now + patience
         while !condition() {
@@ -77,7 +77,7 @@ final class ConsoleWatch: Sendable {
         return true
     }
 
-    /// The end of the console.
+    /// Returns the end of the console log.
     func lastWords() -> String {
         let bytes = (try? Files.readAll(path, limit: 64 << 20)) ?? []
         return String(decoding: bytes.suffix(1000), as: UTF8.self)
@@ -101,26 +101,28 @@ final class ConsoleWatch: Sendable {
     }
 }
 
-/// What a nested guest lived through at a handover, read from its console.
+/// The effect of a handover on a nested guest, computed from its console.
 struct NestedGap: Sendable {
-    /// The longest time between two looks at its clock around the handover, on that clock: the stop itself it cannot see.
+    /// The longest interval between two looks at its clock around the handover, on that clock; this excludes the stop
+    /// itself.
     let gapMicroseconds: Int
-    /// By how much its clock has fallen behind this host's: the time in which it did not exist.
+    /// The increase of its clock's lag behind this host's: the time during which it was stopped.
     let clockMicroseconds: Int
 
-    /// Lines before and after: of so many, one at least was not held up on its way.
+    /// The number of lines on each side: at least one of them was not delayed.
     static let window = 5
 
     /// - Parameters:
-    ///   - lines: What the guest said.
-    ///   - begin: When its handover began, in microseconds on this host's CLOCK_MONOTONIC.
-    ///   - end: When it ran again.
+    ///   - lines: The guest's lines.
+    ///   - begin: The start of its handover, in microseconds on this host's CLOCK_MONOTONIC.
+    ///   - end: The time at which it ran again.
     init?(_ lines: [ConsoleWatch.Line], from begin: Int64, to end: Int64) {
         let before = lines.filter { $0.arrival < begin }.suffix(Self.window)
         let after = lines.filter { $0.arrival > end }.prefix(Self.window)
         guard let lagBefore = before.map(\.lag).min(), let lagAfter = after.map(\.lag).min() else { return nil }
         clockMicroseconds = Int(max(lagAfter - lagBefore, 0))
-        // A line tells the longest gap since the line before it: the second after the end still reaches back to it.
+        // A line reports the longest gap since the previous line: the second line after the end still reaches back to
+        // it.
         let around = lines.filter { $0.arrival >= begin && $0.arrival <= end } + after.prefix(2)
         gapMicroseconds = around.map(\.report.gapMicroseconds).max() ?? 0
     }

@@ -2,13 +2,13 @@ import Hypervisors
 import Linux
 import QMP
 
-/// A guest whose memory is its hypervisor's own, and that is migrated in the ordinary way.
+/// A guest in its hypervisor's own memory, moved by ordinary migration.
 final class CopyGuest {
     let name: String
     let console: ConsoleWatch
     private let spec: InnerGuestSpec
     private let log: String
-    /// Where it is, and its monitor there.
+    /// Its current hypervisor, and its monitor there.
     private var placement: (hypervisor: Hypervisor, client: QMPClient)?
 
     init(_ spec: InnerGuestSpec, console log: String) {
@@ -18,7 +18,7 @@ final class CopyGuest {
         console = ConsoleWatch(path: log)
     }
 
-    /// Plugs in what the guest needs, all but memory, and copies its boot files; what is there already stays.
+    /// Plugs in what the guest needs except memory, and copies its boot files; skips what is present.
     func attach(to hypervisor: Hypervisor, tools: Tools) async throws {
         let boot = [("kernel", tools.kernel), ("initramfs", tools.initramfs)]
         let disks = boot.map { name, path in
@@ -53,11 +53,13 @@ final class CopyGuest {
         placement = (hypervisor, try await launch(in: hypervisor, isIncoming: false))
     }
 
-    /// Starts a QEMU that waits for the guest, and opens the same kind of channel to it as a refresh uses.
+    /// Starts a QEMU that waits for the guest, with the same kind of channel as a refresh uses.
     func prepareJourney(from old: Hypervisor, to new: Hypervisor, number: Int) async throws -> CopyJourney {
-        guard let placement, placement.hypervisor === old else { throw BenchError("guest \(name) is not where it should be") }
+        guard let placement, placement.hypervisor === old else {
+            throw BenchError("guest \(name) is not in the old hypervisor")
+        }
         let client = try await launch(in: new, isIncoming: true)
-        // A port that was closed is not used again: the journey's number makes the names new.
+        // A port name cannot be reused after the port was closed: the journey's number makes names unique.
         let channel = StateChannel(guest: "\(name)-\(number)", old: old, new: new)
         try await channel.open()
         let journey = CopyJourney(guest: name, old: placement.client, new: client, newHypervisor: new, channel: channel)
@@ -74,20 +76,20 @@ final class CopyGuest {
         self.placement = (journey.newHypervisor, journey.new)
     }
 
-    /// Stops it or lets it go on.
+    /// Stops or resumes the guest.
     func setRunning(_ running: Bool) async throws { try await placement?.client.setRunning(running) }
 
-    /// Lets go of it; it ends with its hypervisor.
+    /// Disconnects from it; it ends with its hypervisor.
     func close() {
         console.end()
         placement?.client.close()
     }
 
-    /// The product's own command line, but for the memory and for who lets the guest run: QEMU itself, once it has it.
+    /// hyperfresh's own command line, except for the memory, and for the resume, which QEMU does itself here.
     private func launch(in hypervisor: Hypervisor, isIncoming: Bool) async throws -> QMPClient {
         let command = InnerCommandLine(spec, dax: "/dev/null", isIncoming: isIncoming)
         var arguments = command.arguments.filter { $0 != "-S" }
-        guard let index = arguments.firstIndex(of: "-object") else { throw BenchError("a guest without memory") }
+        guard let index = arguments.firstIndex(of: "-object") else { throw BenchError("no memory backend found") }
         arguments[index + 1] = "memory-backend-ram,id=ram0,size=\(spec.memory)"
         return try await InnerUnit(name).start(
             [command.executable] + arguments, then: "", channel: hypervisor.folder.relaySocket(name),

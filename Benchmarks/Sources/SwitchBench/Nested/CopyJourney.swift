@@ -3,13 +3,13 @@ import JSON
 import QMP
 import Synchronization
 
-/// One ordinary live migration of one guest between two hypervisors.
+/// One ordinary live migration of a guest between two hypervisors.
 ///
-/// All memory is copied while the guest runs, and again what it has changed meanwhile. QEMU stops it once it expects that
-/// the rest takes no longer than the downtime limit. A guest that changes memory faster than it is copied never gets there:
-/// so the limit is raised step by step, and at last to as long as it takes.
+/// All memory is copied while the guest runs, then repeatedly the parts changed since. QEMU stops the guest once it
+/// expects the rest to take no longer than the downtime limit. A guest that changes memory faster than it is copied
+/// never gets there, so the limit is raised step by step, and finally lifted.
 final class CopyJourney: Sendable {
-    /// How it ended, and when the guest stood still, in microseconds on this host's CLOCK_MONOTONIC.
+    /// The result, and the times of the stop, in microseconds on this host's CLOCK_MONOTONIC.
     struct Outcome: Sendable {
         let guest: String
         var handover: NestedHandover
@@ -24,7 +24,7 @@ final class CopyJourney: Sendable {
     let channel: StateChannel
     private let marks = Mutex(Marks())
 
-    /// When events arrived, in microseconds on this host's CLOCK_MONOTONIC.
+    /// The arrival times of events, in microseconds on this host's CLOCK_MONOTONIC.
     private struct Marks {
         var stop: Int64?
         var resume: Int64?
@@ -33,13 +33,13 @@ final class CopyJourney: Sendable {
         var failed: String?
     }
 
-    /// The downtime limit in milliseconds and from when on it is allowed; the first is QEMU's default.
+    /// The downtime limits in milliseconds, and the times from which they apply; the first is QEMU's default.
     private static let limits: [(after: Duration, milliseconds: Int)] = [
         (.zero, 300), (.seconds(15), 1000), (.seconds(30), 3000), (.seconds(45), 10_000),
     ]
-    /// When it is given up that the guest will ever be within a limit; it is stopped for as long as it takes then.
+    /// The time after which the limit is lifted and the guest is stopped for as long as necessary.
     static let patience = Duration.seconds(60)
-    /// QEMU's own greatest limit.
+    /// QEMU's largest limit.
     private static let noLimit = 2_000_000
 
     init(guest: String, old: QMPClient, new: QMPClient, newHypervisor: Hypervisor, channel: StateChannel) {
@@ -73,7 +73,7 @@ final class CopyJourney: Sendable {
         let marks = marks.withLock { $0 }
         guard let stop = marks.stop, let resume = marks.resume, let oldCompleted = marks.oldCompleted,
             let newCompleted = marks.newCompleted
-        else { throw BenchError("guest \(guest) was migrated, but not all of it was seen") }
+        else { throw BenchError("guest \(guest) was migrated, but some events are missing") }
         return Outcome(
             guest: guest,
             handover: NestedHandover(
@@ -83,7 +83,7 @@ final class CopyJourney: Sendable {
             stop: stop, resume: resume)
     }
 
-    /// - Returns: Whether the guest had to be stopped for as long as it took.
+    /// - Returns: Whether the limit had to be lifted.
     private func waitForTheEnd() async throws -> Bool {
         let begin = ContinuousClock.now
         var step = 0

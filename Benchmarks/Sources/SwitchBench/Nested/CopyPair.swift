@@ -3,9 +3,9 @@ import HyperFresh
 import Hypervisors
 import Linux
 
-/// Two hypervisors of the same image, between which guests are migrated in the ordinary way.
+/// Two hypervisors of the same image, between which guests are moved by ordinary migration.
 ///
-/// The guests' memory is the hypervisor's own: it has to be copied.
+/// The guests' memory is part of the hypervisor's own, so it must be copied.
 final class CopyPair {
     private let shape: NestedShape
     private let tools: NestedTools
@@ -13,7 +13,7 @@ final class CopyPair {
     private let hypervisors: [Hypervisor]
     private var guests: [CopyGuest] = []
     private var isOnTheRight = false
-    /// Counts all migrations, so that no port's name is used twice.
+    /// The number of migrations, so that no port name is used twice.
     private var migrations = 0
 
     static let name = "copied"
@@ -26,7 +26,7 @@ final class CopyPair {
         self.hypervisors = hypervisors
     }
 
-    /// Boots both, each large enough for the guests, and starts these on the left.
+    /// Boots both hypervisors, each large enough for the guests, and starts the guests in the first one.
     static func start(_ shape: NestedShape, tools: NestedTools) async throws -> CopyPair {
         let memory = 1024 + shape.memoryMiB * shape.guests
         let file = try tools.writeStack(
@@ -44,10 +44,10 @@ final class CopyPair {
         return pair
     }
 
-    /// Starts the guests and waits until every one has filled its memory.
+    /// Starts the guests and waits until each has filled its memory.
     private func startGuests() async throws {
         let names = (1...shape.guests).map { "copy-\($0)" }
-        // Read, never brought up: it says of each guest what the product's own guests are like.
+        // The file is only read, never brought up: it describes guests like those of hyperfresh's stack.
         let file = try tools.writeStack(
             "\(Self.name)-guests",
             hypervisors: [tools.hypervisor("none", memoryMiB: 2048, guests: names, shape: shape)])
@@ -61,7 +61,7 @@ final class CopyPair {
         for guest in guests { try await guest.console.waitUntilFilled(shape) }
     }
 
-    /// Migrates every guest at once to the hypervisor in which it is not.
+    /// Migrates all guests at once to the other hypervisor.
     func migrate() async throws -> NestedMove {
         for guest in guests { try await guest.console.wait(for: NestedGap.window + 1) }
         let (old, new) = isOnTheRight ? (hypervisors[1], hypervisors[0]) : (hypervisors[0], hypervisors[1])
@@ -92,10 +92,10 @@ final class CopyPair {
         return move
     }
 
-    /// Stops the guests or lets them go on; their hypervisors are idle then.
+    /// Stops or resumes the guests; with stopped guests, their hypervisors are idle.
     func setRunning(_ running: Bool) async throws { for guest in guests { try await guest.setRunning(running) } }
 
-    /// What the canaries found, after all.
+    /// Returns the canaries' findings.
     func witnesses() -> [NestedResults.Witness] {
         guests.compactMap(\.console.last).map { report in
             NestedResults.Witness(
@@ -109,7 +109,7 @@ final class CopyPair {
         try await host.down(stack: Self.name, grace: .zero)
     }
 
-    /// Takes down what a failure has left.
+    /// Removes what a failed run has left.
     static func sweep(_ tools: NestedTools) async throws {
         guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         try await Host(stateDirectory: tools.state).down(stack: name, grace: .zero)

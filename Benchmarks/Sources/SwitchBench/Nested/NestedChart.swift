@@ -1,4 +1,4 @@
-/// The results of `hypervisor` as a picture: a panel for each size of memory, a column for each number of guests.
+/// A chart of the results of `hypervisor`: a panel for each memory size, a column for each number of guests.
 struct NestedChart {
     let results: NestedResults
 

@@ -2,21 +2,21 @@ import ArgumentParser
 import Foundation
 import Hypervisors
 
-/// `switch-bench hypervisor`.
+/// The command `switch-bench hypervisor`.
 struct NestedCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hypervisor",
         abstract: "Compare the refresh of a hypervisor with ordinary pre-copy migration of its guests.",
         discussion: """
-            Both take turns in one run, on guests that rewrite memory without pause: hyperfresh puts a fresh hypervisor \
+            Both take turns in one run, on guests that rewrite memory continuously: hyperfresh puts a fresh hypervisor \
             beneath those of one stack, pre-copy moves those of another one to and fro between two hypervisors of the same \
-            image. Guests that have no turn are paused. Without KVM a full run takes an hour.
+            image. Waiting guests are paused. Without KVM a full run takes an hour.
             """
     )
 
     @OptionGroup var tools: ToolOptions
 
-    @Option(help: "Moves by each method of each kind of guests.")
+    @Option(help: "The number of moves by each method for each shape of guests.")
     var rounds = 3
 
     @Option(
@@ -25,27 +25,27 @@ struct NestedCommand: AsyncParsableCommand {
     var sizes = [128, 512]
 
     @Option(
-        help: ArgumentHelp("How many guests, 4 at most.", valueName: "count,..."),
+        help: ArgumentHelp("The number of guests, at most 4.", valueName: "count,..."),
         transform: ListArgument.numbers(1...4))
     var guests = [1, 2, 4]
 
     @Option(help: ArgumentHelp("one-by-one, at-once, precopy.", valueName: "method,..."), transform: ListArgument.words)
     var methods = NestedMethod.allCases
 
-    @Flag(help: "One round, one and two guests, 128 MiB: to see that it works.")
+    @Flag(help: "One round, one and two guests, 128 MiB: a short test of the benchmark.")
     var quick = false
 
     @Option(help: ArgumentHelp("The folder of the hypervisors' image.", valueName: "folder"))
     var image = "\(ToolOptions.cache)/hypervisor/standard"
 
-    @Option(help: ArgumentHelp("By what hypervisors run: auto, tcg, kvm.", valueName: "accelerator"))
+    @Option(help: ArgumentHelp("The accelerator of hypervisors: auto, tcg, kvm.", valueName: "accelerator"))
     var accelerator = "auto"
 
-    @Option(help: ArgumentHelp("Where every sample goes.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for all samples.", valueName: "file"))
     var output: String?
 
     func validate() throws {
-        if rounds < 1 { throw ValidationError("--rounds is 1 or more.") }
+        if rounds < 1 { throw ValidationError("--rounds must be 1 or more.") }
     }
 
     func run() async throws {
@@ -70,7 +70,7 @@ struct NestedCommand: AsyncParsableCommand {
         if !results.failures.isEmpty { throw ExitCode.failure }
     }
 
-    /// What the image's manifest says, and by what the product runs hypervisors here.
+    /// Returns the versions in the image's manifest, and the accelerator.
     private func inside() throws -> NestedResults.Inside {
         let image = try HypervisorImage.read(URL(fileURLWithPath: image).path)
         return NestedResults.Inside(
@@ -80,7 +80,7 @@ struct NestedCommand: AsyncParsableCommand {
 }
 
 extension CommandLine {
-    /// How the command was called, but for where its results go.
+    /// The command's arguments, without the output file.
     static var argumentsWithoutOutput: [String] {
         var arguments = Array(arguments.dropFirst())
         if let index = arguments.firstIndex(of: "--output") {

@@ -1,33 +1,33 @@
-/// One guest's way from one hypervisor to another.
+/// One guest's move from one hypervisor to another.
 struct NestedHandover: Sendable {
-    /// From the arrival of STOP to that of RESUME on this host, in microseconds.
+    /// The time from the arrival of STOP to that of RESUME on this host, in microseconds.
     var switchMicroseconds: Int
-    /// From STOP to the new side's `completed`.
+    /// The time from STOP to the new side's `completed`.
     var newCompletedMicroseconds: Int
-    /// From STOP to the old side's `completed`.
+    /// The time from STOP to the old side's `completed`.
     var oldCompletedMicroseconds: Int
-    /// From the second `completed` seen to `cont` written; pre-copy has no such step.
+    /// The time from receiving the second `completed` to writing `cont`; nil for pre-copy, which has no such step.
     var controllerMicroseconds: Int?
-    /// What the guest itself noticed; nil when too little of its console is there.
+    /// The effect on the guest; nil if too few of its lines are available.
     var gap: NestedGap?
-    /// What QEMU says it has sent; nil where nobody can ask it any more.
+    /// The bytes that QEMU reports as sent; nil if QEMU is gone by then.
     var transferredBytes: Int?
-    /// Whether the guest had to be stopped although QEMU expected a stop longer than its limit.
+    /// Whether the downtime limit had to be lifted.
     var wasForced = false
-    /// Whether the guest, which QEMU called running, did not say anything any more.
+    /// Whether the guest sent no reports afterwards, although QEMU reported it as running.
     var fellSilent = false
 }
 
-/// All guests of a hypervisor brought to another one.
+/// One move of all guests of a hypervisor to another one.
 struct NestedMove: Sendable {
     var handovers: [NestedHandover]
-    /// From the begin to the end of all of it, in microseconds.
+    /// The time of the whole move, in microseconds.
     var wholeMicroseconds: Int
-    /// Of that, the new hypervisor's boot, where one was booted.
+    /// The part of it that was the new hypervisor's boot; nil if none was booted.
     var bootMicroseconds: Int?
-    /// The parts of the whole, in microseconds.
+    /// The phases of the whole move, in microseconds.
     var phases: [String: Int] = [:]
 
-    /// Whether a guest was lost: there is no use in moving it again.
+    /// Whether a guest was lost, so that moving it again is useless.
     var lostGuest: Bool { handovers.contains(where: \.fellSilent) }
 }

@@ -1,10 +1,10 @@
-/// The results of `hypervisor` as tables.
+/// Tables with the results of `hypervisor`.
 struct NestedReport {
     let results: NestedResults
 
     init(_ results: NestedResults) { self.results = results }
 
-    /// For a terminal.
+    /// The tables for a terminal.
     var text: String {
         [
             machine, overview.text, shares.text, phases.text,
@@ -13,7 +13,7 @@ struct NestedReport {
         .joined(separator: "\n\n")
     }
 
-    /// Every series, in milliseconds: median and longest.
+    /// Every series, in milliseconds: median and maximum.
     var overview: TextTable {
         var table = TextTable(
             header: [
@@ -33,7 +33,7 @@ struct NestedReport {
         return table
     }
 
-    /// Where the switch goes: medians in milliseconds.
+    /// The parts of the switch: medians in milliseconds.
     var shares: TextTable {
         var table = TextTable(
             header: [
@@ -51,7 +51,7 @@ struct NestedReport {
         return table
     }
 
-    /// Where a whole refresh goes: medians in milliseconds.
+    /// The phases of a whole refresh: medians in milliseconds.
     var phases: TextTable {
         let names = ["admission", "boot", "attach", "handover", "retire"]
         var table = TextTable(header: ["guests", "method", "n"] + names + ["whole"], words: 2)
@@ -65,7 +65,7 @@ struct NestedReport {
         return table
     }
 
-    /// What the canaries found.
+    /// The canaries' findings.
     var witness: TextTable {
         var table = TextTable(header: ["guests", "moved by", "canaries", "pages verified", "anomalies"], words: 2)
         for shape in results.shapes {

@@ -1,45 +1,45 @@
-/// Everything that one run of `hypervisor` has measured.
+/// All results of one run of `hypervisor`.
 struct NestedResults: TurnResults {
-    /// What one method did with guests of one shape: the arrays of guests have one place for each guest and round, those of
-    /// moves one for each round.
+    /// The moves of guests of one shape by one method: arrays for guests have one element for each guest and round,
+    /// arrays for moves one for each round.
     struct Series: TurnSeries {
         let shape: NestedShape
         let method: NestedMethod
-        /// From STOP to RESUME.
+        /// The times from STOP to RESUME.
         var switchMicroseconds: [Int] = []
         var newCompletedMicroseconds: [Int] = []
         var oldCompletedMicroseconds: [Int] = []
-        /// From the second `completed` seen to `cont` written.
+        /// The times from receiving the second `completed` to writing `cont`.
         var controllerMicroseconds: [Int] = []
-        /// The longest time between two looks of the guest at its own clock.
+        /// The longest intervals between two looks of the guest at its own clock.
         var gapMicroseconds: [Int] = []
-        /// By how much the guest's clock fell behind this host's.
+        /// The increases of the guest clock's lag behind this host's.
         var clockMicroseconds: [Int] = []
-        /// What QEMU has sent; for a refresh nobody can ask it: it is gone by then.
+        /// The bytes sent by QEMU; unknown for a refresh, because QEMU is gone by then.
         var transferredBytes: [Int] = []
-        /// For each guest: whether it did not come within any downtime limit.
+        /// For each guest: whether the downtime limit had to be lifted.
         var wasForced: [Bool] = []
-        /// For each guest: whether it was silent afterwards, although QEMU called it running.
+        /// For each guest: whether it sent no reports afterwards, although QEMU reported it as running.
         var fellSilent: [Bool] = []
-        /// Each move from its begin to its end.
+        /// The times of whole moves.
         var wholeMicroseconds: [Int] = []
-        /// The boot of the new hypervisor.
+        /// The boot times of new hypervisors.
         var bootMicroseconds: [Int] = []
         var phaseMicroseconds: [String: [Int]] = [:]
 
         static func empty(_ shape: NestedShape, _ method: NestedMethod) -> Self { Self(shape: shape, method: method) }
     }
 
-    /// What a canary found, after all its moves.
+    /// A canary's findings after all moves.
     struct Witness: Codable, Sendable {
         let shape: NestedShape
-        /// Whether it was migrated by pre-copy; else it was refreshed.
+        /// Whether it was moved by pre-copy; otherwise it was refreshed.
         let isCopied: Bool
         let pagesVerified: Int
         let anomalies: Int
     }
 
-    /// What ran in the hypervisors, and by what they ran.
+    /// The software in the hypervisors, and their accelerator.
     struct Inside: Codable, Sendable {
         let kernel: String
         let qemu: String
@@ -51,13 +51,13 @@ struct NestedResults: TurnResults {
     let date: String
     let machine: MachineFacts
     let inside: Inside
-    /// How the command was called.
+    /// The command's arguments.
     let arguments: [String]
-    /// What else kept the machine busy: its load average of one minute just before the run.
+    /// The one-minute load average just before the run.
     let loadBefore: Double
     var series: [Series] = []
     var witnesses: [Witness] = []
-    /// What did not come to its end, and why: the shape's other rounds are missing then.
+    /// Failures with their reasons; the remaining rounds of such a shape are missing.
     var failures: [String] = []
     var minutes = 0.0
 

@@ -1,6 +1,6 @@
-/// Measures every method on every kind of guest, in turns.
+/// Measures every method on every shape of guests; methods take turns.
 ///
-/// The refreshed guests and the copied ones are different ones, and of these two groups one is always paused.
+/// Refreshed and copied guests are two separate groups; one of the groups is always paused.
 struct NestedRun {
     let shapes: [NestedShape]
     let methods: [NestedMethod]
@@ -8,15 +8,15 @@ struct NestedRun {
     let tools: NestedTools
 
     /// - Parameters:
-    ///   - results: Gets what is measured.
-    ///   - save: Called after each shape: a run takes long, and what has been measured shall not be lost.
-    /// - Throws: When results cannot be saved, or what a failure has left cannot be removed.
+    ///   - results: Receives the measurements.
+    ///   - save: Called after each shape: a run takes long, and its results should not be lost.
+    /// - Throws: If results cannot be saved, or the remains of a failure cannot be removed.
     func run(into results: inout NestedResults, save: (NestedResults) throws -> Void) async throws {
         for shape in shapes {
             do {
                 try await run(shape, into: &results)
             } catch {
-                // One guest that is lost does not spoil the others' figures; it is told with them.
+                // A lost guest does not invalidate the other figures; it is reported with them.
                 results.failures.append("\(shape.name): \(error)")
                 Progress.say("\(shape.name): \(error)")
                 tools.scratch.endProcesses()
@@ -28,7 +28,7 @@ struct NestedRun {
     }
 
     private func run(_ shape: NestedShape, into results: inout NestedResults) async throws {
-        // One guest alone is all guests at once.
+        // With a single guest, one-by-one and at-once are the same.
         let methods = methods.filter { shape.guests > 1 || $0 != .atOnce }
         var field = Field(shape: shape, tools: tools)
         try await takeTurns(methods, rounds: rounds) { round, method in
@@ -44,11 +44,11 @@ struct NestedRun {
         try await field.clear()
         results.witnesses += field.witnesses
         if field.witnesses.contains(where: { $0.anomalies > 0 }) {
-            throw BenchError("a canary has found something wrong")
+            throw BenchError("a canary found an anomaly")
         }
     }
 
-    /// The guests of one shape, twice: to be refreshed and to be copied.
+    /// The guests of one shape, twice: one set to refresh and one to copy.
     private struct Field {
         let shape: NestedShape
         let tools: NestedTools
@@ -61,9 +61,9 @@ struct NestedRun {
             self.tools = tools
         }
 
-        /// Lets the guests of a method run, moves them, and pauses them again.
+        /// Resumes the guests of a method, moves them, and pauses them again.
         ///
-        /// Where one is lost, all of them are started anew for the next time.
+        /// If one is lost, all of them are restarted before the next move.
         mutating func move(by method: NestedMethod) async throws -> NestedMove {
             if method == .precopy {
                 if pair != nil {

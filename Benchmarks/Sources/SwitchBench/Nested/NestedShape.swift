@@ -1,21 +1,21 @@
-/// Guests of one hypervisor that are handed over together: how many, and how large each is.
+/// Guests of one hypervisor that are handed over together: their number and size.
 ///
-/// All of them rewrite memory without pause.
+/// All of them rewrite memory continuously.
 struct NestedShape: Sendable, Hashable, Codable {
-    /// The memory of each, in MiB.
+    /// The memory of each guest in MiB.
     let memoryMiB: Int
     let guests: Int
 
-    /// How much of its memory each fills, verifies and rewrites: a quarter, as the guests of `switch`.
+    /// The part of its memory that each fills, verifies and rewrites: a quarter, as for the guests of `switch`.
     var watchedMiB: Int { memoryMiB / 4 }
 
-    /// Such as `4 x 512M`.
+    /// A name such as `4 x 512M`.
     var name: String { "\(guests) x \(memoryName)" }
 
-    /// Such as `512M` or `1G`.
+    /// A size such as `512M` or `1G`.
     var memoryName: String { memoryMiB % 1024 == 0 ? "\(memoryMiB / 1024)G" : "\(memoryMiB)M" }
 
-    /// The kernel's words in each guest.
+    /// The kernel arguments of each guest.
     var kernelWords: String {
         """
         console=tty0 quiet loglevel=0 canary.port=hvc0 canary.memory=\(watchedMiB)M canary.dirty=max canary.disk=none \
@@ -24,16 +24,16 @@ struct NestedShape: Sendable, Hashable, Codable {
     }
 }
 
-/// A way to bring guests to another hypervisor.
+/// A way to move guests to another hypervisor.
 enum NestedMethod: String, Sendable, Hashable, Codable, CaseIterable {
-    /// `refresh hypervisor`, one guest stopped at a time: its default.
+    /// `refresh hypervisor`, which by default stops one guest at a time.
     case oneByOne = "one-by-one"
     /// `refresh hypervisor --parallel N`: all guests stopped at once.
     case atOnce = "at-once"
-    /// Ordinary live migration of all guests at once, their memory copied.
+    /// Ordinary live migration of all guests at once, which copies their memory.
     case precopy
 
-    /// As tables and charts call it.
+    /// The name in tables and charts.
     var title: String {
         switch self {
         case .oneByOne: "refresh, one by one"

@@ -1,4 +1,4 @@
-/// What was promised of a hypervisor's refresh, what was measured, and whether the one keeps the other.
+/// The targets for refreshing a hypervisor, compared with the measurements.
 struct NestedTargets: TargetCheck {
     let results: NestedResults
 
@@ -18,7 +18,7 @@ struct NestedTargets: TargetCheck {
             isMet: all.isEmpty ? nil : !all.contains(true))
     }
 
-    /// Like by like: guests that are stopped at once by either, where there are several.
+    /// Compares methods that stop guests at once, if there are several guests.
     private var ratio: Target {
         let ratios = results.shapes.compactMap { shape -> (NestedShape, Double)? in
             guard let ours = median(shape, shape.guests > 1 ? .atOnce : .oneByOne), ours > 0,
@@ -32,7 +32,7 @@ struct NestedTargets: TargetCheck {
             isMet: ratios.isEmpty ? nil : ratios.allSatisfy { $0.1 >= 20 })
     }
 
-    /// Medians wander on a busy machine; a copy of the memory would make them grow as the memory does.
+    /// Medians vary on a busy machine; copying memory would make them grow with its size.
     private var growth: Target {
         var medians: [(size: Int, name: String, median: Int)] = []
         for size in Set(results.shapes.map(\.memoryMiB)).sorted() {

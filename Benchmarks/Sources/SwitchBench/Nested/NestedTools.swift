@@ -2,19 +2,19 @@ import Hypervisors
 import JSON
 import Linux
 
-/// What the runs of `hypervisor` have in common: where files are, and how a hypervisor is reached.
+/// Common parts of the runs of `hypervisor`: file locations, and connections to hypervisors.
 struct NestedTools: Sendable {
     let tools: Tools
     /// The folder of the hypervisors' image.
     let image: String
-    /// `auto`, `tcg` or `kvm`, by what hypervisors run.
+    /// The accelerator of hypervisors: `auto`, `tcg` or `kvm`.
     let accelerator: String
     let scratch: Scratch
 
-    /// Where the product keeps what it has to remember.
+    /// hyperfresh's state folder.
     var state: String { "\(scratch.directory)/state" }
 
-    /// A stack file with these hypervisors.
+    /// Writes a stack file with these hypervisors, and returns its path.
     func writeStack(_ name: String, hypervisors: [String]) throws -> String {
         let path = "\(scratch.directory)/\(name).yaml"
         let text = """
@@ -29,7 +29,7 @@ struct NestedTools: Sendable {
         return path
     }
 
-    /// A hypervisor as a stack file has it.
+    /// Returns a hypervisor's section of a stack file.
     func hypervisor(_ name: String, memoryMiB: Int, guests: [String], shape: NestedShape?) -> String {
         var lines = [
             "  - name: \(name)", "    image: \(image)", "    memory: \(memoryMiB)M", "    cpus: 1",
@@ -47,7 +47,7 @@ struct NestedTools: Sendable {
         return lines.joined(separator: "\n")
     }
 
-    /// The running instances of a hypervisor, the oldest first.
+    /// Returns the running instances of a hypervisor, oldest first.
     func instances(of hypervisor: String) -> [(record: InstanceRecord, folder: InstanceFolder)] {
         let parent = "\(state)/hypervisors/\(hypervisor)"
         let names = (try? ProcFS.names(inFolder: parent)) ?? []

@@ -4,7 +4,7 @@ import Hypervisors
 import Linux
 import QMP
 
-/// A hypervisor with guests that the product refreshes, by its public API.
+/// A hypervisor whose guests hyperfresh moves, through the library's API.
 struct RefreshedStack {
     let shape: NestedShape
     let tools: NestedTools
@@ -13,7 +13,7 @@ struct RefreshedStack {
 
     static let name = "refreshed"
 
-    /// Brings it up and waits until every guest has filled its memory.
+    /// Brings the stack up and waits until each guest has filled its memory.
     static func start(_ shape: NestedShape, tools: NestedTools) async throws -> RefreshedStack {
         let guests = (1...shape.guests).map { "guest-\($0)" }
         let file = try tools.writeStack(
@@ -33,9 +33,9 @@ struct RefreshedStack {
         for console in consoles.values { try await console.waitUntilFilled(shape) }
     }
 
-    /// Stops the guests or lets them go on; their hypervisor is idle then.
+    /// Stops or resumes the guests; with stopped guests, their hypervisor is idle.
     func setRunning(_ running: Bool) async throws {
-        guard let (record, folder) = tools.instances(of: Self.name).last else { throw BenchError("it is not up") }
+        guard let (record, folder) = tools.instances(of: Self.name).last else { throw BenchError("the stack is down") }
         let hypervisor = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
         defer { hypervisor.close() }
         for guest in consoles.keys {
@@ -46,7 +46,7 @@ struct RefreshedStack {
         }
     }
 
-    /// Puts a fresh hypervisor beneath the guests.
+    /// Refreshes the hypervisor.
     func refresh(parallel: Int) async throws -> NestedMove {
         for console in consoles.values { try await console.wait(for: NestedGap.window + 1) }
         var request = HypervisorRefreshRequest(hypervisor: Self.name)
@@ -93,7 +93,7 @@ struct RefreshedStack {
         return move
     }
 
-    /// What the canaries found, after all.
+    /// Returns the canaries' findings.
     func witnesses() -> [NestedResults.Witness] {
         consoles.values.compactMap(\.last).map { report in
             NestedResults.Witness(
@@ -106,18 +106,18 @@ struct RefreshedStack {
         try await host.down(stack: Self.name, grace: .zero)
     }
 
-    /// Takes down what a failure has left.
+    /// Removes what a failed run has left.
     static func sweep(_ tools: NestedTools) async throws {
         guard Files.exists("\(tools.state)/stacks/\(name)") else { return }
         let host = Host(stateDirectory: tools.state)
-        // What was left unfinished stands in the way of all that follows.
+        // An unfinished handoff would block everything that follows.
         _ = try? await host.recover()
         try await host.down(stack: name, grace: .zero)
     }
 }
 
 extension QMPClient {
-    /// Lets a guest run or not.
+    /// Stops or resumes a guest.
     func setRunning(_ running: Bool) async throws {
         if running {
             try await execute(Cont(), deadline: .seconds(30))
@@ -128,12 +128,12 @@ extension QMPClient {
 }
 
 extension ConsoleWatch {
-    /// Waits until the canary has filled its part of the memory and walks it.
+    /// Waits until the canary has filled its part of the memory and checks it.
     func waitUntilFilled(_ shape: NestedShape) async throws {
         let pages = shape.watchedMiB << 20 / 4096
         let isFilled = try await wait(within: .seconds(600)) {
             last.map { $0.pages == pages && $0.pagesVerified > 0 } ?? false
         }
-        guard isFilled else { throw BenchError("a guest does not come up; its console:\n\(lastWords())") }
+        guard isFilled else { throw BenchError("a guest does not start; its console:\n\(lastWords())") }
     }
 }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A soak as a picture: a dot for each refresh, from left to right, and the median of each tenth.
+/// A chart of a soak: a dot for each refresh, from left to right, and the median of each tenth.
 struct SoakChart {
     let results: SoakResults
 

@@ -2,45 +2,45 @@ import ArgumentParser
 import CanaryTesting
 import Foundation
 
-/// `switch-bench soak`.
+/// The command `switch-bench soak`.
 struct SoakCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "soak",
-        abstract: "Refresh one guest's QEMU again and again, and see that nothing is left and nothing grows.",
+        abstract: "Refresh one guest's QEMU again and again, and check that nothing leaks and nothing grows.",
         discussion: """
-            Ends with status 1 when the guest finds an anomaly, its TCP session breaks, a refresh fails, a count is not \
-            flat, or memory grows.
+            Exits with status 1 if the guest finds an anomaly, its TCP session breaks, a refresh fails, a count grows, or \
+            memory grows.
             """
     )
 
-    @Option(help: "How often.")
+    @Option(help: "The number of refreshes.")
     var refreshes = 1000
 
     @Option(
         help: ArgumentHelp(
-            "Wait for the guest's next report, one a second, after one of so many refreshes.", valueName: "count"))
+            "Wait for the guest's next report, one a second, after every COUNT refreshes.", valueName: "count"))
     var reportEvery = 1
 
     @Option(
         help: ArgumentHelp(
-            "A QEMU; give several, and they take turns. Default: the installed one and 10.0 as scripts/fetch-qemu has it.",
+            "A QEMU; repeat to alternate between several. Default: the installed one and 10.0 from scripts/fetch-qemu.",
             valueName: "path"))
     var qemu: [String] = []
 
     @Option(help: ArgumentHelp("The release build of hyperfresh.", valueName: "path"))
     var hyperfresh = ".build/release/hyperfresh"
 
-    @Option(help: ArgumentHelp("Where all that was noted goes, as JSON.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for all figures, as JSON.", valueName: "file"))
     var output = "\(ToolOptions.cache)/soak.json"
 
-    @Option(help: ArgumentHelp("Where the picture goes.", valueName: "file"))
+    @Option(help: ArgumentHelp("The output file for the chart.", valueName: "file"))
     var chart = "\(ToolOptions.cache)/soak.svg"
 
     func validate() throws {
         if refreshes < SoakVerdict.leastRefreshes {
-            throw ValidationError("--refreshes is \(SoakVerdict.leastRefreshes) or more.")
+            throw ValidationError("--refreshes must be \(SoakVerdict.leastRefreshes) or more.")
         }
-        if reportEvery < 1 { throw ValidationError("--report-every is 1 or more.") }
+        if reportEvery < 1 { throw ValidationError("--report-every must be 1 or more.") }
     }
 
     func run() async throws {
@@ -63,7 +63,7 @@ struct SoakCommand: AsyncParsableCommand {
         do {
             try await run.run(guest, into: &results)
         } catch {
-            // Nothing is wrong with a run that was told to end.
+            // A run that is interrupted by a signal is no failure.
             if Interruption.isUnderWay { throw error }
             results.failure = "\(error)"
         }
@@ -88,7 +88,7 @@ struct SoakCommand: AsyncParsableCommand {
         let standard = ["/usr/bin/qemu-system-x86_64"] + (hasFetched ? [fetched] : [])
         let chosen = (qemu.isEmpty ? standard : qemu).map(absolute)
         for path in chosen + [absolute(hyperfresh)] where !FileManager.default.fileExists(atPath: path) {
-            throw BenchError("there is no \(path): scripts/soak makes what is needed")
+            throw BenchError("\(path) does not exist: run scripts/soak, which builds what is needed")
         }
         return chosen
     }

@@ -3,7 +3,7 @@ import Foundation
 import Glibc
 import Linux
 
-/// What a refresh could leave behind, and what could grow, counted while no refresh is under way.
+/// Counts what a refresh could leak or grow; used while no refresh runs.
 struct SoakCount {
     let guest: SoakGuest
     let scratch: Scratch
@@ -30,12 +30,12 @@ struct SoakCount {
         ].merging(try host()) { $1 }
     }
 
-    /// Everything below a folder, folders too.
+    /// Returns all files and folders below a folder.
     private func files(in folder: String) throws -> [String] {
         try FileManager.default.subpathsOfDirectory(atPath: folder)
     }
 
-    /// What is QEMU's own: the guest's memory is a file's.
+    /// Returns QEMU's own memory, without the guest's memory, which is file-backed.
     private func anonymousKibibytes(of pid: Int32) throws -> Int {
         try number(after: "Anonymous:", in: "/proc/\(pid)/smaps_rollup")
     }
@@ -46,7 +46,7 @@ struct SoakCount {
         return Int(status.st_blocks) / 2
     }
 
-    /// Whatever else this host does shows here, too.
+    /// Counts for the whole host, which include everything else that runs.
     private func host() throws -> [SoakFigure: Int] {
         let names = try ["/dev/shm", "/tmp", "/run"].reduce(0) { try $0 + ProcFS.names(inFolder: $1).count }
         return [
@@ -57,12 +57,12 @@ struct SoakCount {
         ]
     }
 
-    /// The first number on the line that begins with some words.
+    /// Returns the first number on the line that begins with a text.
     private func number(after words: String, in path: String) throws -> Int {
         let text = String(decoding: try Files.readAll(path), as: UTF8.self)
         guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(words) }),
             let number = line.dropFirst(words.count).split(whereSeparator: \.isWhitespace).first.flatMap({ Int($0) })
-        else { throw BenchError("\(path) does not say \(words)") }
+        else { throw BenchError("\(path) contains no \(words)") }
         return number
     }
 }

@@ -1,49 +1,50 @@
-/// What a soak notes after each refresh.
+/// The figures recorded after each refresh.
 enum SoakFigure: String, Codable, Sendable, CaseIterable {
-    /// Which QEMU has the guest now, by its place among the versions.
+    /// The index of the QEMU version that runs the guest now.
     case version
 
-    // The refresh, by its own report and by the clock of who called it.
+    // The refresh, by its own report and by the caller's clock.
     case switchMicroseconds, controllerMicroseconds, wholeMicroseconds
-    /// The most memory that the command had resident.
+    /// The peak of the command's resident memory.
     case controllerKibibytes
 
-    // The guest, all counted since its boot.
+    // The guest; all figures count from its boot.
     case pagesVerified, recordsVerified, answers
 
-    // The QEMU that has the guest.
+    // The QEMU that runs the guest.
     case qemuKibibytes, qemuDescriptors, qemuSockets
-    /// What the file of the guest's memory occupies.
+    /// The space occupied by the guest's memory file.
     case memoryFileKibibytes
 
-    // What belongs to the run on this host.
+    // Objects on this host that belong to the run.
     case processes, unreaped, boundSockets, taps, stateFiles, journals, guestFiles, memoryFiles
 
-    // This host as a whole, whoever it works for.
+    // The host as a whole.
     case hostDescriptors, hostSockets, hostProcesses, hostFiles
 }
 
 extension SoakFigure {
-    /// What may become of a figure during a run.
+    /// The allowed change of a figure during a run.
     enum Rule {
-        /// Nothing is expected of it.
+        /// Any change.
         case none
-        /// It does not grow.
+        /// No growth.
         case constant
-        /// Nine of ten values stay below what they stayed below before, and so many percent.
+        /// Growth of the 90th percentile by at most this many percent.
         case flat(percent: Int)
-        /// It never exceeds a number.
+        /// At most this value.
         case atMost(Int)
     }
 
-    /// How many handoffs hyperfresh remembers, and the one that goes on.
+    /// The number of handoffs that hyperfresh keeps, plus the current one.
     static let mostJournals = 101
-    /// Init reaps when it gets to it; some take a second or two.
+    /// init reaps with delay; sometimes after a second or two.
     static let mostUnreaped = 10
 
-    /// What is promised of it.
+    /// The allowed change of the figure.
     ///
-    /// Counts of what belongs to the run are exact, so they may not grow at all. Memory is never twice the same.
+    /// Counts of objects that belong to the run are exact, so they must not grow at all. Memory varies between
+    /// measurements.
     var rule: Rule {
         switch self {
         case .qemuKibibytes, .controllerKibibytes: .flat(percent: 10)
@@ -56,7 +57,7 @@ extension SoakFigure {
         }
     }
 
-    /// Whether QEMUs of different versions are told apart: they need not be alike.
+    /// Whether the figure is compared separately for each QEMU version.
     var differsByVersion: Bool {
         switch self {
         case .qemuKibibytes, .qemuDescriptors, .qemuSockets, .controllerKibibytes: true
@@ -64,10 +65,10 @@ extension SoakFigure {
         }
     }
 
-    /// As tables call it.
+    /// Returns the name in tables.
     ///
-    /// - Parameter version: That of the QEMU.
-    /// - Returns: Its name; nil for what has a table of its own.
+    /// - Parameter version: The QEMU version.
+    /// - Returns: The name; nil for a figure with a table of its own.
     func title(_ version: String = "") -> String? {
         switch self {
         case .version, .switchMicroseconds, .controllerMicroseconds, .wholeMicroseconds, .pagesVerified,

@@ -2,21 +2,21 @@ import CanaryTesting
 import Glibc
 import Linux
 
-/// The guest of a soak: a canary with a disk and a network, and a TCP session with it that is in use all the while.
+/// The guest of a soak: a canary with a disk, a network, and a TCP session in constant use.
 final class SoakGuest {
     static let memoryMiB = 256
     static let watchedMiB = 64
     static let diskMiB = 64
-    /// Pages that it verifies and rewrites each second.
+    /// The number of pages that it verifies and rewrites each second.
     static let pagesPerSecond = 2048
-    /// Answers over TCP that prove, after a refresh, that the guest runs on.
+    /// The number of TCP answers required after a refresh as proof that the guest runs.
     private static let answersToProve = 20
 
     let canary: CanaryGuest
     let echo: EchoSession
-    /// The QEMU that has it now.
+    /// The QEMU that runs it now.
     private(set) var process: ProcessIdentity
-    /// Those that had it before and that init has not reaped yet.
+    /// Earlier QEMUs that init has not reaped yet.
     private var predecessors: [ProcessIdentity] = []
 
     private init(_ canary: CanaryGuest, echo: EchoSession) {
@@ -25,14 +25,14 @@ final class SoakGuest {
         process = canary.firstProcess
     }
 
-    /// Boots it, and waits until it watches all it shall watch.
+    /// Boots the guest, and waits until it checks all of its memory and disk.
     ///
     /// - Parameters:
     ///   - qemu: The first QEMU.
-    ///   - artifacts: Its kernel and its program.
-    ///   - scratch: Where its files go.
+    ///   - artifacts: Its kernel and initramfs.
+    ///   - scratch: The run, whose folders are used.
     /// - Returns: The guest.
-    /// - Throws: ``BenchError`` or `CanaryError` with its last words.
+    /// - Throws: ``BenchError`` or `CanaryError` with the end of its logs.
     static func boot(qemu: String, artifacts: CanaryArtifacts, in scratch: Scratch) async throws -> SoakGuest {
         let network = try SoakNetwork(scratch)
         let files = try CanaryFiles(
@@ -65,32 +65,31 @@ final class SoakGuest {
         return try EchoSession(to: address)
     }
 
-    /// Refreshes it as an administrator does.
+    /// Refreshes the guest with the command.
     func refresh(to binary: String, by hyperfresh: String, in scratch: Scratch) throws -> GuestRefresh {
         let refresh = try GuestRefresh(
             of: canary.files.qmp, to: binary, by: hyperfresh, in: scratch, watchesMemory: true)
         guard canary.pid == refresh.successor.pid else {
             let word = canary.pid.map { "\($0)" } ?? "nothing"
-            throw BenchError("the pid file says \(word), not \(refresh.successor.pid)")
+            throw BenchError("the pid file contains \(word), not \(refresh.successor.pid)")
         }
         predecessors.append(process)
         process = refresh.successor
         return refresh
     }
 
-    /// How many of its earlier QEMUs are still in the table of processes, dead or alive.
+    /// Returns the number of earlier QEMUs that are still in the process table, dead or alive.
     func remainingPredecessors() -> Int {
         predecessors.removeAll { (try? ProcFS.status($0.pid))?.startTime != $0.startTime }
         return predecessors.count
     }
 
-    /// Waits until the guest has shown that it runs on and is sound.
+    /// Waits until the guest has proven that it runs undamaged.
     ///
-    /// - Parameter reports: Whether to wait for a report that it makes from now on, with more pages and records verified, too;
-    ///   else its answers over TCP suffice.
+    /// - Parameter reports: Whether to wait for a new report with more pages and records verified; otherwise, TCP
+    ///   answers suffice.
     /// - Returns: Its latest report.
-    /// - Throws: ``BenchError`` or `CanaryError` when it is silent, when it has found something wrong, or when the TCP
-    ///   session is over.
+    /// - Throws: ``BenchError`` or `CanaryError` if it is silent, has found an anomaly, or the TCP session has ended.
     func prove(reports: Bool) async throws -> CanaryReport {
         let lines = echo.soFar.lines
         guard let before = canary.latest else { throw CanaryError.silent(words: "") }
@@ -107,7 +106,7 @@ final class SoakGuest {
             Clock.sleep(milliseconds: 5)
         }
         if let end = echo.soFar.end { throw BenchError("the TCP session is broken: \(end)") }
-        guard echo.soFar.lines >= lines + Self.answersToProve else { throw BenchError("no answers over TCP any more") }
+        guard echo.soFar.lines >= lines + Self.answersToProve else { throw BenchError("no more answers over TCP") }
         return report
     }
 }

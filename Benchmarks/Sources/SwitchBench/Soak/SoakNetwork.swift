@@ -1,20 +1,20 @@
 import Glibc
 import Linux
 
-/// A tap of this host, and the addresses at its two ends.
+/// A tap of this host, and the addresses at both ends.
 struct SoakNetwork {
     let tap: String
     let guestAddress: String
 
-    /// Makes the tap; it goes away with the run.
+    /// Creates the tap; it is removed with the run.
     ///
-    /// - Throws: ``BenchError`` with the words of `ip`, or when this host lets nobody make taps.
+    /// - Throws: ``BenchError`` with the output of `ip`, or if this user cannot create taps.
     init(_ scratch: Scratch) throws {
         guard geteuid() == 0, Files.exists("/dev/net/tun") else {
-            throw BenchError("a soak holds a TCP session through a tap, which needs root and /dev/net/tun")
+            throw BenchError("a soak uses a TCP session through a tap, which needs root and /dev/net/tun")
         }
         tap = scratch.tap
-        // Runs side by side have different networks.
+        // Concurrent runs use different networks.
         let network = "10.231.\(128 + getpid() % 127)"
         guestAddress = "\(network).2"
         for words in [

@@ -1,4 +1,4 @@
-/// What a soak came to, as tables.
+/// Tables with the results of a soak.
 struct SoakReport {
     let results: SoakResults
     private let verdict: SoakVerdict
@@ -8,13 +8,13 @@ struct SoakReport {
         verdict = SoakVerdict(results)
     }
 
-    /// For a terminal.
+    /// The tables for a terminal.
     var text: String { [summary.text, tenths.text, counts.text].joined(separator: "\n\n") }
 
-    /// What went wrong; nothing in a run that went well.
+    /// The failures; empty after a successful run.
     var complaints: [String] { (results.failure.map { [$0] } ?? []) + verdict.complaints }
 
-    /// What is promised, and what became of it.
+    /// The targets and results.
     var summary: TextTable {
         let all = Distribution(results[.switchMicroseconds])
         let kept = results.failure == nil ? "held throughout" : "until the run ended"
@@ -45,7 +45,7 @@ struct SoakReport {
         return table
     }
 
-    /// The run in ten parts, durations in milliseconds.
+    /// The run in ten parts, with durations in milliseconds.
     var tenths: TextTable {
         var table = TextTable(header: [
             "refreshes", "switch p50", "p95", "p99", "longest", "controller p50", "whole p50",
@@ -66,7 +66,7 @@ struct SoakReport {
         return table
     }
 
-    /// What was counted after each refresh.
+    /// The counts after each refresh.
     var counts: TextTable {
         var table = TextTable(header: ["counted", "second tenth", "last tenth", "largest", "allowed", "met"])
         for line in verdict.lines {
@@ -90,7 +90,7 @@ struct SoakReport {
             """
     }
 
-    /// The refreshes, from 0, in ten parts; what does not divide goes to the last.
+    /// Divides the refreshes, numbered from 0, into ten parts; the last one gets the remainder.
     static func tenths(_ count: Int) -> [Range<Int>] {
         let tenth = count / 10
         guard tenth > 0 else { return count > 0 ? [0..<count] : [] }

@@ -1,6 +1,6 @@
-/// Everything that one soak has noted.
+/// All results of one soak.
 struct SoakResults: Codable, Sendable {
-    /// One figure after each refresh, in the order of the run.
+    /// One figure after each refresh, in chronological order.
     struct Series: Codable, Sendable {
         let figure: SoakFigure
         var values: [Int] = []
@@ -9,32 +9,32 @@ struct SoakResults: Codable, Sendable {
     var schema = 1
     let date: String
     let machine: MachineFacts
-    /// How the command was called.
+    /// The command's arguments.
     let arguments: [String]
-    /// How many refreshes there were to be.
+    /// The number of refreshes requested.
     let refreshes: Int
-    /// The QEMUs that took turns.
+    /// The QEMU versions, which alternate.
     var versions: [String] = []
     var series: [Series] = SoakFigure.allCases.map { Series(figure: $0) }
-    /// The longest time that an answer over TCP took.
+    /// The longest wait for an answer over TCP.
     var longestAnswerMicroseconds = 0
-    /// What the canary has found wrong, as it said last.
+    /// The number of anomalies in the canary's last report.
     var anomalies = 0
-    /// Why the run ended early; nil when it did not.
+    /// The reason why the run ended early; nil if it did not.
     var failure: String?
     var minutes = 0.0
 
-    /// The values of a figure.
+    /// Returns the values of a figure.
     subscript(figure: SoakFigure) -> [Int] { series.first { $0.figure == figure }?.values ?? [] }
 
-    /// How many refreshes there have been.
+    /// The number of refreshes completed.
     var count: Int { self[.switchMicroseconds].count }
 
     mutating func add(_ sample: [SoakFigure: Int]) {
         for index in series.indices { series[index].values.append(sample[series[index].figure] ?? 0) }
     }
 
-    /// The place of a version among those that there were.
+    /// Returns the index of a version; adds it if it is new.
     mutating func place(of version: String) -> Int {
         if let place = versions.firstIndex(of: version) { return place }
         versions.append(version)
@@ -43,7 +43,7 @@ struct SoakResults: Codable, Sendable {
 }
 
 extension ResultFile {
-    /// Writes results of `soak`, a figure on a line.
+    /// Writes results of `soak`, one figure a line.
     static func write(_ results: SoakResults, to path: String) throws {
         var head = results
         head.series = []

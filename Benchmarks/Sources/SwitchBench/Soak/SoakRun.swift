@@ -1,20 +1,20 @@
 import CanaryTesting
 import Foundation
 
-/// Refreshes one guest again and again, to each QEMU in turn, and counts after each time.
+/// Refreshes one guest repeatedly, to each QEMU in turn, and counts after each refresh.
 struct SoakRun {
-    /// The first one has the guest already.
+    /// The QEMU binaries; the first one already runs the guest.
     let qemus: [String]
     let hyperfresh: String
     let refreshes: Int
-    /// After one of so many refreshes the guest's next report is waited for.
+    /// Waits for the guest's next report after every so many refreshes.
     let reportEvery: Int
     let scratch: Scratch
 
     func run(_ guest: SoakGuest, into results: inout SoakResults) async throws {
         let count = SoakCount(guest: guest, scratch: scratch)
         for number in 1...refreshes {
-            // So that refreshes do not always fall into the same part of the guest's second.
+            // Varies the phase between refreshes and the guest's reports, which come once a second.
             Clock.sleep(milliseconds: Int.random(in: 0...100))
             let refresh = try guest.refresh(to: qemus[number % qemus.count], by: hyperfresh, in: scratch)
             let report = try await guest.prove(reports: number % reportEvery == 0 || number == refreshes)

@@ -1,27 +1,27 @@
-/// Whether what was counted stayed as it was.
+/// Decides whether the counted figures stayed constant.
 ///
-/// The last tenth of a run is held against the second: in the first one, what is opened or filled once comes to be. Counts are
-/// compared by their medians, memory by what nine of ten refreshes do not exceed: the command's peak has two usual values, and
-/// its median jumps from one to the other by chance.
+/// It compares the last tenth of a run with the second: during the first one, one-time resources are opened or filled.
+/// Counts are compared by their medians, memory by the 90th percentile: the command's peak has two usual values, and
+/// its median jumps between them by chance.
 struct SoakVerdict {
-    /// What became of one figure.
+    /// The result for one figure.
     struct Line {
         let title: String
-        /// The second tenth and the last.
+        /// The values of the second tenth and of the last.
         let early: Int
         let late: Int
         let largest: Int
-        /// The most that `late` may be; nil where nothing is expected.
+        /// The largest allowed value of `late`; nil if any value is allowed.
         let allowed: Int?
-        /// Whether it is held against `largest` instead.
+        /// Whether the limit applies to `largest` instead.
         let isBound: Bool
 
         var holds: Bool { allowed.map { (isBound ? largest : late) <= $0 } ?? true }
     }
 
-    /// In fewer refreshes a tenth has no room for both QEMUs.
+    /// With fewer refreshes, a tenth does not include both QEMUs.
     static let leastRefreshes = 20
-    /// In fewer samples memory differs by chance alone.
+    /// With fewer samples, memory differs by chance.
     private static let leastForMemory = 10
 
     let lines: [Line]
@@ -42,7 +42,7 @@ struct SoakVerdict {
         }
     }
 
-    /// What grew, in words.
+    /// Descriptions of the figures that grew.
     var complaints: [String] {
         lines.filter { !$0.holds }.map { line in
             "\(line.title): \(line.isBound ? line.largest : line.late), before: \(line.early), "
@@ -50,13 +50,13 @@ struct SoakVerdict {
         }
     }
 
-    /// The refreshes, from 0, of the second tenth and of the last.
+    /// Returns the refreshes, numbered from 0, of the second tenth and of the last.
     static func windows(_ count: Int) -> (early: Range<Int>, late: Range<Int>) {
         let tenth = count / 10
         return (tenth..<(2 * tenth), (count - tenth)..<count)
     }
 
-    /// The line of a figure, of sorted values; nil where there are none.
+    /// Returns the result for a figure with sorted values; nil if there are none.
     private static func line(
         _ title: String, _ rule: SoakFigure.Rule, early: [Int], late: [Int], largest: Int
     ) -> Line? {
