@@ -43,7 +43,7 @@ let package = Package(
         .library(name: "QMPTesting", targets: ["QMPTesting"]),
         .library(name: "CanaryTesting", targets: ["CanaryTesting"]),
         .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "JSON"]),
-        .library(name: "Hypervisors", targets: ["Hypervisors"]),
+        .library(name: "VirtualMachines", targets: ["VirtualMachines"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
     dependencies: [
@@ -75,16 +75,17 @@ let package = Package(
                 "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
+        room("StackFile", ["CYAML", "Linux"]),
         room(
-            "Hypervisors", ["CYAML", "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log")],
+            "VirtualMachines", ["StackFile", "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log")],
             resources: hypervisorFiles),
-        room("Containers", ["Hypervisors", "JSON"], resources: containerFiles),
+        room("Containers", ["VirtualMachines", "StackFile", "JSON"], resources: containerFiles),
 
         // What hyperfresh does: the library and the command.
         room(
             "HyperFresh",
             [
-                "Guests", "Hypervisors", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
+                "Guests", "VirtualMachines", "StackFile", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -116,12 +117,14 @@ let package = Package(
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux", "TestTools"]),
         tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
         tests(
-            "HypervisorsTests", ["Hypervisors", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
-        tests("ContainersTests", ["Containers", "Hypervisors", "JSON"]),
+            "VirtualMachinesTests", ["VirtualMachines", "StackFile", "QMP", "JSON", "Linux", "TestTools"],
+            resources: [.copy("Fixtures")]),
+        tests("StackFileTests", ["StackFile", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests("ContainersTests", ["Containers", "VirtualMachines", "StackFile", "JSON"]),
         tests(
             "HyperFreshTests",
             [
-                "HyperFresh", "Guests", "Hypervisors", "Containers", "Handoff", "Journal", "QMP", "QMPTesting",
+                "HyperFresh", "Guests", "VirtualMachines", "StackFile", "Containers", "Handoff", "Journal", "QMP", "QMPTesting",
                 "CanaryTesting", "JSON", "Linux", "TestTools",
             ]),
         tests("CanaryTestingTests", ["CanaryTesting"]),
@@ -129,6 +132,6 @@ let package = Package(
         tests("ArchitectureTests", []),
         tests(
             "LiveTests",
-            ["CanaryTesting", "HyperFresh", "Hypervisors", "Guests", "Journal", "QMP", "QMPTesting", "JSON", "Linux"]),
+            ["CanaryTesting", "HyperFresh", "VirtualMachines", "Guests", "Journal", "QMP", "QMPTesting", "JSON", "Linux"]),
     ]
 )

@@ -1,4 +1,5 @@
-internal import Hypervisors
+internal import StackFile
+internal import VirtualMachines
 
 /// The names by which a container's things are known within an OS VM.
 public struct ContainerFiles: Sendable, Hashable {

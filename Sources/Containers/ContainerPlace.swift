@@ -1,5 +1,6 @@
-public import Hypervisors
 internal import JSON
+public import StackFile
+public import VirtualMachines
 
 /// A container's place in one OS VM: what is prepared for it there, how CRIU takes it out and in, and what is seen of it.
 ///

@@ -1,5 +1,5 @@
-public import Hypervisors
 public import JSON
+public import StackFile
 
 /// A container's OCI bundle as the hyperplexor has it, and as runc runs it in an OS VM.
 ///

@@ -26,12 +26,16 @@ enum House {
         Room(name: "Handoff", isPure: true),
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
         Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Logging", "Subprocess", "SystemPackage"]),
-        Room(name: "Hypervisors", uses: ["CYAML", "QMP", "JSON", "Linux"], packages: ["Logging"]),
-        Room(name: "Containers", uses: ["Hypervisors", "JSON"]),
+        Room(name: "StackFile", uses: ["CYAML", "Linux"]),
+        Room(name: "VirtualMachines", uses: ["StackFile", "QMP", "JSON", "Linux"], packages: ["Logging"]),
+        Room(name: "Containers", uses: ["VirtualMachines", "StackFile", "JSON"]),
 
         Room(
             name: "HyperFresh",
-            uses: ["Guests", "Hypervisors", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd"],
+            uses: [
+                "Guests", "VirtualMachines", "StackFile", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux",
+                "Systemd",
+            ],
             packages: ["Logging"]
         ),
         Room(

@@ -1,6 +1,6 @@
 import Containers
-import Hypervisors
 import JSON
+import StackFile
 import Testing
 
 @Suite struct OCIBundleTests {

@@ -1,8 +1,8 @@
 import Guests
-import Hypervisors
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// The choice of the accelerator for hypervisors.
 @Suite struct AcceleratorTests {

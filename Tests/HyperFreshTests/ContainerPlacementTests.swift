@@ -1,6 +1,6 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
 import Testing
 
 @testable import HyperFresh
@@ -39,7 +39,7 @@ import Testing
     // MARK: - A changed stack file
 
     private func change(to text: String, placed: [String: String] = ["redis": "gamma"]) throws -> StackChange {
-        let new = try StackFile.parse(Array(text.utf8), path: "new.yaml", directory: "/etc/stacks")
+        let new = try Stack.parse(Array(text.utf8), path: "new.yaml", directory: "/etc/stacks")
         return StackChange(
             from: stack, to: new, isUp: { _ in true }, isPlaced: { _, _ in false },
             systemOf: { container in stack.systems.first { $0.name == placed[container.name] } })

@@ -1,9 +1,10 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// A container's image store is created once, completely, private, and with a file system.
 @Suite struct ContainerStoreFileTests {

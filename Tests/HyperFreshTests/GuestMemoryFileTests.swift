@@ -1,9 +1,10 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// A guest's memory file is created once, completely, private and formatted.
 @Suite struct GuestMemoryFileTests {

@@ -1,8 +1,9 @@
-import Hypervisors
 import JSON
+import StackFile
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// The JSON report of a hypervisor's refresh agrees with the exit status.
 @Suite struct HypervisorReportTests {

@@ -1,10 +1,11 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
 import TestTools
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// A guest's memory is in a shared folder, /dev/shm: no other user may open it, or cause it to be created elsewhere.
 @Suite struct MemoryPermissionTests {

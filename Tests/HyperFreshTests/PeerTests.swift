@@ -1,10 +1,10 @@
 import Glibc
-import Hypervisors
 import Linux
 import QMPTesting
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// The peer of a hypervisor's monitor must be the QEMU on record.
 @Suite struct PeerTests {

@@ -1,12 +1,13 @@
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// Sample values.
 enum Sample {
     /// Returns a stack with these hypervisors, each with a guest named after it.
     static func stack(_ name: String, hypervisors: [String] = ["alpha"], hyperplexor: String = "") throws -> Stack {
         let text = text(name, hypervisors, hyperplexor)
-        return try StackFile.parse(Array(text.utf8), path: "\(name).yaml", directory: "/etc/stacks")
+        return try Stack.parse(Array(text.utf8), path: "\(name).yaml", directory: "/etc/stacks")
     }
 
     static func text(_ name: String, _ hypervisors: [String] = ["alpha"], _ hyperplexor: String = "") -> String {
@@ -28,7 +29,7 @@ enum Sample {
     /// Returns a stack with two OS VMs, the first with two containers.
     static func systems(hyperplexor: String = "") throws -> Stack {
         let text = systemsText(hyperplexor: hyperplexor)
-        return try StackFile.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")
+        return try Stack.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")
     }
 
     static func systemsText(hyperplexor: String = "") -> String {

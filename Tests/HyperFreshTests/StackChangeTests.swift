@@ -1,4 +1,4 @@
-import Hypervisors
+import StackFile
 import Testing
 
 @testable import HyperFresh
@@ -14,7 +14,7 @@ import Testing
                     + (guests.isEmpty ? "" : "    guests:\n")
                     + guests.map { "      - {name: \($0), memory: 16M, boot: {kernel: /k}\($1)}\n" }.joined()
             }.joined()
-        return try StackFile.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")
+        return try Stack.parse(Array(text.utf8), path: "rack7.yaml", directory: "/etc/stacks")
     }
 
     private static func change(

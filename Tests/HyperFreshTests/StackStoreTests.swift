@@ -1,11 +1,12 @@
 import Glibc
-import Hypervisors
 import Journal
 import Linux
+import StackFile
 import Synchronization
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// The records of stacks and hypervisors: creating, reading and removing them.
 @Suite struct StackStoreTests {

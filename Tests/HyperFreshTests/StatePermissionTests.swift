@@ -1,12 +1,13 @@
 import Glibc
-import Hypervisors
 import JSON
 import Journal
 import Linux
+import StackFile
 import TestTools
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// Records of stacks decide which processes are killed and which monitors are trusted, so only their owner may access
 /// them.

@@ -1,5 +1,5 @@
-import Hypervisors
 import Linux
+import StackFile
 
 extension Host {
     /// Brings a stack up: what is not there is made, what has ended is started again, what runs is left alone.
@@ -69,7 +69,7 @@ extension Host {
     private func readStack(_ file: String) throws(HyperFreshError) -> (Stack, [UInt8]) {
         do {
             // What is remembered is what was understood: read once.
-            let (stack, text) = try StackFile.read(path: file)
+            let (stack, text) = try Stack.read(path: file)
             return (stack, text)
         } catch {
             throw HyperFreshError(

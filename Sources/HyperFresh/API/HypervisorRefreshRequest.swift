@@ -1,4 +1,4 @@
-import Hypervisors
+import StackFile
 
 /// Which hypervisor to refresh, to what, and within which bounds.
 public struct HypervisorRefreshRequest: Sendable {

@@ -1,6 +1,7 @@
-import Hypervisors
 public import JSON
 import Linux
+import StackFile
+import VirtualMachines
 
 /// One running hypervisor, as reports name it.
 public struct InstanceReport: Sendable, Hashable {

@@ -1,8 +1,9 @@
 import Containers
 import Guests
-import Hypervisors
 import JSON
 import Linux
+import StackFile
+import VirtualMachines
 
 /// What has to be true before a container is relocated, beside what the stack says.
 enum ContainerAdmission {

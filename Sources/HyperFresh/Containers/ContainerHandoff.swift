@@ -1,6 +1,6 @@
 import Containers
 import Handoff
-import Hypervisors
+import StackFile
 
 /// The relocation of one container between two OS VMs.
 struct ContainerHandoff: GroupedHandoff {

@@ -1,5 +1,6 @@
 import Containers
-import Hypervisors
+import StackFile
+import VirtualMachines
 
 extension ContainerPlacement {
     /// The place within the OS VM.

@@ -1,6 +1,7 @@
 import Containers
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 extension ContainerPlacement {
     /// The OS VM's QEMU, and what serves it: they map the image store as long as they live.

@@ -1,5 +1,6 @@
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// A container's place in one OS VM: what is attached for it from outside.
 struct ContainerPlacement: Sendable {

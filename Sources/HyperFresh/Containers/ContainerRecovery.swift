@@ -1,9 +1,10 @@
 import Containers
 import Glibc
 import Handoff
-import Hypervisors
 import Journal
 import Linux
+import StackFile
+import VirtualMachines
 
 /// A container in an OS VM as recovery finds it.
 struct ContainerSide: RecoverableSide {

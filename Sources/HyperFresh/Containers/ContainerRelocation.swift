@@ -1,7 +1,8 @@
 import Containers
 import Handoff
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// One relocation of one container, from request to report.
 struct ContainerRelocation: Sendable {

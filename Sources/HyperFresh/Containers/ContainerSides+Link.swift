@@ -1,7 +1,8 @@
 import Containers
 import Handoff
-import Hypervisors
+import StackFile
 import Synchronization
+import VirtualMachines
 
 extension ContainerSides {
     func link() async -> HandoffEvent {

@@ -1,10 +1,11 @@
 import Containers
 import Handoff
-import Hypervisors
 import JSON
 import Linux
 import QMP
+import StackFile
 import Synchronization
+import VirtualMachines
 
 /// Two OS VMs as the sides of a container's relocation.
 ///

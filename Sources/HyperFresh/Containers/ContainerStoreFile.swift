@@ -1,6 +1,7 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// The file of this host with a container's image store, in every OS VM that has it.
 struct ContainerStoreFile: Sendable {

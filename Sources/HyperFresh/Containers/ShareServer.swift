@@ -1,8 +1,9 @@
 import Glibc
 import Guests
-import Hypervisors
 import Linux
+import StackFile
 import Systemd
+import VirtualMachines
 
 /// The process of this host that serves a container's bundle to one OS VM: virtiofsd.
 ///

@@ -1,5 +1,6 @@
 import Handoff
-import Hypervisors
+import StackFile
+import VirtualMachines
 
 extension DamagedRecovery {
     /// The same for a guest in a hypervisor or a container in an OS VM: every instance that may have it is asked.

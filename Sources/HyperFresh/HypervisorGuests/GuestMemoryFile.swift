@@ -1,6 +1,7 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// The file of this host that is a guest's memory, in every hypervisor that has it.
 struct GuestMemoryFile: Sendable {

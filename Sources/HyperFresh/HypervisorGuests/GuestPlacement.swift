@@ -1,6 +1,7 @@
-import Hypervisors
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// A guest's place in one hypervisor: what is attached for it, and what lies ready inside, up to its QEMU.
 struct GuestPlacement: Sendable {

@@ -1,7 +1,8 @@
 import Glibc
-import Hypervisors
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// Shuts a guest down in its hypervisor.
 struct GuestShutdown {

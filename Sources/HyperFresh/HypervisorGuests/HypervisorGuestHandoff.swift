@@ -1,7 +1,8 @@
 import Handoff
-import Hypervisors
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// The handoff of one guest between two instances of its hypervisor.
 struct HypervisorGuestHandoff: GroupedHandoff {

@@ -1,8 +1,9 @@
 import Handoff
-import Hypervisors
 import Journal
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// A guest's QEMU in a hypervisor as recovery finds it.
 struct InnerSide: RecoverableQEMU {

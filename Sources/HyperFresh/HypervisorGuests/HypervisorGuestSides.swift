@@ -1,11 +1,12 @@
 import Guests
 import Handoff
-import Hypervisors
 import JSON
 import Linux
 import Logging
 import QMP
+import StackFile
 import Synchronization
+import VirtualMachines
 
 /// The old side of the handoff of a hypervisor's guest: a QEMU in an instance.
 struct InnerQEMU: Sendable {

@@ -1,4 +1,5 @@
-import Hypervisors
+import StackFile
+import VirtualMachines
 
 /// The proof that two hypervisors see the same memory: a random word written by one, read by the other.
 ///

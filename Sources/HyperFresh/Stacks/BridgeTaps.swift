@@ -1,4 +1,5 @@
-import Hypervisors
+import StackFile
+import VirtualMachines
 
 /// The taps by which a hypervisor is on this host's bridges.
 ///

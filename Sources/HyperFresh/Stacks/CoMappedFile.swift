@@ -1,6 +1,7 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// A file in this host's memory that several QEMUs map.
 struct CoMappedFile: Sendable {

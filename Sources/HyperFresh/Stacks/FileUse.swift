@@ -1,6 +1,6 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
 
 /// Who has a guest's or container's file: asked before it is made, used or removed.
 ///

@@ -2,8 +2,9 @@ import Containers
 import Glibc
 import Guests
 import Handoff
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// What has to be known and true before a hypervisor is refreshed.
 ///

@@ -1,9 +1,10 @@
 import Glibc
 import Guests
-import Hypervisors
 import Linux
 import QMP
+import StackFile
 import Systemd
+import VirtualMachines
 
 /// Brings one hypervisor of a stack into being, as a QEMU that outlives this process.
 struct HypervisorBoot {

@@ -1,8 +1,9 @@
-import Hypervisors
 public import JSON
 import Journal
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// A hypervisor or OS VM of this host, as `ps` shows it.
 public struct HypervisorStatus: Sendable, JSONRepresentable {

@@ -1,5 +1,6 @@
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 extension HypervisorRefresh {
     /// Says what came of it, and removes the hypervisor that has no guest any more.

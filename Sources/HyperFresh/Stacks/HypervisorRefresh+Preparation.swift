@@ -1,6 +1,7 @@
-import Hypervisors
 import Logging
 import QMP
+import StackFile
+import VirtualMachines
 
 extension HypervisorRefresh {
     /// All that the handoffs need.

@@ -1,6 +1,7 @@
 import Handoff
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// One refresh of one hypervisor, from request to report.
 ///

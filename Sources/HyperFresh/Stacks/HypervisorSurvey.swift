@@ -1,6 +1,7 @@
-import Hypervisors
 import Journal
 import Linux
+import StackFile
+import VirtualMachines
 
 /// What there is of one hypervisor or OS VM: its instances by their processes, and what is on record of them.
 struct HypervisorSurvey: Sendable {

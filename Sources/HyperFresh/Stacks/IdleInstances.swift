@@ -1,5 +1,6 @@
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// Hypervisors that a refresh left without guests.
 struct IdleInstances {

@@ -1,6 +1,7 @@
 import Glibc
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// Ends an instance of a hypervisor or OS VM, once that is earned: it was asked what is active in it, and nothing is.
 ///

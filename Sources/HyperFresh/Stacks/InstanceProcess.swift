@@ -1,7 +1,8 @@
 import Glibc
 import Guests
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 /// The QEMU of a hypervisor or OS VM of a state folder, found by its process alone.
 ///

@@ -1,5 +1,6 @@
-import Hypervisors
 import QMP
+import StackFile
+import VirtualMachines
 
 /// Which instance of a hypervisor has which guest, by the word of all of them.
 struct PlacementCensus {

@@ -1,7 +1,8 @@
-import Hypervisors
 import Journal
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// Makes damaged and lost records of hypervisors and OS VMs anew, from what runs.
 ///

@@ -1,4 +1,4 @@
-import Hypervisors
+import StackFile
 
 /// What becomes of guests, containers, hypervisors and OS VMs that a stack file has no more.
 public enum OrphanPolicy: Sendable, Hashable {

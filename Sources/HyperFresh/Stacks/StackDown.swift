@@ -1,7 +1,8 @@
 import Guests
-import Hypervisors
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// Takes a stack down: shuts guests and containers down, ends hypervisors and OS VMs, and leaves nothing.
 struct StackDown {

@@ -1,5 +1,5 @@
-import Hypervisors
 import JSON
+import StackFile
 
 /// A stack file as it was at `up`.
 struct StackRecord: Sendable, Hashable {
@@ -35,7 +35,7 @@ struct StackRecord: Sendable, Hashable {
     /// - Throws: ``HyperFreshError`` with status 3 when this version does not understand it.
     func parse(at path: String) throws(HyperFreshError) -> Stack {
         do throws(StackError) {
-            return try StackFile.parse(Array(text.utf8), path: path, directory: origin)
+            return try Stack.parse(Array(text.utf8), path: path, directory: origin)
         } catch {
             throw HyperFreshError(
                 "this version of hyperfresh does not understand the stack file of \(name) that is on record",

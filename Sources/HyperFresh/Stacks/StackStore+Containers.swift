@@ -1,4 +1,4 @@
-import Hypervisors
+import StackFile
 
 extension StackStore {
     /// Where a container is: in which OS VM of its stack, and in which instance of that; `nil` when it was never started.

@@ -1,7 +1,7 @@
 import Glibc
-import Hypervisors
 import Journal
 import Linux
+import StackFile
 
 /// The records of stacks that are up, and the copies that their hypervisors have.
 extension StackStore {

@@ -1,10 +1,11 @@
 import Glibc
 import Guests
-import Hypervisors
 import JSON
 import Journal
 import Linux
+import StackFile
 import Synchronization
+import VirtualMachines
 
 /// What is on record of stacks that are up: under the state folder, gone with the host.
 ///

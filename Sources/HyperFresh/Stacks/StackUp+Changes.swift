@@ -1,4 +1,4 @@
-import Hypervisors
+import StackFile
 
 extension StackUp {
     /// Removes what the file has no more, or refuses: nothing that runs is ever without a description.

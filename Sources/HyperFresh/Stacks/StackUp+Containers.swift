@@ -1,5 +1,6 @@
-import Hypervisors
 import Linux
+import StackFile
+import VirtualMachines
 
 extension StackUp {
     /// Starts what an OS VM shall have: containers that are nowhere yet, and those of its own that have ended.

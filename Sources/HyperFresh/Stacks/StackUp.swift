@@ -1,9 +1,10 @@
 import Glibc
 import Guests
-import Hypervisors
 import Journal
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
 /// What `up` and `down` tell while they go on.
 public enum StackProgress: Sendable {

@@ -1,4 +1,5 @@
-import Hypervisors
+import StackFile
+import VirtualMachines
 
 /// Holds what is on record of an instance against what is active in it.
 struct TenantCheck {

@@ -1,10 +1,11 @@
-import Hypervisors
 import JSON
 import Linux
+import StackFile
 import TestTools
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// Feeds mutated records (of handoffs, instances, placements) and versions reported from inside to their readers.
 @Suite struct RecordFuzzTests {

@@ -1,9 +1,10 @@
 import CanaryTesting
 import Glibc
-import Hypervisors
 import JSON
 import Linux
+import StackFile
 import Testing
+import VirtualMachines
 
 /// The processes of a container in one instance of an OS VM, counted by that VM's kernel.
 struct ContainerCensus: Sendable, Hashable, CustomStringConvertible {

@@ -1,9 +1,10 @@
 import CanaryTesting
 import Glibc
-import Hypervisors
 import JSON
 import Linux
+import StackFile
 import Testing
+import VirtualMachines
 
 extension Live {
     /// Wrong bundles, wrong names, interruptions: each yields a clear error and the right exit status, and the

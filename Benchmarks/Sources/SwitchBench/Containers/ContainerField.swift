@@ -1,8 +1,8 @@
 import CanaryTesting
 import HyperFresh
-import Hypervisors
 import JSON
 import Linux
+import VirtualMachines
 
 /// Two OS VMs with two containers of one shape: one relocated by hyperfresh, and one moved with plain CRIU.
 ///

@@ -1,4 +1,5 @@
-import Hypervisors
+import VirtualMachines
+
 
 /// Measures every method on every shape of containers; methods take turns.
 struct ContainerRun {

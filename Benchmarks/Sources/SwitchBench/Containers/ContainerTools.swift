@@ -1,7 +1,7 @@
 import Foundation
-import Hypervisors
 import JSON
 import Linux
+import VirtualMachines
 
 /// Common parts of the runs of `containers`: file locations, and connections to OS VMs.
 struct ContainerTools: Sendable {

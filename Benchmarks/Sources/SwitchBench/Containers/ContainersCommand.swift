@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
-import Hypervisors
 import Linux
+import VirtualMachines
 
 /// The command `switch-bench containers`.
 struct ContainersCommand: AsyncParsableCommand {

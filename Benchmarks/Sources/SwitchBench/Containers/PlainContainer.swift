@@ -1,7 +1,7 @@
 import Foundation
-import Hypervisors
 import JSON
 import Linux
+import VirtualMachines
 
 /// A container moved with plain CRIU: dumped into a tmpfs, copied over the network, restored.
 ///

@@ -1,6 +1,6 @@
-import Hypervisors
 import Linux
 import QMP
+import VirtualMachines
 
 /// A guest in its hypervisor's own memory, moved by ordinary migration.
 final class CopyGuest {

@@ -1,7 +1,7 @@
-import Hypervisors
 import JSON
 import QMP
 import Synchronization
+import VirtualMachines
 
 /// One ordinary live migration of a guest between two hypervisors.
 ///

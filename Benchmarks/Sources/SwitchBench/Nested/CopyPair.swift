@@ -1,7 +1,7 @@
 import CanaryTesting
 import HyperFresh
-import Hypervisors
 import Linux
+import VirtualMachines
 
 /// Two hypervisors of the same image, between which guests are moved by ordinary migration.
 ///
@@ -51,7 +51,7 @@ final class CopyPair {
         let file = try tools.writeStack(
             "\(Self.name)-guests",
             hypervisors: [tools.hypervisor("none", memoryMiB: 2048, guests: names, shape: shape)])
-        guests = try StackFile.read(path: file).stack.hypervisors[0].guests.map {
+        guests = try Stack.read(path: file).stack.hypervisors[0].guests.map {
             CopyGuest($0, console: "\(tools.scratch.directory)/\($0.name).console.log")
         }
         for guest in guests {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Hypervisors
+import VirtualMachines
 
 /// The command `switch-bench hypervisor`.
 struct NestedCommand: AsyncParsableCommand {

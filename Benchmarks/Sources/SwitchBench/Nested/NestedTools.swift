@@ -1,6 +1,6 @@
-import Hypervisors
 import JSON
 import Linux
+import VirtualMachines
 
 /// Common parts of the runs of `hypervisor`: file locations, and connections to hypervisors.
 struct NestedTools: Sendable {

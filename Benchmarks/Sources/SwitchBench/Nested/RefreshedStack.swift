@@ -1,8 +1,8 @@
 import CanaryTesting
 import HyperFresh
-import Hypervisors
 import Linux
 import QMP
+import VirtualMachines
 
 /// A hypervisor whose guests hyperfresh moves, through the library's API.
 struct RefreshedStack {

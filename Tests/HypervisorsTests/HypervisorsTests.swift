@@ -1,4 +1,0 @@
-import Testing
-
-/// Tests of stack files and of the machines made from them.
-@Suite struct HypervisorsTests {}

@@ -1,0 +1,4 @@
+import Testing
+
+/// Tests of stack files and of the machines made from them.
+@Suite struct VirtualMachinesTests {}
