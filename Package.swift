@@ -39,16 +39,17 @@ let containerFiles: [Resource] = ["Scripts/container.sh", "Scripts/timers.pl"].m
 let package = Package(
     name: "hyperfresh",
     products: [
-        .library(name: "QMP", targets: ["QMP"]),
-        .library(name: "QMPTesting", targets: ["QMPTesting"]),
+        .library(name: "QMP", targets: ["QMP", "JSON"]),
+        .library(name: "QMPTesting", targets: ["QMPTesting", "QMP", "JSON"]),
         .library(name: "CanaryTesting", targets: ["CanaryTesting"]),
-        .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "JSON"]),
+        .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "QMP", "JSON"]),
         .library(name: "VirtualMachines", targets: ["VirtualMachines"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
     targets: [
