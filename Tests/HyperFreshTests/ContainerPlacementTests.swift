@@ -1,18 +1,19 @@
 import Glibc
 import Linux
 import StackFile
+import TestTools
 import Testing
 
 @testable import HyperFresh
 
 /// The placement of containers in OS VMs, and the effect of a changed stack file.
 @Suite struct ContainerPlacementTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let store: StackStore
     private let stack: Stack
 
     init() throws {
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         store = StackStore(stateDirectory: "\(scratch.path)/state")
         stack = try Sample.systems()
         for system in stack.systems { _ = try store.createInstance(of: system.name) }

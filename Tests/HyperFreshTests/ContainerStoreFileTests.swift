@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import StackFile
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -10,11 +11,11 @@ import VirtualMachines
 @Suite struct ContainerStoreFileTests {
     private static let hasTool = Files.exists("/usr/sbin/mkfs.ext4") || Files.exists("/sbin/mkfs.ext4")
 
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let file: ContainerStoreFile
 
     init() throws {
-        scratch = try Scratch(in: "/dev/shm")
+        scratch = ScratchFolder(in: "/dev/shm")
         let stack = try Sample.systems(hyperplexor: "memory-directory: \(scratch.path)/memory")
         file = ContainerStoreFile(try #require(stack.containers.first), in: stack)
     }

@@ -1,17 +1,18 @@
 import Glibc
 import Guests
 import Linux
+import TestTools
 import Testing
 
 @testable import HyperFresh
 
 /// root opens a guest's log with the permissions of the user who runs the guest's QEMU.
 @Suite struct GuestLogTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let log: String
 
     init() throws {
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         log = "\(scratch.path)/qemu.log"
     }
 

@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import StackFile
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -8,11 +9,11 @@ import VirtualMachines
 
 /// A guest's memory file is created once, completely, private and formatted.
 @Suite struct GuestMemoryFileTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let file: GuestMemoryFile
 
     init() throws {
-        scratch = try Scratch(in: "/dev/shm")
+        scratch = ScratchFolder(in: "/dev/shm")
         file = try Self.file(in: "\(scratch.path)/memory")
     }
 
@@ -62,7 +63,7 @@ import VirtualMachines
 
     @Test(.enabled(if: hugePages != nil, "needs a hugetlbfs with 16 free pages of 2 MiB"))
     func itIsMadeOfHugePagesToo() throws {
-        let folder = try Scratch(in: try #require(Self.hugePages))
+        let folder = ScratchFolder(in: try #require(Self.hugePages))
         let file = try Self.file(in: "\(folder.path)/memory", hugePages: "2M")
         try file.create()
         try file.verify()

@@ -4,6 +4,7 @@ import Linux
 import QMP
 import QMPTesting
 import Synchronization
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -133,7 +134,7 @@ import Testing
 
 /// One handoff with the real switch and scripted QEMUs.
 private final class Play: HandoffActions {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let servers: (old: ScriptedServer, new: ScriptedServer)
     private let clients: (old: QMPClient, new: QMPClient)
     private let context: HandoffContext
@@ -148,7 +149,7 @@ private final class Play: HandoffActions {
     ) async throws {
         self.asksBeforeItRetires = asksBeforeItRetires
         self.asksOnceLinked = asksOnceLinked
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         try Files.replaceAtomically("\(scratch.path)/memory", bytes: [])
         let lock = try #require(try HeldLock("\(scratch.path)/memory"))
         let host = Host(stateDirectory: "\(scratch.path)/state")

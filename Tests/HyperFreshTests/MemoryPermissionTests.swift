@@ -9,11 +9,11 @@ import VirtualMachines
 
 /// A guest's memory is in a shared folder, /dev/shm: no other user may open it, or cause it to be created elsewhere.
 @Suite struct MemoryPermissionTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let folder: String
 
     init() throws {
-        scratch = try Scratch(in: "/dev/shm")
+        scratch = ScratchFolder(in: "/dev/shm")
         folder = "\(scratch.path)/memory"
     }
 

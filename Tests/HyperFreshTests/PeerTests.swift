@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import QMPTesting
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -21,7 +22,7 @@ import VirtualMachines
     }
 
     @Test func anotherProcessAtTheMonitorIsNotTheHypervisor() async throws {
-        let scratch = try Scratch()
+        let scratch = ScratchFolder()
         let folder = InstanceFolder(scratch.path)
         let agent = try UnixListener(path: folder.agentSocket)
         let server = try ScriptedServer([.greet(), .negotiate, .serve([:])])
@@ -36,7 +37,7 @@ import VirtualMachines
     }
 
     @Test func aPidThatWasGivenAgainIsNobody() async throws {
-        let scratch = try Scratch()
+        let scratch = ScratchFolder()
         let reused = ProcessIdentity(pid: getpid(), startTime: 1)
         #expect(await refusal(reused, in: InstanceFolder(scratch.path)) != nil)
     }

@@ -3,6 +3,7 @@ import Glibc
 import Handoff
 import Journal
 import Linux
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -60,7 +61,7 @@ import Testing
     private func recover(
         _ sleeper: ChildProgram, boot: String?, state: HandoffState
     ) async throws -> HandoffRecovery.Conclusion {
-        let scratch = try Scratch()
+        let scratch = ScratchFolder()
         let facts = HostGuestFacts(
             guest: "web", old: try Self.identity(sleeper), oldVersion: nil, oldBinary: "/q", oldQMP: "/none/a",
             memoryFile: "/dev/shm/none-\(getpid())", memory: [FileIdentity(device: 1, inode: 2)], boot: boot,

@@ -3,6 +3,7 @@ import Journal
 import Linux
 import StackFile
 import Synchronization
+import TestTools
 import Testing
 
 @testable import HyperFresh
@@ -10,11 +11,11 @@ import VirtualMachines
 
 /// The records of stacks and hypervisors: creating, reading and removing them.
 @Suite struct StackStoreTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let store: StackStore
 
     init() throws {
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         store = StackStore(stateDirectory: "\(scratch.path)/state")
     }
 

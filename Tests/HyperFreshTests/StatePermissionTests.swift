@@ -12,11 +12,11 @@ import VirtualMachines
 /// Records of stacks decide which processes are killed and which monitors are trusted, so only their owner may access
 /// them.
 @Suite struct StatePermissionTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let store: StackStore
 
     init() throws {
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         store = StackStore(stateDirectory: "\(scratch.path)/state")
     }
 

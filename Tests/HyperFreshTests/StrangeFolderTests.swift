@@ -1,16 +1,17 @@
 import Glibc
 import Linux
+import TestTools
 import Testing
 
 @testable import HyperFresh
 
 /// Folders of hypervisors and instances that are links, files or another user's; nothing is started next to them.
 @Suite struct StrangeFolderTests {
-    private let scratch: Scratch
+    private let scratch: ScratchFolder
     private let store: StackStore
 
     init() throws {
-        scratch = try Scratch()
+        scratch = ScratchFolder()
         store = StackStore(stateDirectory: "\(scratch.path)/state")
         let stack = try Sample.stack("rack7", hypervisors: ["alpha", "beta"])
         try store.keep(Array(Sample.text("rack7", ["alpha", "beta"]).utf8), of: stack)

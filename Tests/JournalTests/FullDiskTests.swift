@@ -1,6 +1,7 @@
 import Glibc
 import JSON
 import Linux
+import TestTools
 import Testing
 
 @testable import Journal

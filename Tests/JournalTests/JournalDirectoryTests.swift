@@ -2,6 +2,7 @@ import Glibc
 import Handoff
 import JSON
 import Linux
+import TestTools
 import Testing
 
 @testable import Journal
