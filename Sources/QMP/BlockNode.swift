@@ -1,18 +1,18 @@
 /// A node of QEMU's block layer: an image format, a file, a filter (QEMU's `BlockDeviceInfo`).
 public struct BlockNode: Sendable, Hashable {
-    /// Its name; QEMU makes one up (`#block123`) where none was given.
+    /// Its name; QEMU generates one (`#block123`) if none was given.
     public let nodeName: String?
 
     /// `qcow2`, `raw`, `file`, `host_device`, ...
     public let driver: String
 
-    /// The file, or a `json:` description of what it is made of.
+    /// The file, or a `json:` description of the node.
     public let file: String
 
-    /// Whether the guest cannot write to it.
+    /// Whether it is read-only for the guest.
     public let isReadOnly: Bool
 
-    /// The file beneath an image that holds only differences.
+    /// The backing file of an image that contains only differences.
     public let backingFile: String?
 
     /// The size that the guest sees, in bytes.
@@ -21,7 +21,7 @@ public struct BlockNode: Sendable, Hashable {
     /// Whether the host's page cache is bypassed.
     public let isDirect: Bool
 
-    /// Whether a write is complete for the guest before it is on the disk.
+    /// Whether a write completes for the guest before it is on the disk.
     public let isWriteback: Bool
 
     /// Whether the guest's flushes are ignored.

@@ -1,11 +1,11 @@
 internal import Glibc
 internal import Linux
 
-/// Reaching a server's socket without holding up the caller's thread.
+/// Connects to a server's socket without blocking the caller's thread.
 enum Dialing {
-    /// Connects to a socket that a process which has just been started is about to open.
+    /// Connects to a socket that a newly started process is about to open.
     ///
-    /// QEMU's socket is there a moment before it is listened at: both are waited for.
+    /// QEMU's socket exists a moment before QEMU listens on it: the call waits for both.
     static func connect(
         _ path: String,
         within patience: Duration,
@@ -29,7 +29,7 @@ enum Dialing {
         do throws(SystemError) {
             return try UnixStream.connect(path: path, within: .zero)
         } catch {
-            // The server's queue is full: only then there is something to wait for.
+            // The server's queue is full; in no other case is there anything to wait for.
             guard error.code == EAGAIN || error.code == ETIMEDOUT else { throw failure(error, path) }
         }
         let outcome: Result<UnixStream, SystemError> = await withCheckedContinuation { continuation in
@@ -55,17 +55,17 @@ enum Dialing {
         let (code, what): (QMPError.Code, String) =
             switch error.code {
             case EAGAIN, ETIMEDOUT:
-                (.busy, "other clients wait for this monitor already, which serves one at a time; close them")
+                (.busy, "other clients already wait for this monitor, which serves one at a time; close them")
             case ECONNREFUSED:
-                (.system, "nobody listens at this socket any more: the process that made it is gone")
+                (.system, "no process listens on this socket: the one that created it has ended")
             case ENOENT:
-                (.system, "there is no such socket")
+                (.system, "the socket does not exist")
             case EACCES, EPERM:
-                (.system, "the socket is not for this user; run as the user of the QEMU, or as root")
+                (.system, "this user has no access to the socket; run as the user of the QEMU, or as root")
             case EPROTOTYPE:
-                (.notQMP, "the socket is not of the stream type")
+                (.notQMP, "the socket is not a stream socket")
             default:
-                (.system, "the socket cannot be reached")
+                (.system, "cannot connect to the socket")
             }
         return QMPError(code, "\(what) (\(error))", endpoint: path, systemError: error)
     }

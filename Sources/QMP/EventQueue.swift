@@ -1,6 +1,6 @@
 internal import Synchronization
 
-/// The events of one subscriber that have not been read yet.
+/// The unread events of one subscriber.
 final class EventQueue: Sendable {
     typealias Outcome = Result<QMPEvent, QMPError>
 
@@ -9,7 +9,7 @@ final class EventQueue: Sendable {
         var head = 0
         var end: QMPError?
         var waiters: [(id: UInt64, continuation: CheckedContinuation<Outcome, Never>)] = []
-        /// Waits under way, with the reason to end for those that were given up before they were suspended.
+        /// The current waits; the value is the reason to end a wait that was given up before it was suspended.
         var tickets: [UInt64: QMPError?] = [:]
         var nextTicket: UInt64 = 0
 
@@ -43,7 +43,7 @@ final class EventQueue: Sendable {
         self.capacity = max(1, capacity)
     }
 
-    /// Adds an event, or the end.
+    /// Adds an event, or the end of the stream.
     func offer(_ outcome: Outcome) {
         switch outcome {
         case .success(let event): add(event)
@@ -60,8 +60,8 @@ final class EventQueue: Sendable {
             } else {
                 state.end = QMPError(
                     .overflow,
-                    "more than \(capacity) events were waiting to be read, and '\(event.name)' is lost; "
-                        + "read faster, name fewer events or ask for a larger capacity"
+                    "more than \(capacity) events were unread, and '\(event.name)' is lost; "
+                        + "read faster, subscribe to fewer events or use a larger capacity"
                 )
             }
             return nil
@@ -78,7 +78,7 @@ final class EventQueue: Sendable {
         for waiter in waiters { waiter.continuation.resume(returning: .failure(error)) }
     }
 
-    /// Begins a wait; `next` ends it.
+    /// Registers a wait, which `next` completes.
     func ticket() -> UInt64 {
         state.withLock { state in
             state.nextTicket += 1
@@ -87,7 +87,7 @@ final class EventQueue: Sendable {
         }
     }
 
-    /// Waits for the next event or the end, which comes after the last event and stays.
+    /// Waits for the next event or for the end, which follows the last event and is permanent.
     func next(_ ticket: UInt64) async -> Outcome {
         let outcome: Outcome = await withCheckedContinuation { continuation in
             let outcome = state.withLock { state -> Outcome? in
@@ -103,7 +103,7 @@ final class EventQueue: Sendable {
         return outcome
     }
 
-    /// Ends a wait, if it still lasts.
+    /// Ends a wait unless it has completed.
     func giveUp(_ ticket: UInt64, _ reason: QMPError) {
         let waiter = state.withLock { state -> CheckedContinuation<Outcome, Never>? in
             guard let place = state.waiters.firstIndex(where: { $0.id == ticket }) else {

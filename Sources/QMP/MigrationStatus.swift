@@ -1,56 +1,56 @@
-/// How a migration stands, as `query-migrate` and the `MIGRATION` event say it (QEMU's qapi/migration.json).
+/// The status of a migration, as in `query-migrate` and the `MIGRATION` event (QEMU's qapi/migration.json).
 public enum MigrationStatus: String, Sendable, Hashable, CaseIterable {
-    /// There has been none.
+    /// There has been no migration.
     case none
 
-    /// Is being prepared.
+    /// Being prepared.
     case setup
 
-    /// Is being given up.
+    /// Being cancelled.
     case cancelling
 
-    /// Was given up; the old side has the guest.
+    /// Cancelled; the old side has the guest.
     case cancelled
 
-    /// Under way.
+    /// In progress.
     case active
 
-    /// The new side already runs while memory is still coming; since 10.1 before that.
+    /// The new side already runs while memory is still arriving; since 10.1, the state before that.
     case postcopyDevice = "postcopy-device"
 
-    /// The new side runs while memory is still coming.
+    /// The new side runs while memory is still arriving.
     case postcopyActive = "postcopy-active"
 
     /// Post-copy has lost its connection.
     case postcopyPaused = "postcopy-paused"
 
-    /// Post-copy prepares to go on.
+    /// Post-copy prepares to continue.
     case postcopyRecoverSetup = "postcopy-recover-setup"
 
-    /// Post-copy goes on over a new connection.
+    /// Post-copy continues over a new connection.
     case postcopyRecover = "postcopy-recover"
 
-    /// Done. It does not prove that RAM has arrived where RAM was left out of the stream.
+    /// Completed; does not prove that RAM has arrived if RAM was left out of the stream.
     case completed
 
-    /// Is failing; not final yet.
+    /// Failing; not final yet.
     case failing
 
-    /// Has failed.
+    /// Failed.
     case failed
 
-    /// A COLO pair is kept in step.
+    /// A COLO pair is being kept synchronised.
     case colo
 
-    /// Waits for `migrate-continue` before the switch.
+    /// Waits for `migrate-continue` before the switchover.
     case preSwitchover = "pre-switchover"
 
     /// Device state is being sent, with `pause-before-switchover`.
     case device
 
-    /// Waits for the guest to give devices up.
+    /// Waits for the guest to release devices.
     case waitUnplug = "wait-unplug"
 
-    /// Whether nothing more will happen to it.
+    /// Whether the status is final.
     public var isFinal: Bool { [.completed, .failed, .cancelled].contains(self) }
 }

@@ -1,4 +1,4 @@
-/// A property of an object in QEMU's object tree, or of a kind of device.
+/// A property of an object in QEMU's object tree, or of a device type.
 public struct ObjectProperty: Sendable, Hashable {
     /// Its name.
     public let name: String
@@ -11,7 +11,7 @@ public struct ObjectProperty: Sendable, Hashable {
         type = try reply.string("type")
     }
 
-    /// The type of the object that is a child under this name; nil where the property is no child.
+    /// The type of the child object with this name; nil if the property is not a child.
     public var childType: String? {
         guard type.hasPrefix("child<"), type.hasSuffix(">") else { return nil }
         return String(type.dropFirst(6).dropLast())

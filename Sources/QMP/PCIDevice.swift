@@ -1,33 +1,33 @@
 /// A PCI function as `query-pci` lists it.
 public struct PCIDevice: Sendable, Hashable {
-    /// The bus, as the guest numbers it; 0 everywhere before the guest's firmware has run.
+    /// The bus, as the guest numbers it; 0 for all functions before the guest's firmware has run.
     public let bus: Int
 
-    /// The device's place on the bus, 0 to 31.
+    /// The device's slot on the bus, 0 to 31.
     public let slot: Int
 
     /// The function, 0 to 7.
     public let function: Int
 
-    /// The device's id; empty where it was made without one.
+    /// The device's id; empty if it was created without one.
     public let qdevID: String
 
     /// The vendor, such as 0x1af4.
     public let vendorID: Int
 
-    /// The device's number with its vendor.
+    /// The vendor's number of the device.
     public let deviceID: Int
 
     /// The class, such as 0x0200 for Ethernet.
     public let classCode: Int
 
-    /// What the class is called.
+    /// The name of the class.
     public let classDescription: String?
 
-    /// What is behind it, for a bridge; nil for anything else.
+    /// The functions behind a bridge; nil for anything else.
     ///
-    /// QEMU does not list it either while the bridge has no bus number, which the guest's firmware gives: nothing is listed
-    /// behind bridges in a QEMU that has not run yet.
+    /// QEMU also omits them while the bridge has no bus number, which the guest's firmware assigns: a QEMU that has not
+    /// run yet lists nothing behind bridges.
     public let behindBridge: [PCIDevice]?
 
     init(from reply: QMPReply) throws(QMPError) {
@@ -46,7 +46,7 @@ public struct PCIDevice: Sendable, Hashable {
         }
     }
 
-    /// This function and all that is behind it.
+    /// This function and all functions behind it.
     public var flattened: [PCIDevice] {
         [self] + (behindBridge ?? []).flatMap(\.flattened)
     }

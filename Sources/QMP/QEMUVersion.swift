@@ -1,4 +1,4 @@
-/// The version of a QEMU, as it says itself.
+/// The version of a QEMU, as it reports it.
 public struct QEMUVersion: Sendable, Hashable, Comparable, CustomStringConvertible {
     /// 7 in 7.2.22.
     public let major: Int
@@ -9,16 +9,16 @@ public struct QEMUVersion: Sendable, Hashable, Comparable, CustomStringConvertib
     /// 22 in 7.2.22.
     public let micro: Int
 
-    /// What the packager adds, such as `Debian 1:7.2+dfsg-7+deb12u18`; often empty.
+    /// The package's version, such as `Debian 1:7.2+dfsg-7+deb12u18`; often empty.
     public let package: String
 
-    /// Makes a version.
+    /// Creates a version from its numbers.
     ///
     /// - Parameters:
     ///   - major: The major number.
     ///   - minor: The minor number.
     ///   - micro: The micro number.
-    ///   - package: What the packager adds.
+    ///   - package: The package's version.
     public init(major: Int, minor: Int, micro: Int, package: String = "") {
         self.major = major
         self.minor = minor
@@ -26,12 +26,12 @@ public struct QEMUVersion: Sendable, Hashable, Comparable, CustomStringConvertib
         self.package = package
     }
 
-    /// By number; the package does not count.
+    /// Orders by number; ignores the package.
     public static func < (left: QEMUVersion, right: QEMUVersion) -> Bool {
         (left.major, left.minor, left.micro) < (right.major, right.minor, right.micro)
     }
 
-    /// The numbers alone: `7.2.22`.
+    /// The numbers only: `7.2.22`.
     public var description: String { "\(major).\(minor).\(micro)" }
 
     init(from reply: QMPReply) throws(QMPError) {

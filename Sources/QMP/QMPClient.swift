@@ -3,9 +3,9 @@ public import Linux
 
 /// A client of one QEMU monitor.
 ///
-/// Commands run concurrently and are told apart by id; every one has a deadline, also when the peer reads nothing. It is
-/// counted anew with each reply to a command that was sent before, as QEMU does one after the other. The
-/// connection ends with `close()`, with the client itself, or from the other side; whoever waits then is told.
+/// Commands run concurrently and are matched by id. Every command has a deadline, even if the peer reads nothing. A
+/// deadline restarts with each reply to a command that was sent earlier, because QEMU executes one after the other. The
+/// connection ends with `close()`, with the client itself, or from the other side; waiting calls then fail.
 ///
 /// ```swift
 /// let client = try await QMPClient.connect(path: "/run/vm/qmp.sock")
@@ -14,7 +14,7 @@ public import Linux
 /// let stopped = try await events.next(within: .seconds(1))
 /// ```
 public final class QMPClient: Sendable {
-    /// What the monitor said first.
+    /// The greeting of the monitor.
     public let greeting: QMPGreeting
 
     /// Whether commands may be executed out of band.
@@ -32,19 +32,19 @@ public final class QMPClient: Sendable {
         connection.close()
     }
 
-    /// Connects to a monitor's socket, takes the greeting and agrees on capabilities.
+    /// Connects to a monitor's socket, receives the greeting and negotiates capabilities.
     ///
     /// - Parameters:
     ///   - path: The socket's path; it may be longer than the 107 bytes of a socket address.
-    ///   - appearance: The longest wait for somebody to listen there, for a QEMU that has just been started.
-    ///   - greetingDeadline: The longest wait for the connection, and for the greeting.
-    ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
-    ///   - limits: What a message may take at most.
-    ///   - opening: Called once connected, for a way to the monitor that somebody else opens only then; what it throws ends
-    ///     the connection.
+    ///   - appearance: The maximum wait until a process listens there, for a QEMU that has just been started.
+    ///   - greetingDeadline: The maximum wait for the connection, and for the greeting.
+    ///   - allowsOutOfBand: Whether to enable out-of-band execution if the greeting offers it.
+    ///   - limits: The limits of one message.
+    ///   - opening: Called once connected, for a path to the monitor that another process opens only then; an error
+    ///     from it ends the connection.
     /// - Returns: The client, ready for commands.
-    /// - Throws: `busy` when another client holds the monitor; `notQMP`, `disconnected`, `timeout`; `system` when the socket
-    ///   cannot be reached.
+    /// - Throws: `busy` if another client holds the monitor; `notQMP`, `disconnected`, `timeout`; `system` if the
+    ///   socket cannot be reached.
     public static func connect(
         path: String,
         appearingWithin appearance: Duration = .zero,
@@ -59,14 +59,14 @@ public final class QMPClient: Sendable {
         return try await negotiate(connection, within: greetingDeadline, allowsOutOfBand: allowsOutOfBand)
     }
 
-    /// Takes over a connected socket, takes the greeting and agrees on capabilities.
+    /// Takes ownership of a connected socket, receives the greeting and negotiates capabilities.
     ///
     /// - Parameters:
-    ///   - descriptor: A unix stream socket, connected to a monitor that has not greeted yet.
-    ///   - name: What to call the socket in messages.
-    ///   - greetingDeadline: The longest wait for the greeting.
-    ///   - allowsOutOfBand: Whether to enable out-of-band execution where it is greeted.
-    ///   - limits: What a message may take at most.
+    ///   - descriptor: A unix stream socket, connected to a monitor that has not sent its greeting yet.
+    ///   - name: The name of the socket in messages.
+    ///   - greetingDeadline: The maximum wait for the greeting.
+    ///   - allowsOutOfBand: Whether to enable out-of-band execution if the greeting offers it.
+    ///   - limits: The limits of one message.
     /// - Returns: The client, ready for commands.
     /// - Throws: `busy`, `notQMP`, `disconnected`, `timeout`.
     public static func connect(
@@ -80,18 +80,19 @@ public final class QMPClient: Sendable {
         return try await negotiate(connection, within: greetingDeadline, allowsOutOfBand: allowsOutOfBand)
     }
 
-    /// Who made the other end: QEMU's process as it was when it opened its socket; nil when the kernel does not tell.
+    /// The process that created the other end: QEMU as it was when it opened its socket; nil if the kernel does not
+    /// report it.
     public var peer: PeerCredentials? { connection.peer }
 
-    /// The socket, as it is called in messages.
+    /// The name of the socket in messages.
     public var endpoint: String { connection.endpoint }
 
     /// Executes a command and waits for its reply.
     ///
     /// - Parameters:
     ///   - command: The command.
-    ///   - deadline: The longest wait; nil for the command's own.
-    /// - Returns: What the reply says.
+    ///   - deadline: The maximum wait; nil for the command's own.
+    /// - Returns: The decoded reply.
     /// - Throws: `refused`, `timeout`, `disconnected`, `unusableReply`, `invalidCommand`, `cancelled`, `system`.
     @discardableResult
     public func execute<C: QMPCommand>(_ command: C, deadline: Duration? = nil) async throws(QMPError) -> C.Reply {
@@ -112,12 +113,12 @@ public final class QMPClient: Sendable {
     /// Executes any command and waits for its reply.
     ///
     /// - Parameters:
-    ///   - name: QEMU's name of the command.
-    ///   - arguments: What is sent along.
-    ///   - descriptors: Open descriptors that travel with it; they stay the caller's.
-    ///   - outOfBand: Whether it overtakes what QEMU is busy with.
-    ///   - deadline: The longest wait.
-    /// - Returns: What QEMU sent as `return`.
+    ///   - name: The command's name in QMP.
+    ///   - arguments: The arguments.
+    ///   - descriptors: Open descriptors to send with it; the caller remains their owner.
+    ///   - outOfBand: Whether it overtakes commands that QEMU is still executing.
+    ///   - deadline: The maximum wait.
+    /// - Returns: The value of `return`.
     /// - Throws: `refused`, `timeout`, `disconnected`, `unusableReply` (both `return` and `error`), `invalidCommand`,
     ///   `cancelled`, `system`.
     @discardableResult
@@ -131,7 +132,7 @@ public final class QMPClient: Sendable {
         guard !outOfBand || isOutOfBandEnabled else {
             throw QMPError(
                 .invalidCommand,
-                "'\(name)' cannot run out of band: this monitor has not agreed to it; nothing was sent",
+                "'\(name)' cannot run out of band: this is not enabled on this monitor; nothing was sent",
                 endpoint: endpoint
             )
         }
@@ -144,16 +145,16 @@ public final class QMPClient: Sendable {
         ).value()
     }
 
-    /// Writes a command now, in the calling thread, and does not wait for its reply.
+    /// Writes a command at once, in the calling thread, and does not wait for its reply.
     ///
-    /// For where every microsecond counts; it may be called in a tap's handler.
+    /// For code in which every microsecond counts; a tap's handler may call it.
     ///
     /// - Parameters:
-    ///   - name: QEMU's name of the command.
-    ///   - arguments: What is sent along.
-    ///   - deadline: The longest time until the reply.
-    /// - Returns: Where the reply may be awaited.
-    /// - Throws: `disconnected`, `invalidCommand`, `system`: nothing was sent then.
+    ///   - name: The command's name in QMP.
+    ///   - arguments: The arguments.
+    ///   - deadline: The maximum time until the reply.
+    /// - Returns: A handle for waiting for the reply.
+    /// - Throws: `disconnected`, `invalidCommand`, `system`; in these cases nothing was sent.
     @discardableResult
     public func post(
         _ name: String,
@@ -163,26 +164,26 @@ public final class QMPClient: Sendable {
         try connection.submit(name, arguments: arguments, descriptors: [], isOutOfBand: false, deadline: deadline)
     }
 
-    /// Subscribes to events: every one that arrives after this call returns is in the stream.
+    /// Subscribes to events: the stream has every event that arrives after this call returns.
     ///
-    /// The client has to be kept for as long as the events are wanted.
+    /// The caller must keep the client for as long as it needs events.
     ///
     /// - Parameters:
-    ///   - names: QEMU's names of the events; none for all.
-    ///   - capacity: How many may wait unread before the stream ends by `overflow`.
+    ///   - names: The names of the events in QMP; empty for all.
+    ///   - capacity: The maximum number of unread events before the stream ends with `overflow`.
     /// - Returns: The stream.
     public func events(named names: Set<String> = [], capacity: Int = 256) -> QMPEvents {
         QMPEvents(connection, named: names, capacity: capacity)
     }
 
-    /// Subscribes to events with a handler that is called in the reader thread, before the next message is looked at.
+    /// Subscribes to events with a handler that is called in the reader thread, before the next message is processed.
     ///
-    /// It saves the change of threads that a stream costs. The handler must not block: nothing is read meanwhile.
+    /// This avoids the thread switch that a stream needs. The handler must not block: nothing is read while it runs.
     ///
     /// - Parameters:
-    ///   - names: QEMU's names of the events; none for all.
-    ///   - handler: Takes each event, and at last the failure that ended the connection.
-    /// - Returns: The subscription, which lasts as long as it is kept.
+    ///   - names: The names of the events in QMP; empty for all.
+    ///   - handler: Receives each event, and finally the failure that ended the connection.
+    /// - Returns: The subscription, which ends when it is released.
     public func tap(
         named names: Set<String> = [],
         _ handler: @escaping @Sendable (Result<QMPEvent, QMPError>) -> Void
@@ -190,7 +191,7 @@ public final class QMPClient: Sendable {
         QMPTap(connection, named: names, handler)
     }
 
-    /// Ends the connection: whoever waits gets `disconnected`.
+    /// Closes the connection; waiting calls fail with `disconnected`.
     public func close() {
         connection.close()
     }
@@ -209,7 +210,7 @@ public final class QMPClient: Sendable {
                 arguments: enables ? ["enable": ["oob"]] : [:],
                 descriptors: [],
                 isOutOfBand: false,
-                // Who has greeted is there, and may take as long over this command as over others.
+                // A monitor that has sent its greeting may take as long for this command as for others.
                 deadline: max(patience, .seconds(5))
             ).value()
             return QMPClient(connection, greeting: greeting, isOutOfBandEnabled: enables)

@@ -1,55 +1,55 @@
 public import JSON
 
-/// A command with its arguments, and how to read its reply.
+/// A command with its arguments, and the decoder of its reply.
 ///
 /// ```swift
 /// let status = try await client.execute(QueryStatus())
 /// ```
 public protocol QMPCommand: Sendable {
-    /// What a successful reply says.
+    /// The decoded form of a successful reply.
     associatedtype Reply: Sendable
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     static var name: String { get }
 
-    /// What is sent along; a key that is not set takes QEMU's default.
+    /// The arguments; QEMU uses its default for a missing key.
     var arguments: [String: JSONValue] { get }
 
-    /// How long to wait for the reply.
+    /// The maximum wait for the reply.
     var deadline: Duration { get }
 
-    /// Open descriptors that travel with the command; they stay the caller's.
+    /// Open descriptors to send with the command; the caller remains their owner.
     var descriptors: [Int32] { get }
 
-    /// Whether the command overtakes those that QEMU is still busy with; few commands may.
+    /// Whether the command overtakes those that QEMU is still executing; only few commands may.
     var isOutOfBand: Bool { get }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: What it says.
-    /// - Throws: `unusableReply` when something that the schema promises is missing.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The decoded reply.
+    /// - Throws: `unusableReply` if a member that the schema promises is missing.
     static func reply(from reply: QMPReply) throws(QMPError) -> Reply
 }
 
 extension QMPCommand {
-    /// Nothing.
+    /// No arguments.
     public var arguments: [String: JSONValue] { [:] }
 
-    /// Five seconds: QEMU's main loop answers in milliseconds unless it is stuck in a disk or a device.
+    /// Five seconds: QEMU's main loop answers in milliseconds unless it is blocked by a disk or a device.
     public var deadline: Duration { .seconds(5) }
 
-    /// None.
+    /// No descriptors.
     public var descriptors: [Int32] { [] }
 
-    /// In band.
+    /// In-band execution.
     public var isOutOfBand: Bool { false }
 }
 
 extension QMPCommand where Reply == Void {
-    /// Nothing to read.
+    /// Ignores the reply, which is empty.
     ///
-    /// - Parameter reply: What QEMU sent as `return`, an empty object.
+    /// - Parameter reply: The value of `return`, an empty object.
     /// - Throws: Nothing.
     public static func reply(from reply: QMPReply) throws(QMPError) {}
 }

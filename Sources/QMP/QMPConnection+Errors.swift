@@ -3,7 +3,7 @@ internal import JSON
 internal import Linux
 
 extension QMPConnection {
-    /// The error with the socket, and the command where it is known.
+    /// Returns the error with the socket, and with the command if it is known.
     func located(_ error: QMPError, command: JSONValue? = nil) -> QMPError {
         var error = error
         if error.endpoint.isEmpty { error.endpoint = endpoint }
@@ -11,7 +11,7 @@ extension QMPConnection {
         return error
     }
 
-    /// The end of the connection, as the one who waits for a reply has to hear of it.
+    /// Returns the error for a caller that waits for a reply when the connection ends.
     func unanswered(_ command: JSONValue?, because reason: QMPError) -> QMPError {
         guard let command else { return located(reason) }
         return QMPError(

@@ -3,13 +3,13 @@ internal import Linux
 internal import Synchronization
 
 extension QMPConnection {
-    /// QEMU takes no deeper nesting than 1024 and needs a reset after it: what nests this deep is not sent.
+    /// The maximum nesting that is sent; QEMU accepts at most 1024 levels, and needs a reset after more.
     private static var deepestArguments: Int { 128 }
 
-    /// Writes a command now, in the calling thread, without ever blocking it.
+    /// Writes a command at once, in the calling thread, without ever blocking it.
     ///
-    /// A command that the socket has no room for, because the peer does not read, is left to a thread of its own, which
-    /// keeps the order. Its deadline counts all the same.
+    /// If the socket has no room for a command because the peer does not read, a separate thread writes it and keeps
+    /// the order. Its deadline applies all the same.
     func submit(
         _ name: String,
         arguments: [String: JSONValue],
@@ -20,9 +20,9 @@ extension QMPConnection {
         var command: [String: JSONValue] = [isOutOfBand ? "exec-oob" : "execute": .string(name)]
         if !arguments.isEmpty { command["arguments"] = .object(arguments) }
         guard JSONValue.object(arguments).depth <= Self.deepestArguments else {
-            throw located(QMPError(.invalidCommand, "the arguments of '\(name)' nest too deep; nothing was sent"))
+            throw located(QMPError(.invalidCommand, "the arguments of '\(name)' nest too deeply; nothing was sent"))
         }
-        // The lock is held until the bytes are out: replies without id are told apart by the order of the commands.
+        // The lock is held until the bytes are written: replies without id are matched by the order of the commands.
         let outcome: Result<QMPPendingReply, QMPError> = outbox.withLock { outbox in
             do throws(QMPError) {
                 let pending = try register(.object(command), isOutOfBand: isOutOfBand, deadline: deadline)
@@ -72,7 +72,7 @@ extension QMPConnection {
 
     /// Sends as much of an entry as the socket has room for.
     private func sendNow(_ entry: inout Outbox.Entry) throws(QMPError) {
-        // Before it is sent: the connection may end before the next line, and the peer have read it all.
+        // Set before sending: the connection may end before the next line, when the peer may have read everything.
         state.withLock { $0.waiters[entry.id]?.isSent = true }
         do throws(SystemError) {
             let outcome = entry.bytes.withUnsafeBytes { bytes in
@@ -85,13 +85,13 @@ extension QMPConnection {
         }
     }
 
-    /// Takes back a command that could not be written.
+    /// Removes a command that could not be written.
     ///
     /// - Parameters:
-    ///   - id: The command.
-    ///   - error: Why not.
-    ///   - isUnsent: Whether no byte of it has left. Where some may have, the peer may have read all that it needed.
-    /// - Returns: The failure, which whoever waits is told.
+    ///   - id: The command's id.
+    ///   - error: The reason.
+    ///   - isUnsent: Whether no byte of it was sent; otherwise the peer may have read all that it needed.
+    /// - Returns: The failure, with which the waiting call ends.
     private func withdraw(_ id: UInt64, because error: SystemError, isUnsent: Bool = true) -> QMPError {
         let waiter = state.withLock { state in
             state.session.withdraw(id)
@@ -100,7 +100,7 @@ extension QMPConnection {
         let isGone = error.isPeerGone
         var failure = systemError(
             error,
-            isGone ? "the peer closed the connection" : "the command could not be sent",
+            isGone ? "the peer closed the connection" : "cannot send the command",
             code: isGone ? .disconnected : .system
         )
         failure.command = waiter?.command
@@ -121,11 +121,11 @@ extension QMPConnection {
         }
     }
 
-    /// Writes what waits, as the socket gets room for it, and ends when nothing is left.
+    /// Writes the queued commands as the socket gets room for them, and returns when none is left.
     private func emptyOutbox() {
         while let entry = nextEntry() {
-            // Whoever is not waiting any more does not want the command to be carried out; but one that is half out has to
-            // be finished, or what follows could not be told from it.
+            // A command without a waiting caller must not be executed; but a partly sent one must be completed, or the
+            // peer could not separate it from the next.
             let isWanted = state.withLock { state in
                 state.waiters[entry.id]?.isSent = true
                 return state.waiters[entry.id] != nil || entry.sent > 0

@@ -3,7 +3,7 @@ internal import Linux
 internal import Synchronization
 
 extension QMPConnection {
-    /// Starts to read; the wait for the greeting begins with it.
+    /// Starts the reader; the wait for the greeting starts with it.
     func start(greetingWithin patience: Duration) throws(QMPError) -> QMPPendingReply {
         let slot = ReplySlot()
         state.withLock { state in
@@ -18,7 +18,7 @@ extension QMPConnection {
         return QMPPendingReply(id: QMPSession.greetingID, slot: slot, connection: self)
     }
 
-    /// Adds a waiter and makes sure that a timer looks after it.
+    /// Adds a waiter and makes sure that a timer checks its deadline.
     func enlist(_ slot: ReplySlot, as id: UInt64, command: JSONValue?, patience: Duration, _ state: inout State) {
         let deadline = ContinuousClock.now + patience
         state.waiters[id] = Waiter(slot: slot, command: command, deadline: deadline, patience: patience)
@@ -28,7 +28,7 @@ extension QMPConnection {
     /// Ends a wait because its task was cancelled.
     func cancel(_ id: UInt64) {
         giveUp(id) { waiter in
-            QMPError(.cancelled, "the wait for \(self.subject(waiter.command)) was cancelled; QEMU may still do it")
+            QMPError(.cancelled, "the wait for \(self.subject(waiter.command)) was cancelled; QEMU may still run it")
         }
     }
 
@@ -48,7 +48,7 @@ extension QMPConnection {
         waiter.slot.fill(.failure(error))
     }
 
-    /// One timer serves all commands: it sleeps until the earliest deadline, not one for each command.
+    /// One timer serves all commands: it sleeps until the earliest deadline.
     private func setAlarm(_ moment: ContinuousClock.Instant, _ state: inout State) {
         state.alarm = moment
         Task { [weak self] in
@@ -59,7 +59,7 @@ extension QMPConnection {
 
     private func ring(_ moment: ContinuousClock.Instant) {
         let due = state.withLock { state -> [UInt64] in
-            // A later command had an earlier deadline, and a timer of its own.
+            // A later command had an earlier deadline, and its own timer.
             guard state.alarm == moment else { return [] }
             state.alarm = nil
             let now = ContinuousClock.now
@@ -76,17 +76,17 @@ extension QMPConnection {
             return QMPError(
                 .timeout,
                 "no reply to \(subject(waiter.command)) within \(waiter.patience)"
-                    + (waiter.isSent ? "" : " (it could not even be sent)")
-                    + "; \(peerName) may hang, for instance in a disk that does not answer"
+                    + (waiter.isSent ? "" : " (it could not be sent)")
+                    + "; \(peerName) may hang, for example because a disk does not respond"
             )
         }
         return state.withLock { state in
-            if state.receivedAnything { return state.session.notQMP("its greeting is not complete") }
+            if state.receivedAnything { return state.session.notQMP("its greeting is incomplete") }
             return QMPError(
                 .busy,
-                "no greeting within \(waiter.patience): another client holds this monitor of \(peerName), which serves one "
-                    + "client at a time (or that process is stopped); close that client, or start QEMU with one more "
-                    + "-qmp socket"
+                "no greeting within \(waiter.patience): another client holds this monitor of \(peerName), which serves "
+                    + "one client at a time (or that process is stopped); close that client, or start QEMU with one "
+                    + "more -qmp socket"
             )
         }
     }

@@ -2,12 +2,12 @@ internal import JSON
 internal import Linux
 internal import Synchronization
 
-/// One connection to a monitor: the session with its socket, its reader thread and its waiters.
+/// One connection to a monitor: the session, its socket, its reader thread and its waiters.
 ///
-/// The reader thread blocks in recvmsg and does nothing else but read; it hands each event to the listeners in the order
-/// of arrival and wakes whoever waits for a reply. Senders write in their own thread (see `submit`).
+/// The reader thread only reads, and blocks in recvmsg; it passes each event to the listeners in the order of arrival
+/// and wakes the callers that wait for replies. Senders write in their own threads (see `submit`).
 final class QMPConnection: Sendable {
-    /// Somebody who listens to events; the failure comes once and last.
+    /// A subscriber to events; the failure comes once, after the last event.
     struct Listener {
         let id: UInt64
         let names: Set<String>
@@ -18,7 +18,7 @@ final class QMPConnection: Sendable {
     struct Waiter {
         let slot: ReplySlot
         let command: JSONValue?
-        /// The patience counted from when QEMU was last seen to get on with what it was told before this.
+        /// The patience, counted from the last reply of QEMU to an earlier command.
         var deadline: ContinuousClock.Instant
         let patience: Duration
         var isSent = false
@@ -31,11 +31,11 @@ final class QMPConnection: Sendable {
         var nextListener: UInt64 = 1
         var receivedAnything = false
 
-        /// The earliest moment at which a timer looks for commands that are due.
+        /// The earliest time at which a timer checks for expired commands.
         var alarm: ContinuousClock.Instant?
     }
 
-    /// Commands that the socket has no room for yet.
+    /// Commands for which the socket has no room yet.
     struct Outbox {
         struct Entry {
             let id: UInt64
@@ -43,7 +43,7 @@ final class QMPConnection: Sendable {
             let descriptors: [Int32]
             let deadline: ContinuousClock.Instant
 
-            /// How many of the bytes are out.
+            /// The number of bytes already sent.
             var sent = 0
         }
 
@@ -67,7 +67,7 @@ final class QMPConnection: Sendable {
         log = QMPLog(endpoint: endpoint)
     }
 
-    /// Ends the connection; whoever waits is told the reason.
+    /// Ends the connection; all waiting calls fail with the reason.
     func end(_ reason: QMPError) {
         let reason = located(reason)
         let (isFirst, waiters, listeners) = state.withLock { state in
@@ -94,9 +94,9 @@ final class QMPConnection: Sendable {
         end(QMPError(.disconnected, "the connection was closed by this program"))
     }
 
-    /// Adds a listener; its id is returned.
+    /// Adds a listener and returns its id.
     ///
-    /// It is told at once when the connection is over.
+    /// Notifies it at once if the connection has already ended.
     func listen(
         to names: Set<String>,
         _ deliver: @escaping @Sendable (Result<QMPEvent, QMPError>) -> Void
@@ -116,7 +116,7 @@ final class QMPConnection: Sendable {
         state.withLock { state in state.listeners.removeAll { $0.id == id } }
     }
 
-    /// Reads until the stream ends, in a thread of its own.
+    /// Reads until the stream ends; runs in its own thread.
     func read() {
         var parser = JSONStreamParser(limits: limits)
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 * 1024, alignment: 16)
@@ -137,14 +137,14 @@ final class QMPConnection: Sendable {
     ) throws(QMPError) -> Int {
         let count: Int
         do throws(SystemError) {
-            // Descriptors that come along are closed: no message of a monitor's carries any.
+            // Received descriptors are closed: a monitor's messages never carry any.
             count = try stream.receive(into: buffer).count
         } catch {
-            throw systemError(error, "the connection to the monitor broke", code: .disconnected)
+            throw systemError(error, "the connection to the monitor failed", code: .disconnected)
         }
         guard count > 0 else {
             let place = isWithinMessage ? " in the middle of a message" : ""
-            throw QMPError(.disconnected, "the peer closed the connection\(place); look whether its QEMU still runs")
+            throw QMPError(.disconnected, "the peer closed the connection\(place); check whether its QEMU still runs")
         }
         return count
     }
@@ -166,7 +166,7 @@ final class QMPConnection: Sendable {
     private func unreadable(_ error: JSONError) -> QMPError {
         state.withLock { state in
             if !state.session.isGreeted { return state.session.notQMP(error.description) }
-            return QMPError(.protocolViolation, "the peer sent something that cannot be read: \(error)")
+            return QMPError(.protocolViolation, "the peer sent unreadable data: \(error)")
         }
     }
 
@@ -211,7 +211,7 @@ final class QMPConnection: Sendable {
         return try outcome.get()
     }
 
-    /// Takes out the waiter that has its reply; the turn of those behind it has come nearer.
+    /// Removes the waiter that has its reply; restarts the deadlines of later ones, because their turn is closer.
     private func release(_ id: UInt64, _ state: inout State) -> Waiter? {
         let now = ContinuousClock.now
         for (later, waiter) in state.waiters where later > id { state.waiters[later]?.deadline = now + waiter.patience }

@@ -3,43 +3,43 @@ public import Linux
 
 /// Why a command has no reply, or a monitor no events.
 public struct QMPError: Error, Sendable, CustomStringConvertible {
-    /// The kind of failure, to decide by.
+    /// The kind of failure, for decisions in code.
     public enum Code: String, Sendable, Hashable {
-        /// Connected, but no greeting came: a monitor serves one client, and another one holds it.
+        /// Connected, but no greeting arrived: a monitor serves one client, and another one holds it.
         case busy
 
-        /// What answers is not a QMP monitor.
+        /// The peer is not a QMP monitor.
         case notQMP
 
-        /// The connection has ended, by either side.
+        /// Either side has ended the connection.
         case disconnected
 
-        /// No reply within the deadline. Whether QEMU carried the command out is unknown, unless `isUnsent`.
+        /// No reply within the deadline; unless `isUnsent`, it is unknown whether QEMU executed the command.
         case timeout
 
-        /// QEMU answered with an error: see ``QMPError/refusal``.
+        /// QEMU answered with an error; see ``QMPError/refusal``.
         case refused
 
-        /// The peer broke the rules of QMP; the connection is over.
+        /// The peer violated the QMP protocol; the connection has ended.
         case protocolViolation
 
         /// QEMU's reply lacks something that its schema promises.
         case unusableReply
 
-        /// The command was not sent because it cannot be: it is too large, nests too deep, or needs a missing capability.
+        /// The command was not sent: it is too large, is nested too deeply, or needs a missing capability.
         case invalidCommand
 
-        /// The events came faster than they were read: some are lost, and the stream is over.
+        /// Events arrived faster than they were read: some are lost, and the stream has ended.
         case overflow
 
-        /// The waiting task was cancelled; a command that was sent is not undone by it.
+        /// The waiting task was cancelled; this does not undo a command that was sent.
         case cancelled
 
-        /// The operating system refused: see ``QMPError/systemError``.
+        /// The operating system reported an error; see ``QMPError/systemError``.
         case system
     }
 
-    /// An error reply of QEMU's.
+    /// An error reply from QEMU.
     public struct Refusal: Error, Sendable, Hashable {
         /// QEMU's class: `GenericError`, `CommandNotFound`, `DeviceNotFound`, `DeviceNotActive`, `KVMMissingCap`.
         public let errorClass: String
@@ -47,7 +47,7 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
         /// QEMU's text, for people only: it changes between versions.
         public let text: String
 
-        /// Makes a refusal.
+        /// Creates a refusal, as if QEMU had sent it.
         ///
         /// - Parameters:
         ///   - errorClass: QEMU's class.
@@ -70,7 +70,7 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
     /// What happened, where, and what to do about it.
     public let message: String
 
-    /// The socket, as a path where it has one.
+    /// The socket; a path if it has one.
     public internal(set) var endpoint: String
 
     /// The command as it was sent.
@@ -79,15 +79,15 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
     /// QEMU's error reply.
     public let refusal: Refusal?
 
-    /// What the operating system said.
+    /// The operating system's error.
     public let systemError: SystemError?
 
-    /// Whether no byte of the command has left: QEMU never saw it and never will.
+    /// Whether no byte of the command was sent: QEMU has not received it and never will.
     public internal(set) var isUnsent = false
 
-    /// Whether the command may have been carried out, or may be still: it was sent, and no answer says that it was not.
+    /// Whether the command may have been executed, or may still be: it was sent, and no reply states that it was not.
     ///
-    /// False where no command was under way, as while connecting.
+    /// False if no command was pending, as while connecting.
     public var leavesFateUnknown: Bool {
         guard command != nil, !isUnsent else { return false }
         return switch code {
@@ -96,7 +96,7 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Makes an error.
+    /// Creates an error whose command counts as sent.
     ///
     /// - Parameters:
     ///   - code: The kind of failure.
@@ -104,7 +104,7 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
     ///   - endpoint: The socket.
     ///   - command: The command as it was sent.
     ///   - refusal: QEMU's error reply.
-    ///   - systemError: What the operating system said.
+    ///   - systemError: The operating system's error.
     public init(
         _ code: Code,
         _ message: String,
@@ -121,7 +121,7 @@ public struct QMPError: Error, Sendable, CustomStringConvertible {
         self.systemError = systemError
     }
 
-    /// The message with the socket.
+    /// The message, followed by the socket.
     public var description: String {
         endpoint.isEmpty || message.contains(endpoint) ? message : "\(message) [\(endpoint)]"
     }

@@ -1,21 +1,21 @@
 public import JSON
 
-/// Something that QEMU reports unasked.
+/// An event from QEMU.
 public struct QMPEvent: Sendable, Hashable {
-    /// QEMU's name for it, such as `STOP`, `RESUME`, `MIGRATION`, `SHUTDOWN`.
+    /// The event's name in QMP, such as `STOP`, `RESUME`, `MIGRATION`, `SHUTDOWN`.
     public let name: String
 
-    /// What belongs to it; empty for many.
+    /// The event's data; empty for many.
     public let data: [String: JSONValue]
 
     /// When QEMU emitted it.
     public let timestamp: QMPTimestamp
 
-    /// Makes an event.
+    /// Creates an event, as if QEMU had emitted it.
     ///
     /// - Parameters:
-    ///   - name: QEMU's name for it.
-    ///   - data: What belongs to it.
+    ///   - name: The event's name in QMP.
+    ///   - data: The event's data.
     ///   - timestamp: When QEMU emitted it.
     public init(name: String, data: [String: JSONValue] = [:], timestamp: QMPTimestamp) {
         self.name = name

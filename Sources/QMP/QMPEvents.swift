@@ -1,13 +1,13 @@
-/// The events of a monitor from the moment at which this was made.
+/// The events of a monitor since the creation of this stream.
 ///
-/// They keep QEMU's order and wait in a queue of this stream's own, up to its capacity. The stream never just stops: it
-/// throws `disconnected` (or what else ended the connection) after the last event, `overflow` when events were lost, and
-/// `cancelled` when the waiting task is cancelled.
+/// They keep QEMU's order and wait in the stream's own queue, up to its capacity. The stream never ends silently: it
+/// throws `disconnected` (or the other error that ended the connection) after the last event, `overflow` if events were
+/// lost, and `cancelled` if the waiting task is cancelled.
 public final class QMPEvents: AsyncSequence, Sendable {
     /// An event.
     public typealias Element = QMPEvent
 
-    /// Why there are no more.
+    /// The error that ended the stream.
     public typealias Failure = QMPError
 
     private let queue: EventQueue
@@ -28,7 +28,7 @@ public final class QMPEvents: AsyncSequence, Sendable {
     /// Waits for the next event.
     ///
     /// - Returns: The event.
-    /// - Throws: What ended the stream, then and ever after; `cancelled`.
+    /// - Throws: The error that ended the stream, in every later call too; `cancelled`.
     public func next() async throws(QMPError) -> QMPEvent {
         let ticket = queue.ticket()
         let outcome = await withTaskCancellationHandler {
@@ -39,11 +39,11 @@ public final class QMPEvents: AsyncSequence, Sendable {
         return try outcome.get()
     }
 
-    /// Waits for the next event, but not longer than given.
+    /// Waits for the next event, up to a time limit.
     ///
-    /// - Parameter patience: The longest wait.
+    /// - Parameter patience: The maximum wait.
     /// - Returns: The event.
-    /// - Throws: `timeout`, after which the stream goes on; what ended the stream; `cancelled`.
+    /// - Throws: `timeout`, after which the stream continues; the error that ended the stream; `cancelled`.
     public func next(within patience: Duration) async throws(QMPError) -> QMPEvent {
         let ticket = queue.ticket()
         let timer = Task { [queue] in
@@ -59,26 +59,26 @@ public final class QMPEvents: AsyncSequence, Sendable {
         return try outcome.get()
     }
 
-    /// An iterator; all iterators of a stream take from the same queue.
+    /// Returns an iterator; all iterators of a stream take from the same queue.
     ///
     /// - Returns: The iterator.
     public func makeAsyncIterator() -> Iterator { Iterator(events: self) }
 
-    /// Takes one event after the other.
+    /// Takes events from the queue of the stream.
     public struct Iterator: AsyncIteratorProtocol {
         let events: QMPEvents
 
         /// Waits for the next event.
         ///
         /// - Returns: The event; never nil.
-        /// - Throws: What ended the stream; `cancelled`.
+        /// - Throws: The error that ended the stream; `cancelled`.
         public mutating func next() async throws(QMPError) -> QMPEvent? { try await events.next() }
 
         /// Waits for the next event.
         ///
-        /// - Parameter actor: Where the caller runs.
+        /// - Parameter actor: The caller's actor.
         /// - Returns: The event; never nil.
-        /// - Throws: What ended the stream; `cancelled`.
+        /// - Throws: The error that ended the stream; `cancelled`.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(QMPError) -> QMPEvent? {
             try await events.next()
         }

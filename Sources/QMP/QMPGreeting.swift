@@ -1,16 +1,16 @@
-/// The first thing that a monitor says.
+/// The first message of a monitor.
 public struct QMPGreeting: Sendable, Hashable {
-    /// The QEMU that speaks.
+    /// The version of the monitor's QEMU.
     public let version: QEMUVersion
 
-    /// What the monitor can do on demand; `oob` is out-of-band execution.
+    /// The capabilities that the monitor offers; `oob` is out-of-band execution.
     public let capabilities: Set<String>
 
-    /// Makes a greeting.
+    /// Creates a greeting, as if a monitor had sent it.
     ///
     /// - Parameters:
-    ///   - version: The QEMU that speaks.
-    ///   - capabilities: What the monitor can do on demand.
+    ///   - version: The version of the monitor's QEMU.
+    ///   - capabilities: The capabilities that the monitor offers.
     public init(version: QEMUVersion, capabilities: Set<String> = []) {
         self.version = version
         self.capabilities = capabilities

@@ -1,18 +1,18 @@
 internal import JSON
 
-/// One message of a monitor's.
+/// One message from a monitor.
 enum QMPMessage {
     case greeting(QMPGreeting)
     case success(id: JSONValue?, JSONValue)
     case failure(id: JSONValue?, QMPError.Refusal)
-    /// A reply that is success and failure at once: it answers the command, but not how it went.
+    /// A reply with both `return` and `error`: it answers the command, but the result is unknown.
     case contradiction(id: JSONValue, QMPError)
     case event(QMPEvent)
 
-    /// Tells what a value from the wire is.
+    /// Determines which message a received value is.
     ///
     /// - Parameter value: The value.
-    /// - Throws: `protocolViolation` when it is none of the four messages of the QMP specification (QEMU's docs/interop).
+    /// - Throws: `protocolViolation` if it is none of the four messages of the QMP specification (QEMU's docs/interop).
     init(_ value: JSONValue) throws(QMPError) {
         guard Self.kinds.lazy.filter({ value[$0] != nil }).count <= 1 else {
             guard let id = value["id"], value["return"] != nil, value["error"] != nil else {
@@ -34,21 +34,21 @@ enum QMPMessage {
             do throws(QMPError) {
                 self = .greeting(try QMPGreeting(from: QMPReply(greeting, to: "the connection")))
             } catch {
-                throw Self.violation("a broken greeting", value)
+                throw Self.violation("an invalid greeting", value)
             }
         } else {
-            throw Self.violation("something that is no QMP message", value)
+            throw Self.violation("a message that is not QMP", value)
         }
     }
 
-    /// The keys that tell what a message is.
+    /// The keys that distinguish the kinds of messages.
     private static let kinds = ["return", "error", "event", "QMP"]
 
-    /// Why a reply with both `return` and `error` says nothing.
+    /// Returns the error for a reply with both `return` and `error`.
     static func contradiction(_ value: JSONValue) -> QMPError {
         QMPError(
             .unusableReply,
-            "the reply has both 'return' and 'error', so that nobody knows how the command went: "
+            "the reply has both 'return' and 'error', so the result of the command is unknown: "
                 + String(value.encoded().prefix(120))
         )
     }

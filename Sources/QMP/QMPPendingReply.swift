@@ -1,6 +1,6 @@
 public import JSON
 
-/// A command that has been written and whose reply may be waited for, or not.
+/// A command that has been written, and whose reply can be awaited.
 public struct QMPPendingReply: Sendable {
     let id: UInt64
     let slot: ReplySlot
@@ -8,9 +8,9 @@ public struct QMPPendingReply: Sendable {
 
     /// Waits for the reply.
     ///
-    /// - Returns: What QEMU sent as `return`.
-    /// - Throws: `refused`, `timeout` (the deadline counts from the writing), `disconnected`; `cancelled` when the task is
-    ///   cancelled, for every waiter of this reply: QEMU may still carry the command out.
+    /// - Returns: The value of `return`.
+    /// - Throws: `refused`, `timeout` (the deadline counts from the writing), `disconnected`; `cancelled` if the task
+    ///   is cancelled, for every waiter of this reply: QEMU may still execute the command.
     public func value() async throws(QMPError) -> JSONValue {
         let outcome = await withTaskCancellationHandler {
             await slot.outcome()

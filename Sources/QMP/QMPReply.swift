@@ -1,24 +1,24 @@
 public import JSON
 internal import Synchronization
 
-/// A reply, or a part of one, with the way to it for messages.
+/// A reply, or a part of one, with its path for messages.
 ///
-/// Reading what is not there throws `unusableReply` that names the command and the missing part.
+/// Reading a missing part throws `unusableReply` with the command and the missing part.
 public struct QMPReply: Sendable {
-    /// The command that is answered.
+    /// The name of the command.
     public let command: String
 
-    /// What QEMU sent.
+    /// The value from QEMU.
     public let value: JSONValue
 
     private let path: [String]
     private let record: MemberRecord?
 
-    /// Makes a reply.
+    /// Creates a reply, as if QEMU had sent it.
     ///
     /// - Parameters:
-    ///   - value: What QEMU sent as `return`.
-    ///   - command: The command that is answered.
+    ///   - value: The value of `return`.
+    ///   - command: The name of the command.
     public init(_ value: JSONValue, to command: String) {
         self.init(value, to: command, path: [], record: nil)
     }
@@ -30,127 +30,127 @@ public struct QMPReply: Sendable {
         self.record = record
     }
 
-    /// A member that has to be there.
+    /// Returns a required member.
     ///
     /// - Parameter key: Its name.
     /// - Returns: The member.
-    /// - Throws: `unusableReply` when it is not there.
+    /// - Throws: `unusableReply` if it is missing.
     public func member(_ key: String) throws(QMPError) -> QMPReply {
         guard let member = optional(key) else { throw missing(key, "is missing") }
         return member
     }
 
-    /// A member that may be there.
+    /// Returns an optional member.
     ///
     /// - Parameter key: Its name.
-    /// - Returns: The member; nil when there is none.
+    /// - Returns: The member; nil if there is none.
     public func optional(_ key: String) -> QMPReply? {
         record?.note(path + [key])
         return value[key].map { QMPReply($0, to: command, path: path + [key], record: record) }
     }
 
-    /// The elements of an array.
+    /// Returns the elements of an array.
     ///
     /// - Returns: The elements.
-    /// - Throws: `unusableReply` when it is no array.
+    /// - Throws: `unusableReply` if it is not an array.
     public func elements() throws(QMPError) -> [QMPReply] {
         guard let elements = value.array else { throw wrong("an array") }
         return elements.map { QMPReply($0, to: command, path: path, record: record) }
     }
 
-    /// A string.
+    /// Returns a string.
     ///
     /// - Returns: Its text.
-    /// - Throws: `unusableReply` when it is no string.
+    /// - Throws: `unusableReply` if it is not a string.
     public func string() throws(QMPError) -> String {
         guard let text = value.string else { throw wrong("a string") }
         return text
     }
 
-    /// An integer.
+    /// Returns an integer.
     ///
     /// - Returns: Its value.
-    /// - Throws: `unusableReply` when it is no integer or does not fit.
+    /// - Throws: `unusableReply` if it is not an integer or does not fit.
     public func int() throws(QMPError) -> Int {
         guard let number = value.int else { throw wrong("an integer") }
         return number
     }
 
-    /// An integer that is not negative, such as a size in bytes or an address.
+    /// Returns a non-negative integer, such as a size in bytes or an address.
     ///
-    /// QEMU sends the upper half of a 64-bit range as negative numbers in some replies: they are read as what they mean.
+    /// In some replies QEMU sends the upper half of a 64-bit range as negative numbers; these are converted.
     ///
     /// - Returns: Its value.
-    /// - Throws: `unusableReply` when it is no integer.
+    /// - Throws: `unusableReply` if it is not an integer.
     public func unsigned() throws(QMPError) -> UInt64 {
         if let number = value.unsigned { return number }
         guard let number = value.integer else { throw wrong("an integer") }
         return UInt64(bitPattern: number)
     }
 
-    /// A boolean.
+    /// Returns a boolean.
     ///
-    /// - Returns: Its truth.
-    /// - Throws: `unusableReply` when it is no boolean.
+    /// - Returns: Its value.
+    /// - Throws: `unusableReply` if it is not a boolean.
     public func bool() throws(QMPError) -> Bool {
         guard let truth = value.bool else { throw wrong("a boolean") }
         return truth
     }
 
-    /// An array of strings.
+    /// Returns an array of strings.
     ///
     /// - Returns: The strings.
-    /// - Throws: `unusableReply` when it is anything else.
+    /// - Throws: `unusableReply` if it is anything else.
     public func strings() throws(QMPError) -> [String] {
         var strings: [String] = []
         for element in try elements() { strings.append(try element.string()) }
         return strings
     }
 
-    /// A value of an enumeration.
+    /// Returns a value of an enumeration.
     ///
     /// - Parameter type: The enumeration; its raw values are QEMU's names.
     /// - Returns: The case.
-    /// - Throws: `unusableReply` when QEMU's name is not among the cases.
+    /// - Throws: `unusableReply` if QEMU's name is not among the cases.
     public func enumeration<E: RawRepresentable<String>>(_ type: E.Type = E.self) throws(QMPError) -> E {
         let name = try string()
         guard let value = E(rawValue: name) else { throw wrong("a known \(E.self)") }
         return value
     }
 
-    /// The string in a member that has to be there.
+    /// Returns the string in a required member.
     ///
     /// - Parameter key: Its name.
     /// - Returns: Its text.
-    /// - Throws: `unusableReply` when it is not there or no string.
+    /// - Throws: `unusableReply` if it is missing or not a string.
     public func string(_ key: String) throws(QMPError) -> String { try member(key).string() }
 
-    /// The integer in a member that has to be there.
+    /// Returns the integer in a required member.
     ///
     /// - Parameter key: Its name.
     /// - Returns: Its value.
-    /// - Throws: `unusableReply` when it is not there, no integer, or does not fit.
+    /// - Throws: `unusableReply` if it is missing, not an integer, or does not fit.
     public func int(_ key: String) throws(QMPError) -> Int { try member(key).int() }
 
-    /// The integer, not negative, in a member that has to be there.
+    /// Returns the non-negative integer in a required member.
     ///
     /// - Parameter key: Its name.
     /// - Returns: Its value.
-    /// - Throws: `unusableReply` when it is not there or no integer.
+    /// - Throws: `unusableReply` if it is missing or not an integer.
     public func unsigned(_ key: String) throws(QMPError) -> UInt64 { try member(key).unsigned() }
 
-    /// The boolean in a member that has to be there.
+    /// Returns the boolean in a required member.
     ///
     /// - Parameter key: Its name.
-    /// - Returns: Its truth.
-    /// - Throws: `unusableReply` when it is not there or no boolean.
+    /// - Returns: Its value.
+    /// - Throws: `unusableReply` if it is missing or not a boolean.
     public func bool(_ key: String) throws(QMPError) -> Bool { try member(key).bool() }
 
-    /// Each element of an array, read by a closure.
+    /// Decodes each element of an array with a closure.
     ///
-    /// - Parameter read: Reads one element.
-    /// - Returns: What was read.
-    /// - Throws: `unusableReply` when it is no array, and what the closure throws.
+    /// - Parameter read: Decodes one element.
+    /// - Returns: The results.
+    /// - Throws: `unusableReply` if it is not an array, and the errors of the closure.
     public func map<T>(_ read: (QMPReply) throws(QMPError) -> T) throws(QMPError) -> [T] {
         var values: [T] = []
         for element in try elements() { values.append(try read(element)) }
@@ -164,11 +164,11 @@ public struct QMPReply: Sendable {
     private func missing(_ key: String?, _ what: String) -> QMPError {
         let place = (path + (key.map { [$0] } ?? [])).joined(separator: ".")
         let part = place.isEmpty ? "the reply" : "'\(place)' in the reply"
-        return QMPError(.unusableReply, "\(part) to '\(command)' \(what); this QEMU does not keep to the known schema")
+        return QMPError(.unusableReply, "\(part) to '\(command)' \(what); this QEMU does not follow the known schema")
     }
 }
 
-/// Which members a reader asked for: what the check against QEMU's schema goes by.
+/// Records which members a reader requested, for the check against QEMU's schema.
 final class MemberRecord: Sendable {
     private let paths = Mutex<Set<[String]>>([])
 

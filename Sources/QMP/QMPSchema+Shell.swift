@@ -1,33 +1,33 @@
 public import JSON
 
-/// What a shell needs to know of the schema.
+/// The parts of the schema that a shell needs.
 ///
-/// A line is a command's name followed by `key=value` words. Dots in a key lead into objects (`backend.type=null`); a value
-/// that is no string, number, boolean or enumeration is JSON.
+/// A line is a command's name followed by `key=value` words. Dots in a key lead into objects (`backend.type=null`); a
+/// value that is not a string, number, boolean or enumeration is JSON.
 extension QMPSchema {
     /// An argument as a shell shows it.
     public struct Argument: Sendable, Hashable {
         /// Its name.
         public let name: String
 
-        /// `string`, `int`, `number`, `boolean`, `enum`, `object`, `array`, `value` (anything), `null`, or several of them
-        /// with `|` between.
+        /// `string`, `int`, `number`, `boolean`, `enum`, `object`, `array`, `value` (anything), `null`, or several of
+        /// them separated by `|`.
         public let type: String
 
-        /// Whether it may be left out.
+        /// Whether it may be omitted.
         public let isOptional: Bool
 
-        /// What it may be, for an enumeration or a boolean; sorted.
+        /// The possible values of an enumeration or a boolean; sorted.
         public let values: [String]
     }
 
-    /// The arguments of a command, in the schema's order.
+    /// Returns the arguments of a command, in the schema's order.
     ///
     /// - Parameters:
-    ///   - command: QEMU's name of the command.
-    ///   - path: The names of the objects to look into; none for the arguments themselves.
-    ///   - given: What is set already, by dotted key: it decides between variants.
-    /// - Returns: The arguments; empty where the schema leaves them open.
+    ///   - command: The command's name in QMP.
+    ///   - path: The names of the objects to look into; empty for the arguments themselves.
+    ///   - given: The settings so far, by dotted key; they select variants.
+    /// - Returns: The arguments; empty if the schema leaves them open.
     public func arguments(of command: String, within path: [String] = [], given: [String: String] = [:]) -> [Argument] {
         guard case .command(let type, _, _) = entities[command] else { return [] }
         var objects = [type]
@@ -40,11 +40,11 @@ extension QMPSchema {
         return objects.flatMap { self.members(of: $0, prefix: prefix, given: given) }.map(argument)
     }
 
-    /// How the last word of a line may go on.
+    /// Returns the possible completions of the last word of a line.
     ///
     /// - Parameter words: The words so far; the last one is incomplete and may be empty.
-    /// - Returns: Whole words that begin with the last one: names of commands, keys with `=` behind (`.` for objects), and
-    ///   keys with values.
+    /// - Returns: Whole words that begin with the last one: names of commands, keys followed by `=` (`.` for objects),
+    ///   and keys with values.
     public func completions(for words: [String]) -> [String] {
         guard let word = words.last else { return commands }
         guard let command = words.first, words.count > 1 else { return commands.filter { $0.hasPrefix(word) } }
@@ -62,14 +62,14 @@ extension QMPSchema {
         return Array(Set(texts.filter { $0.hasPrefix(word) })).sorted()
     }
 
-    /// Reads the `key=value` words of a line.
+    /// Parses the `key=value` words of a line.
     ///
     /// - Parameters:
-    ///   - words: The words behind the command's name.
-    ///   - command: QEMU's name of the command.
-    /// - Returns: The arguments, each of the type that the schema wants; what it leaves open is JSON where it can be read as
-    ///   such and a string otherwise.
-    /// - Throws: `invalidCommand` for a word without `=` and for a value that is not of the wanted type.
+    ///   - words: The words after the command's name.
+    ///   - command: The command's name in QMP.
+    /// - Returns: The arguments, each with the type in the schema; if the schema leaves it open, JSON if the value can
+    ///   be parsed as such, and a string otherwise.
+    /// - Throws: `invalidCommand` for a word without `=`, and for a value of the wrong type.
     public func arguments(
         from words: some Sequence<String>,
         for command: String
@@ -87,7 +87,8 @@ extension QMPSchema {
         return arguments.object ?? [:]
     }
 
-    /// The members of an object, of the variant that is chosen by what is given, or of all where none is.
+    /// Returns the members of an object in the variant that the settings select, or in all variants if they select
+    /// none.
     private func members(of type: String, prefix: String, given: [String: String]) -> [Member] {
         guard case .object(let members, let tag, let variants) = entities[type] else {
             if case .array(let element) = entities[type] {

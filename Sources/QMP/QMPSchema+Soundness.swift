@@ -1,9 +1,9 @@
-/// Keeps a hostile peer's schema from sending its readers around in circles.
+/// Protects the readers of a hostile peer's schema against cycles.
 extension QMPSchema {
-    /// Types within types (elements, alternates, variants) that are read as one; QEMU's own need a few hundred.
+    /// The maximum number of types within one type (elements, alternates, variants); QEMU's own need a few hundred.
     private static var largestExpansion: Int { 20_000 }
 
-    /// How deep they may nest; QEMU's own nest less than ten deep.
+    /// The maximum depth of nested types; QEMU's own nest less than ten deep.
     private static var deepestExpansion: Int { 32 }
 
     private struct Expansion {
@@ -11,10 +11,10 @@ extension QMPSchema {
         var height: Int
     }
 
-    /// Checks that every walk through the types comes to an end soon.
+    /// Checks that every walk through the types ends soon.
     ///
-    /// - Parameter entities: What the schema holds.
-    /// - Throws: `unusableReply` when types contain themselves, or too many others.
+    /// - Parameter entities: The entities of the schema.
+    /// - Throws: `unusableReply` if types contain themselves, or too many others.
     static func checkSoundness(_ entities: [String: Entity]) throws(QMPError) {
         var known: [String: Expansion] = [:]
         for name in entities.keys { _ = try expansion(of: name, entities, &known, depth: 0) }
@@ -49,6 +49,6 @@ extension QMPSchema {
     }
 
     private static func unsound(_ name: String) -> QMPError {
-        QMPError(.unusableReply, "the schema's type '\(name)' contains itself, or more than any QEMU's type does")
+        QMPError(.unusableReply, "the schema's type '\(name)' contains itself, or more types than in any QEMU")
     }
 }

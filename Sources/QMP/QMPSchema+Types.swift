@@ -31,7 +31,7 @@ extension QMPSchema {
         }
     }
 
-    /// QEMU before 6.2 has `values` only; later ones have `members` with features too.
+    /// QEMU before 6.2 has only `values`; later versions also have `members` with features.
     private static func enumeration(_ reply: QMPReply) throws(QMPError) -> Set<String> {
         if let members = reply.optional("members") {
             return Set(try members.map { member throws(QMPError) in try member.string("name") })
@@ -55,7 +55,7 @@ extension QMPSchema {
         return variants
     }
 
-    /// The types that something at a path may have, in any variant; where the schema leaves members open, `any`.
+    /// Returns the possible types at a path, in any variant; `any` where the schema leaves members open.
     func types(at path: ArraySlice<String>, from types: [String]) -> [String] {
         let objects = Set(types).sorted().flatMap { elementTypes(of: $0) }
         guard let key = path.first else { return objects }
@@ -65,7 +65,7 @@ extension QMPSchema {
         return next.isEmpty ? [] : self.types(at: path.dropFirst(), from: next)
     }
 
-    /// All members that an object may have, those of its variants included.
+    /// Returns all members that an object may have, including those of its variants.
     func members(of type: String) -> [Member] {
         guard case .object(let members, _, let variants) = entities[type] else { return [] }
         return members + variants.keys.sorted().flatMap { self.members(of: variants[$0] ?? "") }
@@ -79,7 +79,7 @@ extension QMPSchema {
         }
     }
 
-    /// What is within arrays and alternates; the type itself where it is neither.
+    /// Returns the types within arrays and alternates; the type itself if it is neither.
     private func elementTypes(of type: String) -> [String] {
         switch entities[type] {
         case .array(let element): elementTypes(of: element)

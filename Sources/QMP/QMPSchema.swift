@@ -1,11 +1,11 @@
 public import JSON
 
-/// What a QEMU's monitor can do, as `query-qmp-schema` says it.
+/// The features of a QEMU's monitor, as `query-qmp-schema` reports them.
 ///
-/// The way to decide whether a feature is there: never by the version number, as packagers move features about. The
-/// format is in QEMU's docs/devel/qapi-code-gen.
+/// Use this to decide whether a feature exists, never the version number: packagers add and remove features. The format
+/// is described in QEMU's docs/devel/qapi-code-gen.
 public struct QMPSchema: Sendable {
-    /// What an entity is, with what belongs to it.
+    /// The kind of an entity, with its parts.
     enum Entity: Sendable, Hashable {
         case builtin(json: String)
         case enumeration(Set<String>)
@@ -25,10 +25,10 @@ public struct QMPSchema: Sendable {
 
     let entities: [String: Entity]
 
-    /// Reads a schema as it was recorded: the array that `query-qmp-schema` returns.
+    /// Parses a recorded schema: the array that `query-qmp-schema` returns.
     ///
     /// - Parameter value: The array.
-    /// - Throws: `unusableReply` when it is none.
+    /// - Throws: `unusableReply` if it is not a schema.
     public init(_ value: JSONValue) throws(QMPError) {
         try self.init(from: QMPReply(value, to: QueryQMPSchema.name))
     }
@@ -52,82 +52,82 @@ public struct QMPSchema: Sendable {
         names { if case .event = $0 { true } else { false } }
     }
 
-    /// Whether there is such a command.
+    /// Returns whether a command exists.
     ///
-    /// - Parameter name: QEMU's name of the command.
-    /// - Returns: Whether it is there.
+    /// - Parameter name: The command's name in QMP.
+    /// - Returns: Whether it exists.
     public func hasCommand(_ name: String) -> Bool {
         if case .command = entities[name] { true } else { false }
     }
 
-    /// Whether there is such an event.
+    /// Returns whether an event exists.
     ///
-    /// - Parameter name: QEMU's name of the event.
-    /// - Returns: Whether it is there.
+    /// - Parameter name: The event's name in QMP.
+    /// - Returns: Whether it exists.
     public func hasEvent(_ name: String) -> Bool {
         if case .event = entities[name] { true } else { false }
     }
 
-    /// Whether a command may be executed out of band.
+    /// Returns whether a command may be executed out of band.
     ///
-    /// - Parameter name: QEMU's name of the command.
+    /// - Parameter name: The command's name in QMP.
     /// - Returns: Whether it may.
     public func allowsOutOfBand(_ name: String) -> Bool {
         if case .command(_, _, let isOutOfBand) = entities[name] { isOutOfBand } else { false }
     }
 
-    /// Whether a command takes an argument, in any of its variants.
+    /// Returns whether a command takes an argument, in any of its variants.
     ///
     /// - Parameters:
-    ///   - command: QEMU's name of the command.
-    ///   - path: The argument's name, followed by the names of members within it; arrays are passed through.
+    ///   - command: The command's name in QMP.
+    ///   - path: The argument's name, followed by the names of members within it; array levels are omitted.
     /// - Returns: Whether it does; always true below an argument whose members the schema leaves open.
     public func command(_ command: String, takes path: String...) -> Bool {
         guard case .command(let type, _, _) = entities[command] else { return false }
         return has(path, in: type)
     }
 
-    /// Whether a command's reply may have a member, in any of its variants.
+    /// Returns whether a command's reply may have a member, in any of its variants.
     ///
     /// - Parameters:
-    ///   - command: QEMU's name of the command.
-    ///   - path: The member's name, followed by the names of members within it; arrays are passed through.
+    ///   - command: The command's name in QMP.
+    ///   - path: The member's name, followed by the names of members within it; array levels are omitted.
     /// - Returns: Whether it may.
     public func command(_ command: String, returns path: String...) -> Bool {
         guard case .command(_, let type, _) = entities[command] else { return false }
         return has(path, in: type)
     }
 
-    /// Whether an event may carry a member.
+    /// Returns whether an event may have a member.
     ///
     /// - Parameters:
-    ///   - event: QEMU's name of the event.
-    ///   - path: The member's name, followed by the names of members within it; arrays are passed through.
+    ///   - event: The event's name in QMP.
+    ///   - path: The member's name, followed by the names of members within it; array levels are omitted.
     /// - Returns: Whether it may.
     public func event(_ event: String, carries path: String...) -> Bool {
         guard case .event(let type) = entities[event] else { return false }
         return has(path, in: type)
     }
 
-    /// The values that an argument may have, where it is an enumeration.
+    /// Returns the possible values of an argument that is an enumeration.
     ///
     /// - Parameters:
-    ///   - path: The argument's name, followed by the names of members within it; arrays are passed through.
-    ///   - command: QEMU's name of the command.
-    /// - Returns: The values; empty where the argument is missing or no enumeration.
+    ///   - path: The argument's name, followed by the names of members within it; array levels are omitted.
+    ///   - command: The command's name in QMP.
+    /// - Returns: The values; empty if the argument is missing or not an enumeration.
     public func values(of path: String..., in command: String) -> Set<String> {
         guard case .command(let type, _, _) = entities[command] else { return [] }
         return types(at: path[...], from: [type]).reduce(into: []) { $0.formUnion(values(of: $1)) }
     }
 
-    /// Whether a value is a member of the enumeration that an argument takes, such as `x-ignore-shared` of
+    /// Returns whether a value belongs to the enumeration that an argument takes, such as `x-ignore-shared` to
     /// `migrate-set-capabilities`, `capabilities`, `capability`.
     ///
     /// - Parameters:
     ///   - value: The value.
     ///   - path: The argument's name, followed by the names of members within it.
-    ///   - command: QEMU's name of the command.
-    /// - Returns: Whether it is.
+    ///   - command: The command's name in QMP.
+    /// - Returns: Whether it belongs to it.
     public func has(value: String, of path: String..., in command: String) -> Bool {
         guard case .command(let type, _, _) = entities[command] else { return false }
         return types(at: path[...], from: [type]).contains { values(of: $0).contains(value) }

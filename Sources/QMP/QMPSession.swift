@@ -1,49 +1,49 @@
 internal import JSON
 
-/// What has been said on one connection to a monitor, and what it means.
+/// The protocol state of one connection to a monitor.
 ///
-/// One method an event; no I/O, no clock, no lock. After the first failure every method throws it again.
+/// One method per event; no I/O, no clock, no lock. After the first failure every method throws it again.
 ///
-/// Replies are told apart by id. An error without one is QEMU's answer to something it could not read: in-band commands
-/// are answered in order, so it belongs to the oldest of them that has no answer yet.
+/// Replies are matched by id. An error without an id answers input that QEMU could not read: it answers in-band
+/// commands in order, so the error belongs to the oldest unanswered one.
 struct QMPSession {
-    /// What a message calls for.
+    /// The consequence of a message.
     enum Effect {
         /// The peer is a monitor.
         case greeted(QMPGreeting)
 
-        /// Somebody waits for this reply.
+        /// The reply to a command whose caller is waiting.
         case answered(UInt64, Result<JSONValue, QMPError.Refusal>)
 
-        /// Somebody waits for this reply, which does not say how the command went.
+        /// A reply without a usable result, to a command whose caller is waiting.
         case unusable(UInt64, QMPError)
 
-        /// To be given to whoever listens.
+        /// An event for the listeners.
         case emitted(QMPEvent)
 
-        /// Nobody waits for this reply any more.
+        /// A reply for which no caller waits.
         case dropped
     }
 
-    /// As many commands without an answer are remembered, the abandoned ones included.
+    /// The maximum number of unanswered commands that are remembered, including abandoned ones.
     static let maximumUnanswered = 4096
 
-    /// The id under which the greeting is awaited; commands count from 1.
+    /// The id of the wait for the greeting; commands count from 1.
     static let greetingID: UInt64 = 0
 
-    /// What ended the session.
+    /// The error that ended the session.
     private(set) var failure: QMPError?
 
     private(set) var isGreeted = false
     private var nextID: UInt64 = 1
 
-    /// Commands that somebody waits for.
+    /// The commands whose callers are waiting.
     private var awaited: Set<UInt64> = []
 
-    /// In-band commands without an answer, oldest first, the abandoned ones included.
+    /// The in-band commands without an answer, oldest first, including abandoned ones.
     private var inBand: [UInt64] = []
 
-    /// Takes the next message.
+    /// Processes the next message.
     mutating func received(_ value: JSONValue) throws(QMPError) -> Effect {
         if let failure { throw failure }
         do throws(QMPError) {
@@ -53,9 +53,9 @@ struct QMPSession {
                 return .greeted(greeting)
             }
             if isGreeted { return try effect(of: message) }
-            // QEMU has a new client a moment before it greets it, and what happens in that moment is sent first.
+            // QEMU accepts a new client a moment before it sends the greeting; events from that moment come first.
             if case .event = message { return .dropped }
-            throw QMPError(.notQMP, "the peer sent something before its greeting")
+            throw QMPError(.notQMP, "the peer sent a message before its greeting")
         } catch {
             let error = isGreeted ? error : notQMP(error.message)
             end(error)
@@ -63,7 +63,7 @@ struct QMPSession {
         }
     }
 
-    /// Notes that a command goes out; its id is returned.
+    /// Records that a command is being sent, and returns its id.
     mutating func issue(isOutOfBand: Bool) throws(QMPError) -> UInt64 {
         if let failure { throw failure }
         let id = nextID
@@ -76,27 +76,27 @@ struct QMPSession {
         return id
     }
 
-    /// Notes that nobody waits for a reply any more; it is dropped when it comes.
+    /// Records that no caller waits for a reply; the reply is dropped when it arrives.
     mutating func abandon(_ id: UInt64) {
         awaited.remove(id)
     }
 
-    /// Notes that a command never left.
+    /// Records that a command was never sent.
     mutating func withdraw(_ id: UInt64) {
         awaited.remove(id)
         inBand.removeAll { $0 == id }
     }
 
-    /// Ends the session; the first reason stays.
+    /// Ends the session; the first reason is kept.
     mutating func end(_ reason: QMPError) {
         if failure == nil { failure = reason }
         awaited = []
         inBand = []
     }
 
-    /// The reason to give when what came is no QMP.
+    /// Returns the error for a peer whose messages are not QMP.
     func notQMP(_ what: String) -> QMPError {
-        QMPError(.notQMP, "what answers here is not a QMP monitor: \(what); give the path of a -qmp socket")
+        QMPError(.notQMP, "the peer is not a QMP monitor: \(what); give the path of a -qmp socket")
     }
 
     private mutating func effect(of message: QMPMessage) throws(QMPError) -> Effect {

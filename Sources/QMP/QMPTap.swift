@@ -1,4 +1,4 @@
-/// Events handed over in the reader thread itself, for as long as this value is kept.
+/// A subscription whose handler runs in the reader thread; it ends when it is released.
 public final class QMPTap: Sendable {
     private let connection: QMPConnection
     private let listener: UInt64
@@ -16,7 +16,7 @@ public final class QMPTap: Sendable {
         connection.stopListening(listener)
     }
 
-    /// Ends it; a call that is under way in the reader thread may still finish.
+    /// Ends the subscription; a call that is running in the reader thread may still finish.
     public func cancel() {
         connection.stopListening(listener)
     }

@@ -1,12 +1,12 @@
-/// When QEMU emitted an event, by the wall clock of its host.
+/// The time at which QEMU emitted an event, by the wall clock of its host.
 public struct QMPTimestamp: Sendable, Hashable, Comparable {
-    /// Seconds since 1970-01-01 UTC; -1 where QEMU could not tell.
+    /// Seconds since 1970-01-01 UTC; -1 if QEMU could not determine it.
     public let seconds: Int64
 
-    /// Microseconds within the second, 0 to 999,999; -1 where QEMU could not tell.
+    /// Microseconds within the second, 0 to 999,999; -1 if QEMU could not determine it.
     public let microseconds: Int64
 
-    /// Makes a time.
+    /// Creates a time; -1 means unknown.
     ///
     /// - Parameters:
     ///   - seconds: Seconds since 1970-01-01 UTC.
@@ -16,7 +16,7 @@ public struct QMPTimestamp: Sendable, Hashable, Comparable {
         self.microseconds = microseconds
     }
 
-    /// Microseconds since 1970-01-01 UTC, within 2^61 of it whatever was sent: the difference of two fits 64 bits.
+    /// Microseconds since 1970-01-01 UTC, limited to ±2^61, so that the difference of two fits into 64 bits.
     public var microsecondsSinceEpoch: Int64 {
         let bound: Int64 = 1 << 61
         let (whole, isTooMuch) = seconds.multipliedReportingOverflow(by: 1_000_000)
@@ -26,7 +26,7 @@ public struct QMPTimestamp: Sendable, Hashable, Comparable {
         return min(max(sum, -bound), bound)
     }
 
-    /// The earlier one is less.
+    /// Orders by time.
     public static func < (left: QMPTimestamp, right: QMPTimestamp) -> Bool {
         (left.seconds, left.microseconds) < (right.seconds, right.microseconds)
     }

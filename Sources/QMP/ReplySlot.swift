@@ -1,7 +1,7 @@
 internal import JSON
 internal import Synchronization
 
-/// Where the one reply to a command is put and waited for.
+/// Holds the one reply to a command for the callers that wait for it.
 final class ReplySlot: Sendable {
     typealias Outcome = Result<JSONValue, QMPError>
 
@@ -12,7 +12,7 @@ final class ReplySlot: Sendable {
 
     private let state = Mutex(State.empty([]))
 
-    /// Puts the outcome in; only the first one counts.
+    /// Stores the outcome; only the first one counts.
     func fill(_ outcome: Outcome) {
         let waiting = state.withLock { state -> [CheckedContinuation<Outcome, Never>] in
             guard case .empty(let waiting) = state else { return [] }
@@ -22,7 +22,7 @@ final class ReplySlot: Sendable {
         for continuation in waiting { continuation.resume(returning: outcome) }
     }
 
-    /// Waits for the outcome; there is no way out of it but `fill`.
+    /// Waits for the outcome; only `fill` ends the wait.
     func outcome() async -> Outcome {
         await withCheckedContinuation { continuation in
             let outcome = state.withLock { state -> Outcome? in

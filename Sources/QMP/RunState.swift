@@ -1,45 +1,45 @@
-/// Why a guest's vCPUs run or not, as `query-status` says it (QEMU's qapi/run-state.json).
+/// Why a guest's vCPUs run or not, as in `query-status` (QEMU's qapi/run-state.json).
 public enum RunState: String, Sendable, Hashable, CaseIterable {
     /// Stopped by a debugger.
     case debug
 
-    /// Waits for, or takes in, an incoming migration.
+    /// Waits for, or receives, an incoming migration.
     case inmigrate
 
-    /// QEMU cannot go on.
+    /// QEMU cannot continue.
     case internalError = "internal-error"
 
-    /// Stopped by an error of a disk that is set to stop.
+    /// Stopped by an error of a disk that is configured to stop the guest.
     case ioError = "io-error"
 
     /// Paused by `stop`, or loaded with `-S`.
     case paused
 
-    /// Paused after a migration away has completed.
+    /// Paused after an outgoing migration has completed.
     case postmigrate
 
     /// Not started yet.
     case prelaunch
 
-    /// Paused for the last part of a migration away.
+    /// Paused for the last part of an outgoing migration.
     case finishMigrate = "finish-migrate"
 
-    /// Restores a snapshot.
+    /// Restoring a snapshot.
     case restoreVM = "restore-vm"
 
-    /// Runs.
+    /// Running.
     case running
 
-    /// Saves a snapshot.
+    /// Saving a snapshot.
     case saveVM = "save-vm"
 
-    /// The guest has powered off, and QEMU was told to stay.
+    /// The guest has powered off, and QEMU was told not to exit.
     case shutdown
 
-    /// The guest sleeps (ACPI S3).
+    /// The guest is suspended (ACPI S3).
     case suspended
 
-    /// The guest's watchdog has fired and is set to pause.
+    /// The guest's watchdog has fired and is configured to pause the guest.
     case watchdog
 
     /// The guest has reported a panic.
@@ -48,6 +48,6 @@ public enum RunState: String, Sendable, Hashable, CaseIterable {
     /// Paused to save or restore the state of a COLO pair.
     case colo
 
-    /// Before the machine is made; with `--preconfig` only, and not part of every QEMU's schema.
+    /// Before the machine is created; only with `--preconfig`, and not part of every QEMU's schema.
     case preconfig
 }

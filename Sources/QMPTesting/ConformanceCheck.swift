@@ -1,7 +1,7 @@
 internal import JSON
 internal import Linux
 
-/// One check of ``QMPConformance``, on connections of its own.
+/// One check of ``QMPConformance``, on its own connections.
 struct ConformanceCheck {
     private struct Problem: Error, CustomStringConvertible {
         let description: String
@@ -41,7 +41,7 @@ struct ConformanceCheck {
         var monitor = try greeted()
         try monitor.send(#"{"execute": "qmp_capabilities", "id": "c"}"# + "\n")
         let reply = try monitor.nextReply()
-        guard reply == ["return": [:], "id": "c"] else { throw Problem("no agreement on capabilities", reply) }
+        guard reply == ["return": [:], "id": "c"] else { throw Problem("capabilities not negotiated", reply) }
         return monitor
     }
 
@@ -62,12 +62,12 @@ struct ConformanceCheck {
             try monitor.send(JSONValue.object(["execute": "query-version", "id": id]).encodedBytes(terminator: [0x0A]))
             let reply = try monitor.nextReply()
             guard reply["return"] != nil, reply["id"] == id else {
-                throw Problem("the id \(id) did not come back", reply)
+                throw Problem("the id \(id) was not returned", reply)
             }
         }
         try monitor.send(#"{"execute": "query-version"}"# + "\n")
         let reply = try monitor.nextReply()
-        guard reply["return"] != nil, reply["id"] == nil else { throw Problem("an id that was never given", reply) }
+        guard reply["return"] != nil, reply["id"] == nil else { throw Problem("an id that was never sent", reply) }
     }
 
     private func refuses(_ command: [String: JSONValue], by errorClass: String?) throws {
@@ -77,7 +77,7 @@ struct ConformanceCheck {
         let reply = try monitor.nextReply()
         guard let given = reply["error"]?["class"]?.string, reply["error"]?["desc"]?.string != nil, reply["id"] == 7,
             errorClass.map({ $0 == given }) ?? true
-        else { throw Problem("not refused as it should be", reply) }
+        else { throw Problem("not refused as expected", reply) }
     }
 
     private func survivesBrokenInput() throws {
@@ -87,12 +87,12 @@ struct ConformanceCheck {
             let reply = try monitor.nextReply()
             guard reply["error"]?["class"] != nil else { throw Problem("no error for \(text)", reply) }
         }
-        // The byte 0xFF makes a fresh start: what is left of the broken input may still be complained about.
+        // The byte 0xFF resets the parser; errors for the rest of the broken input may still arrive.
         try monitor.send([0xFF] + Array(#"{"execute": "query-version", "id": "after"}"#.utf8) + [0x0A])
         while true {
             let reply = try monitor.nextReply()
             if reply["id"] == "after", reply["return"] != nil { return }
-            guard reply["error"] != nil else { throw Problem("an answer to nothing", reply) }
+            guard reply["error"] != nil else { throw Problem("a reply without a command", reply) }
         }
     }
 
@@ -130,7 +130,7 @@ struct ConformanceCheck {
             close(first)
         }
         let greeting = try second.next()
-        guard greeting["QMP"] != nil else { throw Problem("no greeting after the first client is gone", greeting) }
+        guard greeting["QMP"] != nil else { throw Problem("no greeting after the first client disconnected", greeting) }
     }
 
     private func close(_ monitor: consuming RawMonitor) {}

@@ -1,44 +1,44 @@
 internal import JSON
 internal import Linux
 
-/// Checks whether an endpoint speaks QMP as QEMU's docs/interop/qmp-spec says and as QEMU does.
+/// Checks whether an endpoint implements QMP as QEMU's docs/interop/qmp-spec specifies it and as QEMU does.
 ///
 /// ```swift
 /// for finding in await QMPConformance.run(path: "/run/vm/qmp.sock") { print(finding) }
 /// ```
 ///
-/// It connects many times, one after the other, and changes nothing in the guest.
+/// Opens many connections, one after the other, and changes nothing in the guest.
 public enum QMPConformance {
-    /// What is checked.
+    /// The name of a check.
     public enum Check: String, Sendable, CaseIterable {
         /// The first message is a greeting with a version and capabilities.
         case greetsFirst
 
-        /// Before `qmp_capabilities` every other command is refused.
+        /// Before `qmp_capabilities`, every other command is refused.
         case wantsCapabilitiesFirst
 
-        /// The reply has the command's id, of whatever type it is.
+        /// The reply has the command's id, regardless of its type.
         case echoesIDs
 
-        /// A command that does not exist is answered by `CommandNotFound`.
+        /// A command that does not exist is answered with `CommandNotFound`.
         case refusesUnknownCommands
 
-        /// An argument that does not exist is answered by an error.
+        /// An argument that does not exist is answered with an error.
         case refusesUnknownArguments
 
-        /// What is no JSON is answered by an error without id, and the talk goes on.
+        /// Input that is not JSON is answered with an error without id, and the session continues.
         case survivesBrokenInput
 
         /// A command that arrives byte by byte is answered.
         case takesBytesOneByOne
 
-        /// Commands that arrive together are answered in their order.
+        /// Commands that arrive together are answered in order.
         case answersInOrder
 
-        /// `query-qmp-schema` arrives whole.
+        /// `query-qmp-schema` arrives completely.
         case sendsLargeReplies
 
-        /// A second client gets no greeting while there is a first one, and gets it afterwards.
+        /// A second client gets no greeting while the first one is connected, and gets it afterwards.
         case servesOneClient
     }
 
@@ -47,7 +47,7 @@ public enum QMPConformance {
         /// What was checked.
         public let check: Check
 
-        /// Why the endpoint does not pass; nil when it does.
+        /// Why the endpoint does not pass; nil if it does.
         public let problem: String?
 
         /// Whether the endpoint passes.
@@ -59,9 +59,9 @@ public enum QMPConformance {
         }
     }
 
-    /// Makes all checks.
+    /// Runs all checks.
     ///
-    /// - Parameter path: The endpoint's socket; nobody else may use it meanwhile.
+    /// - Parameter path: The endpoint's socket; no other client may use it during the call.
     /// - Returns: One finding for each check.
     public static func run(path: String) async -> [Finding] {
         await withCheckedContinuation { continuation in

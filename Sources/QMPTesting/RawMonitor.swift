@@ -1,19 +1,19 @@
 public import JSON
 public import Linux
 
-/// A connection to a monitor at which bytes are sent and messages are read, with no client's manners in between.
+/// A connection to a monitor that sends bytes and reads messages, without the behaviour of a client.
 ///
 /// It blocks the calling thread.
 public struct RawMonitor: ~Copyable {
-    /// Why no message came.
+    /// Why no message arrived.
     public enum Failure: Error, Sendable {
-        /// None within the time given.
+        /// No message arrived in time.
         case timeout
 
         /// The connection is closed.
         case closed
 
-        /// What came is no JSON.
+        /// The received data is not JSON.
         case unreadable(JSONError)
     }
 
@@ -21,14 +21,14 @@ public struct RawMonitor: ~Copyable {
     private var parser = JSONStreamParser()
     private var messages: [JSONValue] = []
 
-    /// Takes over a connection.
+    /// Takes ownership of a connection.
     ///
     /// - Parameter stream: The connection.
     public init(_ stream: UnixStream) {
         self.stream = stream
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     ///
     /// - Parameter bytes: The bytes.
     /// - Throws: `closed`.
@@ -36,7 +36,7 @@ public struct RawMonitor: ~Copyable {
         do throws(SystemError) { try stream.send(bytes) } catch { throw .closed }
     }
 
-    /// Sends a text as it is.
+    /// Sends a text unchanged.
     ///
     /// - Parameter text: The text.
     /// - Throws: `closed`.
@@ -46,19 +46,19 @@ public struct RawMonitor: ~Copyable {
 
     /// Waits for the next message.
     ///
-    /// - Parameter patience: The longest wait for its first byte, and for each of the following.
+    /// - Parameter patience: The maximum wait for its first byte, and for each of the following.
     /// - Returns: The message.
-    /// - Throws: Why none came.
+    /// - Throws: The reason why none arrived.
     public mutating func next(within patience: Duration = .seconds(5)) throws(Failure) -> JSONValue {
         while messages.isEmpty { try receive(within: patience) }
         return messages.removeFirst()
     }
 
-    /// Waits for the next message that is no event.
+    /// Waits for the next message that is not an event.
     ///
-    /// - Parameter patience: The longest wait for each message.
+    /// - Parameter patience: The maximum wait for each message.
     /// - Returns: The message.
-    /// - Throws: Why none came.
+    /// - Throws: The reason why none arrived.
     public mutating func nextReply(within patience: Duration = .seconds(5)) throws(Failure) -> JSONValue {
         while true {
             let message = try next(within: patience)

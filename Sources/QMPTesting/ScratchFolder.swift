@@ -1,14 +1,14 @@
 internal import Glibc
 public import Linux
 
-/// A private folder for sockets that is gone with its owner.
+/// A private directory for sockets that is removed with its owner.
 public final class ScratchFolder: Sendable {
-    /// The folder; nobody else can enter it.
+    /// The directory; other users cannot enter it.
     public let path: String
 
-    /// Makes a folder.
+    /// Creates a directory with a unique name.
     ///
-    /// - Parameter parent: Where to make it.
+    /// - Parameter parent: The parent directory.
     /// - Throws: `SystemError` from mkdtemp(3).
     public init(in parent: String = "/tmp") throws(SystemError) {
         var template = Array("\(parent)/qmp-testing-XXXXXX".utf8CString)

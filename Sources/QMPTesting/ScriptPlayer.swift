@@ -19,7 +19,7 @@ struct ScriptPlayer: ~Copyable {
         self.connection = connection
     }
 
-    /// Plays all steps; a client that goes away ends it.
+    /// Plays all steps; ends early if the client disconnects.
     mutating func play(_ steps: [ScriptStep]) {
         for step in steps {
             do throws(End) { try play(step) } catch { return }
@@ -177,7 +177,7 @@ struct ScriptPlayer: ~Copyable {
         }
     }
 
-    /// Reads commands; the byte 0xFF makes a fresh start, as in QEMU and in its agent.
+    /// Parses commands; the byte 0xFF resets the parser, as in QEMU and in its agent.
     private mutating func read(_ bytes: [UInt8]) -> [JSONValue] {
         var values: [JSONValue] = []
         for (number, text) in bytes.split(separator: 0xFF, omittingEmptySubsequences: false).enumerated() {
@@ -185,7 +185,7 @@ struct ScriptPlayer: ~Copyable {
             do throws(JSONError) {
                 try parser.feed(Array(text)) { values.append($0) }
             } catch {
-                stage.note(deviation: "the client sent something that cannot be read: \(error)")
+                stage.note(deviation: "the client sent unreadable data: \(error)")
                 parser = JSONStreamParser()
             }
         }
@@ -196,7 +196,7 @@ struct ScriptPlayer: ~Copyable {
         stage.note(.client, String(decoding: bytes, as: UTF8.self), connection: connection, descriptors: descriptors)
     }
 
-    /// Waits without reading; nil waits until the client is gone or the server is stopped.
+    /// Waits without reading; nil waits until the client disconnects or the server is stopped.
     private func pause(_ duration: Duration?) throws(End) {
         let end = duration.map { ContinuousClock.now + $0 }
         while true {

@@ -1,20 +1,20 @@
 public import JSON
 
-/// One step of what a ``ScriptedServer`` does on a connection.
+/// One step of a ``ScriptedServer`` on a connection.
 public enum ScriptStep: Sendable {
     /// Sends a greeting.
     case greet(version: String = "7.2.22", capabilities: [String] = ["oob"])
 
-    /// Takes `qmp_capabilities` and agrees.
+    /// Receives `qmp_capabilities` and accepts it.
     case negotiate
 
-    /// Takes the next command, which has to have this name, and gives the answer.
+    /// Receives the next command, which must have this name, and gives the answer.
     case expect(String, ScriptAnswer)
 
-    /// Takes commands and answers each by its name until the client is gone; unknown ones as QEMU does.
+    /// Receives commands and answers each by its name until the client disconnects; answers unknown ones as QEMU does.
     case serve([String: ScriptAnswer])
 
-    /// Takes commands one after the other, as many as given, and answers them in the opposite order.
+    /// Receives this many commands, and answers them in the opposite order.
     case answerInReverse(Int)
 
     /// Sends an event.
@@ -23,29 +23,29 @@ public enum ScriptStep: Sendable {
     /// Sends the same event many times.
     case flood(String, count: Int)
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     case bytes([UInt8])
 
-    /// Sends a text as it is.
+    /// Sends a text unchanged.
     case text(String)
 
-    /// Sends a text over and over until the client is gone or this many bytes are out.
+    /// Sends a text repeatedly until the client disconnects or this many bytes are sent.
     case endless(String, upTo: Int)
 
     /// Does nothing for a while.
     case wait(Duration)
 
-    /// Reads and forgets until the client is gone.
+    /// Reads and discards until the client disconnects.
     case drain
 
-    /// Reads nothing and says nothing until the client is gone or the server is stopped.
+    /// Neither reads nor sends until the client disconnects or the server is stopped.
     case hang
 
-    /// Closes the connection; so does the end of the script.
+    /// Closes the connection, as the end of the script does.
     case close
 }
 
-/// What a ``ScriptedServer`` does about a command.
+/// The answer of a ``ScriptedServer`` to a command.
 public enum ScriptAnswer: Sendable {
     /// A `return` with the command's id.
     case success(JSONValue)
@@ -53,16 +53,16 @@ public enum ScriptAnswer: Sendable {
     /// An `error` with the command's id.
     case failure(errorClass: String = "GenericError", String)
 
-    /// An `error` without id, as QEMU answers what it cannot read.
+    /// An `error` without id, as QEMU sends for input that it cannot read.
     case failureWithoutID(String)
 
-    /// An event, then the rest.
+    /// An event, then the answer.
     indirect case after(event: String, data: [String: JSONValue] = [:], ScriptAnswer)
 
-    /// A pause, then the rest.
+    /// A pause, then the answer.
     indirect case later(Duration, ScriptAnswer)
 
-    /// A text as it is.
+    /// A text, unchanged.
     case text(String)
 
     /// A guest agent's answer to `guest-sync-delimited`: the byte 0xFF and the argument `id` as `return`.
@@ -71,7 +71,7 @@ public enum ScriptAnswer: Sendable {
     /// No answer.
     case silence
 
-    /// No answer, and the connection is closed.
+    /// No answer; the connection is closed.
     case close
 
     /// An empty `return`.

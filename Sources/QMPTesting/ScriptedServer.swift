@@ -1,9 +1,9 @@
 public import Linux
 
-/// A monitor that does what a script says, on a real unix socket.
+/// A monitor that follows a script, on a real unix socket.
 ///
-/// Like QEMU it serves one client at a time: others can connect and get no greeting until the first one is gone. Each
-/// connection follows the next script; the last script serves for all that follow.
+/// Like QEMU, it serves one client at a time: others can connect but get no greeting until the first one disconnects.
+/// Each connection follows the next script; the last script applies to all further connections.
 ///
 /// ```swift
 /// let server = try ScriptedServer([.greet(), .negotiate, .serve(["query-status": .success(["running": true])])])
@@ -18,8 +18,8 @@ public final class ScriptedServer: Sendable {
 
     /// Starts a server.
     ///
-    /// - Parameter scripts: What to do on the first connection, on the second, and so on; at least one.
-    /// - Throws: `SystemError` when the socket cannot be made.
+    /// - Parameter scripts: The scripts for the first connection, the second, and so on; at least one.
+    /// - Throws: `SystemError` if the socket cannot be created.
     public init(_ scripts: [ScriptStep]...) throws(SystemError) {
         folder = try ScratchFolder()
         path = "\(folder.path)/qmp.sock"
@@ -32,17 +32,17 @@ public final class ScriptedServer: Sendable {
         stage.stop()
     }
 
-    /// What was said so far.
+    /// Everything sent so far, in both directions.
     public var transcript: Transcript { stage.transcript }
 
-    /// How many connections were accepted so far.
+    /// The number of connections accepted so far.
     public var connectionCount: Int { stage.connectionCount }
 
-    /// Takes the descriptors that came with commands so far.
+    /// Removes and returns the descriptors that arrived with commands so far.
     ///
     /// - Returns: The descriptors in the order of arrival.
     public func takeDescriptors() -> DescriptorList { stage.takeDescriptors() }
 
-    /// Closes the socket and the connection, as if QEMU had ended; the server is of no more use.
+    /// Closes the socket and the connection, as if QEMU had ended; the server cannot be used again.
     public func stop() { stage.stop() }
 }

@@ -1,7 +1,7 @@
 internal import Linux
 internal import Synchronization
 
-/// Where a scripted server's thread plays, and what is known about it from outside.
+/// The shared state of a scripted server: its thread plays scripts, and other threads query the results.
 final class ServerStage: Sendable {
     private struct State: ~Copyable {
         var transcript = Transcript()

@@ -1,8 +1,8 @@
-/// What was said to a ``ScriptedServer``, and by it.
+/// The messages between a ``ScriptedServer`` and its clients.
 public struct Transcript: Sendable {
-    /// One thing said.
+    /// Data that one side sent.
     public struct Line: Sendable, Hashable, CustomStringConvertible {
-        /// Who said it.
+        /// The sender.
         public enum Speaker: String, Sendable, Hashable {
             /// The program under test.
             case client = "C"
@@ -14,13 +14,13 @@ public struct Transcript: Sendable {
         /// The connection, from 1.
         public let connection: Int
 
-        /// Who said it.
+        /// The sender.
         public let speaker: Speaker
 
-        /// What was said, at most the first 4096 bytes of it.
+        /// The data as text, at most the first 4096 characters.
         public let text: String
 
-        /// How many descriptors came along.
+        /// The number of descriptors sent with it.
         public let descriptorCount: Int
 
         /// `1 C: {"execute": ...}`.
@@ -29,12 +29,12 @@ public struct Transcript: Sendable {
         }
     }
 
-    /// Everything said, in order.
+    /// All messages, in order.
     public internal(set) var lines: [Line] = []
 
-    /// Where the program under test departed from the script.
+    /// The deviations of the program under test from the script.
     public internal(set) var deviations: [String] = []
 
-    /// What the program under test said.
+    /// The messages from the program under test.
     public var fromClient: [String] { lines.filter { $0.speaker == .client }.map(\.text) }
 }

@@ -102,7 +102,7 @@ extension Live {
                         if isLink { try #require(symlink(other, memory) == 0) }
                     }
                     #expect(report["outcome"] == "rolled-back", "\(report)")
-                    #expect("\(report["error"] ?? .null)".contains("has mapped no file"), "\(report)")
+                    #expect("\(report["error"] ?? .null)".contains("QEMU has no file "), "\(report)")
                     unlink("\(memory)-other")
                     try #require(rename(away, memory) == 0)
                     try await guest.expectSoundOnOneSide()

@@ -88,12 +88,12 @@ import Testing
         let folder = try ScratchFolder()
         let none = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: "\(folder.path)/none") }
         #expect(none?.code == .system)
-        #expect(none?.message.contains("there is no such socket") == true)
+        #expect(none?.message.contains("the socket does not exist") == true)
         let listener = try UnixListener(path: "\(folder.path)/dead")
         listener.shutdown()
         let dead = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: listener.path) }
         #expect(dead?.code == .system)
-        #expect(dead?.message.contains("nobody listens") == true)
+        #expect(dead?.message.contains("no process listens") == true)
         let start = ContinuousClock.now
         let late = await #expect(throws: QMPError.self) {
             try await QMPClient.connect(path: "\(folder.path)/none", appearingWithin: .milliseconds(50))

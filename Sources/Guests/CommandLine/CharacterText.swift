@@ -1,14 +1,14 @@
 /// The short form of a character device, as `-serial`, `-monitor`, `-qmp`, `-parallel`, `-debugcon` and `-gdb` take it.
 ///
-/// QEMU turns it into the properties that `-chardev` takes (`qemu_chr_parse_compat` in chardev/char.c); so does this.
+/// Converts it to the properties that `-chardev` takes, as QEMU does (`qemu_chr_parse_compat` in chardev/char.c).
 struct CharacterText: Hashable {
-    /// Whether `mon:` stands before it: a human monitor shares the device.
+    /// Whether `mon:` precedes it: a human monitor shares the device.
     var sharesMonitor: Bool
     /// The properties that `-chardev` would take.
     var properties: OptionProperties
 
-    /// Reads the short form; nil for what creates no device (`none`, `chardev:ID`) or is left alone (`vc`, `null`,
-    /// `/dev/…` and other host devices).
+    /// Parses the short form; nil for text that creates no device (`none`, `chardev:ID`) and for devices that stay
+    /// unchanged (`vc`, `null`, `/dev/…` and other host devices).
     init?(parsing text: String) {
         sharesMonitor = text.hasPrefix("mon:")
         let rest = String(text.dropFirst(sharesMonitor ? 4 : 0))
@@ -29,7 +29,7 @@ struct CharacterText: Hashable {
         let argument = String(text[text.index(after: colon)...])
         switch text[..<colon] {
         case "file", "pipe", "pty":
-            // The rest is the path as it is: no commas are doubled and nothing may follow.
+            // The rest is the path verbatim: commas are not doubled and no options follow.
             return backend(String(text[..<colon]), [("path", argument)])
         case "unix":
             return backend("socket", OptionProperties(parsing: argument, impliedKey: "path").pairs)
@@ -44,7 +44,7 @@ struct CharacterText: Hashable {
         }
     }
 
-    /// `HOST:PORT,options`, the host possibly empty.
+    /// Parses `HOST:PORT,options`; the host may be empty.
     private static func internetSocket(_ text: String, protocol flag: String?) -> OptionProperties? {
         let address = text.prefix { $0 != "," }
         guard let colon = address.firstIndex(of: ":") else { return nil }

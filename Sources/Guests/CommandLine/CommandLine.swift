@@ -1,25 +1,25 @@
-/// A command line of qemu-system-*, read as QEMU reads it.
+/// A command line of qemu-system-*, parsed as QEMU parses it.
 ///
-/// `-readconfig FILE` is replaced by the options that stand in the file, in its place; everything else is kept
-/// letter by letter, so ``arguments`` gives back what was parsed until an option is changed.
+/// The options in a `-readconfig FILE` replace that option in its place. Everything else is kept verbatim, so
+/// ``arguments`` returns the parsed text until an option is changed.
 public struct CommandLine: Sendable, Hashable {
     /// The name under which QEMU was started (argv[0]).
     public var executable: String
-    /// The options in their order, which QEMU gives a meaning.
+    /// The options in order; QEMU processes some in this order.
     public var options: [CommandLineOption]
 
-    /// Makes a command line from its parts.
+    /// Creates a command line; `options` must be in the order in which QEMU is to read them.
     public init(executable: String, options: [CommandLineOption]) {
         self.executable = executable
         self.options = options
     }
 
-    /// Reads an argument vector.
+    /// Parses an argument vector.
     ///
     /// - Parameters:
     ///   - arguments: argv with the binary's name first, as in /proc/PID/cmdline.
-    ///   - readConfig: gives the text of a `-readconfig` file. Its path may be relative to the folder QEMU was
-    ///     started in. Whatever it throws is reported as ``CommandLineError/Code/configUnreadable``.
+    ///   - readConfig: returns the text of a `-readconfig` file. The path may be relative to the directory in which
+    ///     QEMU was started. Any error it throws is reported as ``CommandLineError/Code/configUnreadable``.
     /// - Throws: ``CommandLineError`` with the position of the argument that cannot be read.
     public init(
         arguments: [String],
@@ -33,13 +33,13 @@ public struct CommandLine: Sendable, Hashable {
         [executable] + options.flatMap(\.arguments)
     }
 
-    /// The options of this name (`M` is `machine`), in their order.
+    /// Returns the options with this name (`M` is `machine`), in order.
     public func options(named name: String) -> [CommandLineOption] {
         let wanted = OptionTable.canonicalName(name)
         return options.filter { OptionTable.canonicalName($0.name) == wanted }
     }
 
-    /// Whether an option of this name is there.
+    /// Returns whether the command line has an option with this name.
     public func contains(_ name: String) -> Bool {
         !options(named: name).isEmpty
     }

@@ -4,7 +4,7 @@ public struct CommandLineOption: Sendable, Hashable {
     public enum Form: Sendable, Hashable {
         /// `-name`, as in QEMU's manual.
         case singleDash
-        /// `--name`, which QEMU treats the same.
+        /// `--name`, which is the same to QEMU.
         case doubleDash
         /// A disk image without an option before it: the same as `-drive file=…,index=0,media=disk`.
         case positional
@@ -12,16 +12,16 @@ public struct CommandLineOption: Sendable, Hashable {
 
     /// The option's name without its dashes; empty for a positional disk image.
     public var name: String
-    /// The argument as QEMU gets it, nil where the option takes none.
+    /// The argument as QEMU receives it; nil if the option takes none.
     public var value: String?
     /// How the option is written.
     public var form: Form
 
-    /// Makes an option.
+    /// Creates an option; does not check that QEMU knows it.
     ///
     /// - Parameters:
     ///   - name: the name without dashes.
-    ///   - value: the argument as QEMU gets it, with commas inside values doubled.
+    ///   - value: the argument as QEMU receives it, with commas inside values doubled.
     ///   - form: how it is written.
     public init(_ name: String, _ value: String? = nil, form: Form = .singleDash) {
         self.name = name
@@ -29,14 +29,14 @@ public struct CommandLineOption: Sendable, Hashable {
         self.form = form
     }
 
-    /// Makes an option with a list of properties.
+    /// Creates an option whose argument is a list of properties or a JSON object.
     public init(_ name: String, properties: OptionProperties) {
         self.init(name, properties.text)
     }
 
-    /// The argument as a list of properties; nil where QEMU reads the argument as plain text or there is none.
+    /// The argument as a list of properties; nil if QEMU reads it as plain text or there is none.
     ///
-    /// Setting it writes the argument anew.
+    /// Setting it replaces the argument.
     public var properties: OptionProperties? {
         get {
             guard let value, case .properties(let impliedKey, let json) = OptionTable.syntax(of: name) else {
@@ -49,7 +49,7 @@ public struct CommandLineOption: Sendable, Hashable {
         }
     }
 
-    /// The words of the argument vector that this option takes.
+    /// The words of this option in the argument vector.
     public var arguments: [String] {
         switch form {
         case .positional: [value ?? ""]
@@ -60,7 +60,7 @@ public struct CommandLineOption: Sendable, Hashable {
 }
 
 extension CommandLineOption: CustomStringConvertible {
-    /// The option as one would type it, such as `-netdev user,id=net0`.
+    /// The option as typed in a shell, such as `-netdev user,id=net0`.
     public var description: String {
         arguments.joined(separator: " ")
     }

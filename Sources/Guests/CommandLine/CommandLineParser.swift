@@ -9,7 +9,7 @@ enum CommandLineParser {
                 code: .empty,
                 position: 0,
                 subject: "",
-                message: "There is no command line. The process has ended, or is a thread of the kernel."
+                message: "The command line is empty. The process has ended, or is a kernel thread."
             )
         }
         var options: [CommandLineOption] = []
@@ -25,7 +25,7 @@ enum CommandLineParser {
         return CommandLine(executable: executable, options: options)
     }
 
-    /// Takes the option at `position`, and its argument.
+    /// Consumes the option at `position`, and its argument.
     private static func option(
         in arguments: [String],
         at position: inout Int
@@ -42,7 +42,7 @@ enum CommandLineParser {
                 code: .unknownOption,
                 position: position,
                 subject: word,
-                message: "No QEMU from 4.0 to 10.0 has this option, so it is not known whether it takes an argument. "
+                message: "QEMU 4.0 to 10.0 have no such option, so it is unknown whether it takes an argument. "
                     + "Start the guest without it, or report it with the version of QEMU that has it."
             )
         }
@@ -55,15 +55,15 @@ enum CommandLineParser {
                 code: .argumentMissing,
                 position: position - 1,
                 subject: word,
-                message: "The option needs an argument and there is none after it. The process may have changed its "
-                    + "own command line; start it again with a whole one."
+                message: "The option needs an argument, but nothing follows it. The process may have overwritten its "
+                    + "command line; restart it with a complete one."
             )
         }
         position += 1
         return CommandLineOption(name, arguments[position - 1], form: doubled ? .doubleDash : .singleDash)
     }
 
-    /// The options that stand in a `-readconfig` file.
+    /// Returns the options in a `-readconfig` file.
     private static func inlined(
         _ path: String,
         position: Int,
@@ -77,7 +77,7 @@ enum CommandLineParser {
                 code: .configUnreadable,
                 position: position,
                 subject: "-readconfig \(path)",
-                message: "The file cannot be read (\(error)). Put it back as it was when QEMU started."
+                message: "Cannot read the file (\(error)). Restore it as it was when QEMU started."
             )
         }
         do {

@@ -6,8 +6,8 @@
 ///   key = "value"
 /// ```
 ///
-/// It is no key file in GLib's sense: a group may stand several times and each time is an object of its own, and
-/// there is no escape inside the quotes.
+/// This is not GLib's key file format: a group may occur several times, each time as a separate object, and quoted
+/// values have no escapes.
 enum ConfigFile {
     /// Why a file is not in this format.
     struct Malformed: Error {
@@ -15,7 +15,7 @@ enum ConfigFile {
         let message: String
     }
 
-    /// The options that have the same effect as the file, in the order of its groups.
+    /// Returns the options that have the same effect as the file, in the order of its groups.
     static func options(in text: String) throws(Malformed) -> [CommandLineOption] {
         var options: [CommandLineOption] = []
         for group in try groups(in: text) {
@@ -24,7 +24,7 @@ enum ConfigFile {
         return options
     }
 
-    /// One group with its keys; a key given twice counts with its last value.
+    /// One group with its keys; if a key occurs twice, the last value counts.
     struct Group: Hashable {
         let name: String
         let id: String?
@@ -33,7 +33,7 @@ enum ConfigFile {
         var values: [String: String] = [:]
     }
 
-    /// Cuts the file into its groups.
+    /// Splits the file into its groups.
     static func groups(in text: String) throws(Malformed) -> [Group] {
         var groups: [Group] = []
         for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
@@ -43,10 +43,10 @@ enum ConfigFile {
                 continue
             }
             guard let (key, value) = assignment(line) else {
-                throw Malformed(line: index + 1, message: "This is neither [group \"id\"], nor key = \"value\".")
+                throw Malformed(line: index + 1, message: "Expected [group \"id\"] or key = \"value\".")
             }
             guard var last = groups.popLast() else {
-                throw Malformed(line: index + 1, message: "A key stands before the first [group].")
+                throw Malformed(line: index + 1, message: "A key precedes the first [group].")
             }
             if last.values.updateValue(value, forKey: key) == nil { last.keys.append(key) }
             groups.append(last)
@@ -54,7 +54,7 @@ enum ConfigFile {
         return groups
     }
 
-    /// `[name]` or `[name "id"]`.
+    /// Parses `[name]` or `[name "id"]`.
     private static func group(_ line: Substring, number: Int) throws(Malformed) -> Group {
         guard let close = line.lastIndex(of: "]") else {
             throw Malformed(line: number, message: "A [group] is not closed.")
@@ -68,7 +68,7 @@ enum ConfigFile {
         return Group(name: String(name), id: String(quoted.dropFirst().prefix { $0 != "\"" }), line: number)
     }
 
-    /// `key = "value"`; what stands behind the closing quote is not looked at.
+    /// Parses `key = "value"`; ignores text after the closing quote.
     private static func assignment(_ line: Substring) -> (key: String, value: String)? {
         let trimmed = line.drop(while: \.isWhitespace)
         let key = trimmed.prefix { !$0.isWhitespace }
@@ -85,11 +85,11 @@ enum ConfigFile {
 // MARK: - Groups as options
 
 extension ConfigFile {
-    /// The option of a group whose name differs from it (`qemu_add_opts` in system/vl.c).
+    /// The options whose names differ from those of their groups (`qemu_add_opts` in system/vl.c).
     private static let renamed = ["memory": "m", "smp-opts": "smp", "boot-opts": "boot"]
 
-    /// Groups that QEMU accepts in a file and does nothing with: it acts on the option while it reads the command
-    /// line, never on the group.
+    /// Groups that QEMU accepts in a file but ignores: it acts on the option while it reads the command line, never on
+    /// the group.
     private static let ineffective: Set = [
         "acpi", "smbios", "virtfs", "option-rom", "msg", "run-with", "trace", "plugin", "semihosting-config",
     ]
@@ -105,8 +105,8 @@ extension ConfigFile {
         guard groupsWithOption.contains(group.name) else {
             throw Malformed(
                 line: group.line,
-                message: "QEMU has no group [\(group.name)], or none that has an option of its own. "
-                    + "Put what it sets on the command line."
+                message: "QEMU has no group [\(group.name)], or the group corresponds to no option. "
+                    + "Put its settings on the command line."
             )
         }
         let name = renamed[group.name] ?? group.name

@@ -1,16 +1,16 @@
 internal import JSON
 
 extension JSONValue {
-    /// The member of an object by a key that may lead through nested objects: `file.filename`.
+    /// Returns the member of an object at a key that may lead through nested objects: `file.filename`.
     ///
-    /// A member whose own name holds the dots comes first.
+    /// A member whose own name contains the dots takes precedence.
     func member(at path: String) -> JSONValue? {
         if let member = self[path] { return member }
         guard let dot = path.firstIndex(of: ".") else { return nil }
         return self[String(path[..<dot])]?.member(at: String(path[path.index(after: dot)...]))
     }
 
-    /// The object with a member set, or removed where the value is nil; nested objects are made as needed.
+    /// Returns the object with a member set, or removed if the value is nil; creates nested objects as needed.
     func setting(_ value: JSONValue?, at path: String) -> JSONValue {
         var members = object ?? [:]
         guard members[path] == nil, let dot = path.firstIndex(of: ".") else {

@@ -1,8 +1,8 @@
-/// QEMU's key=value lists as text.
+/// Parses and formats QEMU's key=value lists.
 enum KeyValueText {
     typealias Entry = OptionProperties.Entry
 
-    /// Reads a list as QEMU's `opts_do_parse` does.
+    /// Parses a list as QEMU's `opts_do_parse` does.
     ///
     /// A key ends at the first `=` or `,`, a value at the first single `,`; a doubled comma is one comma of the value.
     static func parse(_ text: String, impliedKey: String?) -> [Entry] {
@@ -27,21 +27,21 @@ enum KeyValueText {
         return entries
     }
 
-    /// The list as QEMU reads it.
+    /// Returns the list in the form that QEMU parses.
     static func text(of entries: [Entry]) -> String {
-        // A comma at the end is not an entry, so an empty entry there takes one more.
+        // QEMU ignores a trailing comma, so an empty last entry needs one more.
         let end = entries.last.map { text(of: $0).isEmpty } == true ? "," : ""
         return entries.map(text).joined(separator: ",") + end
     }
 
-    /// A key that stands alone: it is on, or off if it begins with `no`.
+    /// Returns the entry of a key without a value: on, or off if it begins with `no`.
     private static func flag(_ word: String) -> Entry {
         word.hasPrefix("no")
             ? Entry(key: String(word.dropFirst(2)), value: "off", form: .flag)
             : Entry(key: word, value: "on", form: .flag)
     }
 
-    /// Takes a value off the front, up to the comma that ends it.
+    /// Removes a value from the front, up to the comma that ends it, and returns it.
     private static func takeValue(from rest: inout Substring) -> String {
         var value = ""
         while let character = rest.first {

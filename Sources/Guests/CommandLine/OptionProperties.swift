@@ -1,16 +1,16 @@
 internal import JSON
 
-/// The key=value list of an option, or its JSON object, as QEMU reads them.
+/// The key=value list of an option, or its JSON object, parsed as QEMU parses them.
 ///
-/// Keys of nested objects are joined by dots in both forms: `file.filename`. Where a key stands twice, the last one
-/// counts. What is not changed is written back as it was read.
+/// Dots join the keys of nested objects in both forms: `file.filename`. If a key occurs twice, the last one counts.
+/// Unchanged entries are written back as they were read.
 public struct OptionProperties: Sendable, Hashable {
     /// One entry of a key=value list.
     struct Entry: Sendable, Hashable {
         enum Form: Sendable, Hashable {
             /// `key=value`
             case pair
-            /// `value`, the key being implied by the option
+            /// `value`; the option implies the key
             case implied
             /// `key` for `key=on`, `nokey` for `key=off`
             case flag
@@ -28,31 +28,31 @@ public struct OptionProperties: Sendable, Hashable {
 
     private var storage: Storage
 
-    /// Makes an empty key=value list.
+    /// Creates an empty key=value list.
     public init() {
         storage = .list([])
     }
 
-    /// Makes a key=value list.
+    /// Creates a key=value list.
     ///
     /// - Parameters:
-    ///   - pairs: the keys and values in their order.
-    ///   - impliedKey: the key that QEMU implies for the first value; it is left out where it stands first.
+    ///   - pairs: the keys and values in order.
+    ///   - impliedKey: the key that QEMU implies for the first value; if it comes first, the text omits it.
     init(_ pairs: [(key: String, value: String)], impliedKey: String? = nil) {
         let entries = pairs.enumerated().map { index, pair in
-            // QEMU's keyval_parse takes an implied value up to the first comma, doubled or not.
+            // QEMU's keyval_parse ends an implied value at the first comma, doubled or not.
             let isImplied = index == 0 && pair.key == impliedKey && !pair.value.contains { $0 == "," || $0 == "=" }
             return Entry(key: pair.key, value: pair.value, form: isImplied ? .implied : .pair)
         }
         storage = .list(entries)
     }
 
-    /// Reads an option's argument.
+    /// Parses an option's argument.
     ///
     /// - Parameters:
-    ///   - text: the argument as QEMU gets it.
+    ///   - text: the argument as QEMU receives it.
     ///   - impliedKey: the key that QEMU implies for the first value, if any.
-    ///   - allowsJSON: whether a text that begins with `{` is a JSON object.
+    ///   - allowsJSON: whether text that begins with `{` is a JSON object.
     init(parsing text: String, impliedKey: String?, allowsJSON: Bool = false) {
         if allowsJSON, text.hasPrefix("{"), let value = try? JSONValue(parsing: text) {
             storage = .json(value)
@@ -61,7 +61,7 @@ public struct OptionProperties: Sendable, Hashable {
         }
     }
 
-    /// Whether the option is in its JSON form.
+    /// Whether the option is in JSON form.
     public var isJSON: Bool {
         if case .json = storage { true } else { false }
     }
@@ -78,9 +78,9 @@ public struct OptionProperties: Sendable, Hashable {
 // MARK: - Reading
 
 extension OptionProperties {
-    /// The value of a key, nil where it is not given.
+    /// The value of a key; nil if it is absent.
     ///
-    /// Booleans of the JSON form read as `on` and `off`, numbers in decimal.
+    /// In JSON form, booleans read as `on` and `off`, numbers in decimal.
     public subscript(key: String) -> String? {
         switch storage {
         case .list(let entries): entries.last { $0.key == key }?.value
@@ -88,7 +88,7 @@ extension OptionProperties {
         }
     }
 
-    /// All values of a key that may be given several times, such as `hostfwd`, in their order.
+    /// Returns all values of a key that may occur several times, such as `hostfwd`, in order.
     public func values(of key: String) -> [String] {
         switch storage {
         case .list(let entries):
@@ -99,7 +99,7 @@ extension OptionProperties {
         }
     }
 
-    /// The value of a switch, nil where it is not given or is neither on nor off.
+    /// Returns the value of a boolean key; nil if it is absent or neither on nor off.
     public func flag(_ key: String) -> Bool? {
         switch self[key] {
         case "on", "yes", "true", "y": true
@@ -121,9 +121,9 @@ extension OptionProperties {
 // MARK: - Changing
 
 extension OptionProperties {
-    /// Sets a key where it stands, or adds it at the end.
+    /// Sets a key in place, or appends it.
     ///
-    /// Doubled entries of the key become one. In the JSON form a value keeps its type.
+    /// Merges repeated entries of the key into one. In JSON form, the value keeps its type.
     public mutating func set(_ key: String, _ value: String) {
         switch storage {
         case .list(var entries):
@@ -148,7 +148,7 @@ extension OptionProperties {
         }
     }
 
-    /// Sets a switch, in the JSON form as a boolean.
+    /// Sets a boolean key; in JSON form, as a JSON boolean.
     public mutating func set(_ key: String, flag: Bool) {
         switch storage {
         case .list: set(key, flag ? "on" : "off")
@@ -156,7 +156,7 @@ extension OptionProperties {
         }
     }
 
-    /// Replaces each value of a key that may be given several times.
+    /// Replaces each value of a key that may occur several times.
     mutating func replaceValues(of key: String, _ change: (String) -> String) {
         guard case .list(let entries) = storage else {
             self[key].map { set(key, change($0)) }
@@ -180,7 +180,7 @@ extension OptionProperties {
         }
     }
 
-    /// The pairs of a key=value list in their order; empty for the JSON form.
+    /// The pairs of a key=value list in order; empty in JSON form.
     var pairs: [(key: String, value: String)] {
         guard case .list(let entries) = storage else { return [] }
         return entries.map { ($0.key, $0.value) }

@@ -1,31 +1,31 @@
-/// What QEMU knows about its options: whether they take an argument and how the argument is read.
+/// QEMU's options: whether they take an argument, and how QEMU parses it.
 ///
-/// From qemu-options.hx of QEMU 7.2 and 10.0; options removed since 4.0 are kept, for a QEMU of that age may run, and
-/// so is `-id`, which Proxmox adds.
+/// From qemu-options.hx of QEMU 7.2 and 10.0. Options removed since 4.0 are kept because a QEMU of that age may be
+/// running; `-id`, which Proxmox adds, is included.
 enum OptionTable {
-    /// How QEMU reads an option's argument.
+    /// How QEMU parses an option's argument.
     enum Syntax: Hashable {
         /// The option takes no argument.
         case flag
-        /// The argument is one text.
+        /// The argument is plain text.
         case text
-        /// The argument names a character device in the short form (`unix:PATH,server`, `tcp:…`, `stdio`, …).
+        /// The argument describes a character device in the short form (`unix:PATH,server`, `tcp:…`, `stdio`, …).
         case character
-        /// The argument is a list of key=value pairs; the first may lack its key. `json`: `{…}` is understood too.
+        /// The argument is a list of key=value pairs; the first may lack its key, and `json` allows `{…}` too.
         case properties(impliedKey: String?, json: Bool)
     }
 
-    /// How the argument of the option is read; a positional disk image is text, and so is anything unknown.
+    /// Returns how QEMU parses the option's argument; `.text` for a positional disk image and for unknown options.
     static func syntax(of name: String) -> Syntax {
         table[canonicalName(name)] ?? .text
     }
 
-    /// Whether any QEMU since 4.0 knows the option.
+    /// Returns whether any QEMU since 4.0 knows the option.
     static func knows(_ name: String) -> Bool {
         table[canonicalName(name)] != nil
     }
 
-    /// The name under which the table keeps an option that QEMU gives two names.
+    /// Returns the name under which the table lists an option to which QEMU gives two names.
     static func canonicalName(_ name: String) -> String {
         switch name {
         case "M": "machine"

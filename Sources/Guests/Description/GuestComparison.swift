@@ -1,14 +1,14 @@
 internal import QMP
 
-/// Whether a waiting QEMU has the guest's devices in the guest's places.
+/// Checks that a waiting QEMU has the guest's devices at the guest's addresses.
 ///
-/// What the guest sees is compared. QEMU compares device states itself while it loads them, but does so with the guest
-/// stopped; and it does not miss what the old side had no state for.
+/// Compares what the guest sees. QEMU compares device states itself while it loads them, but only once the guest is
+/// stopped; and it does not notice a device for which the old side sent no state.
 public enum GuestComparison {
-    /// What differs, a line each; empty when the guest would find everything where it was.
+    /// Returns the differences, one per line; empty if the guest would find every device where it was.
     ///
     /// - Parameters:
-    ///   - old: the QEMU that has the guest.
+    ///   - old: the QEMU that runs the guest.
     ///   - new: the QEMU that waits for it.
     /// - Returns: the differences.
     public static func differences(old: GuestDescription, new: GuestDescription) -> [String] {
@@ -35,7 +35,7 @@ public enum GuestComparison {
             + added.map { "\(what) only in the new QEMU: \($0)" }
     }
 
-    /// What is left of a list, each of the others taken away once.
+    /// Returns the list without the others, each removed once.
     private static func subtract(_ others: [String], from list: [String]) -> [String] {
         var rest = list
         for line in others {
@@ -44,10 +44,10 @@ public enum GuestComparison {
         return rest.sorted()
     }
 
-    /// The functions on the root bus.
+    /// Returns the functions on the root bus.
     ///
-    /// Those behind bridges are in `query-pci` only after the guest's firmware has numbered the buses, which a QEMU that
-    /// waits has not seen; devices that were given are compared with their bus and place instead.
+    /// `query-pci` lists functions behind bridges only after the guest's firmware has numbered the buses, which has not
+    /// happened in a waiting QEMU. Devices from the command line are compared by bus and address instead.
     private static func places(_ devices: [PCIDevice]) -> [String] {
         devices.filter { $0.bus == 0 }.map { device in
             let vendor = "\(hexadecimal(device.vendorID, 4)):\(hexadecimal(device.deviceID, 4))"
@@ -82,16 +82,16 @@ extension GuestDescription {
 extension QueryMemoryDevices.Device {
     fileprivate var line: String {
         let place = "\(id ?? "without id") (\(type)) at \(address.map { "0x" + String($0, radix: 16) } ?? "no address")"
-        // How much of it is plugged comes with its state.
+        // The plugged size is part of its device state.
         return type == "virtio-mem" ? place : "\(place), \(size) bytes"
     }
 }
 
 extension QueryBlock.Drive {
-    /// Nil where nothing is in it, and where neither side gives it a name to compare by.
+    /// Nil for an empty drive, and for one without a name to compare.
     fileprivate var line: String? {
         guard let inserted else { return nil }
-        // Devices without a parent are numbered as they are made, which differs between versions.
+        // QEMU numbers devices without a parent in creation order, which differs between versions.
         let path = qdev.flatMap { $0.hasPrefix("/machine/unattached/") ? nil : $0 }
         let name = device.isEmpty ? path ?? "" : device
         guard !name.isEmpty else { return nil }

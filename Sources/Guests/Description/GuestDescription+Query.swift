@@ -3,16 +3,16 @@ public import Linux
 public import QMP
 
 extension GuestDescription {
-    /// Asks a QEMU about its guest.
+    /// Queries a QEMU about its guest.
     ///
-    /// The questions change nothing and do not stop the guest.
+    /// The queries change nothing and do not stop the guest.
     ///
     /// - Parameters:
     ///   - client: the QEMU's monitor.
-    ///   - identity: the QEMU's process; its mappings say which files are its memory. Where they may not be read, and
-    ///     where the process is not of this kernel (nil), the backends come without mapping.
+    ///   - identity: the QEMU's process; its mappings show which files are its memory. If they are not readable, or the
+    ///     process runs under another kernel (nil), the backends have no mapping.
     /// - Returns: the description.
-    /// - Throws: `QMPError` when a question stays without an answer that every QEMU since 4.0 has.
+    /// - Throws: `QMPError` if QEMU does not answer a query that every QEMU since 4.0 answers.
     public static func describe(
         _ client: QMPClient, identity: ProcessIdentity?
     ) async throws(QMPError) -> GuestDescription {
@@ -68,11 +68,11 @@ extension GuestDescription {
                 object.childType.map { (object.name, $0) }
             },
             uniquingKeysWith: { first, _ in first })
-        // Mappings that may not be read leave a backend without its file: preflight says so.
+        // If the mappings are not readable, a backend has no file; preflight reports that.
         let files = MappedFile.all(in: pid.flatMap { try? ProcFS.mappings($0) } ?? [])
         var backends: [MemoryBackend] = []
         for backend in try await client.execute(QueryMemdev()) {
-            // Only a backend made by QEMU itself, for a device, comes without an id.
+            // Only a backend that QEMU itself created, for a device, has no id.
             guard let id = backend.id else { continue }
             let type = types[id] ?? "memory-backend"
             let path = await property("mem-path", of: id, client).flatMap(\.string)
@@ -85,7 +85,7 @@ extension GuestDescription {
         return backends
     }
 
-    /// A property that not every type of backend has.
+    /// Returns a property of a backend; nil if its type does not have it.
     private static func property(_ name: String, of id: String, _ client: QMPClient) async -> JSONValue? {
         try? await client.execute(QOMGet(path: "/objects/\(id)", property: name))
     }
@@ -106,13 +106,13 @@ extension GuestDescription {
     }
 
     private static func peripheral(_ path: String, type: String, _ client: QMPClient) async -> Peripheral {
-        // A property that a device does not have is refused.
+        // QEMU refuses to read a property that a device does not have.
         async let bus = try? client.execute(QOMGet(path: path, property: "parent_bus"))
         async let address = try? client.execute(QOMGet(path: path, property: "addr"))
         // Only network cards have one.
         async let hardware = try? client.execute(QOMGet(path: path, property: "mac"))
         let parent = await bus?.string
-        // A DIMM's `addr` is one of memory.
+        // A DIMM's `addr` is a memory address.
         return Peripheral(
             path: path, type: type, bus: parent, address: parent?.isEmpty == false ? await address?.int : nil,
             hardwareAddress: await hardware?.string)
@@ -128,7 +128,7 @@ extension GuestDescription {
     }
 }
 
-/// The order in which devices without ids were made: `device[9]` before `device[10]`.
+/// The creation order of devices without ids: `device[9]` before `device[10]`.
 enum QOMOrder {
     static func precedes(_ left: String, _ right: String) -> Bool {
         guard let leftIndex = index(left), let rightIndex = index(right) else { return left < right }
@@ -142,7 +142,7 @@ enum QOMOrder {
 }
 
 extension QMPClient {
-    /// The reply; nil where this QEMU has no such command, because it is older or was built without.
+    /// Returns the reply; nil if this QEMU has no such command because it is older or was built without it.
     func ifKnown<C: QMPCommand>(_ command: C) async throws(QMPError) -> C.Reply? {
         do throws(QMPError) {
             return try await execute(command)

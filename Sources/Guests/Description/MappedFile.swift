@@ -2,22 +2,22 @@ public import Linux
 
 /// A file that a process has mapped, from /proc/PID/maps.
 ///
-/// What is mapped counts, not what the name leads to now: a file may be replaced under its name.
+/// Identifies the mapped file, not the file now at its path: a file may be replaced under its name.
 public struct MappedFile: Sendable, Hashable {
-    /// The file itself; compare with another mapping's only.
+    /// The file itself; comparable only with the identity from another mapping.
     public var identity: FileIdentity
-    /// The name that it was mapped by, as the process's namespace shows it.
+    /// The path by which it was mapped, as seen in the process's namespace.
     public var path: String
-    /// Whether it has no name any more, or never had one in a folder.
+    /// Whether its name was removed, or it never had one in a directory.
     public var isDeleted: Bool
     /// Whether writes reach the file (MAP_SHARED).
     public var isShared: Bool
-    /// Where in the file the mapping begins, in bytes.
+    /// The offset of the mapping in the file, in bytes.
     public var offset: UInt64
-    /// How much is mapped, in bytes.
+    /// The size of the mapping, in bytes.
     public var size: UInt64
 
-    /// Makes the description of a mapping.
+    /// Creates the description of a mapping; offset and size are in bytes.
     public init(
         identity: FileIdentity, path: String, isDeleted: Bool = false, isShared: Bool, offset: UInt64 = 0, size: UInt64
     ) {
@@ -29,10 +29,9 @@ public struct MappedFile: Sendable, Hashable {
         self.size = size
     }
 
-    /// The files that a process has mapped.
+    /// Returns the files that a process has mapped.
     ///
-    /// Pieces that continue each other are one: the kernel splits a mapping where
-    /// advice or protection differ.
+    /// Merges adjacent pieces of a file: the kernel splits a mapping where advice or protection differ.
     static func all(in mappings: [MemoryMapping]) -> [MappedFile] {
         var files: [MappedFile] = []
         var end: UInt64 = 0
@@ -54,14 +53,14 @@ public struct MappedFile: Sendable, Hashable {
         identity == next.identity && isShared == next.isShared && offset + size == next.offset
     }
 
-    /// The mapping that holds a memory backend; nil when there is none.
+    /// Returns the mapping that holds a memory backend; nil if there is none.
     ///
     /// - Parameters:
-    ///   - path: the backend's `mem-path` in the process's own view, absolute; a folder for hugepages.
-    ///   - resolvedPath: the same without symbolic links, if it leads anywhere now.
+    ///   - path: the backend's absolute `mem-path` in the process's own view; a directory for huge pages.
+    ///   - resolvedPath: the same without symbolic links; nil if it does not exist now.
     ///   - id: the backend's id.
     ///   - size: the backend's size in bytes.
-    ///   - files: what the process has mapped.
+    ///   - files: the files that the process has mapped.
     /// - Returns: the mapping.
     static func backing(
         path: String, resolvedPath: String?, id: String, size: UInt64, in files: [MappedFile]
@@ -69,7 +68,7 @@ public struct MappedFile: Sendable, Hashable {
         let large = files.filter { $0.size >= size }
         let named = large.first { $0.path == path } ?? large.first { $0.path == resolvedPath }
         if let named { return named }
-        // In a folder QEMU makes a file called qemu_back_mem.ID.XXXXXX and unlinks it at once.
+        // In a directory, QEMU creates a file named qemu_back_mem.ID.XXXXXX and unlinks it at once.
         let folders = [path, resolvedPath ?? path].map { $0.hasSuffix("/") ? $0 : $0 + "/" }
         return large.first { file in
             folders.contains { file.path.hasPrefix($0 + "qemu_back_mem.") && file.path.contains("." + id + ".") }

@@ -1,4 +1,4 @@
-/// A part of the guest's memory as QEMU has it.
+/// A memory backend of a guest, as its QEMU reports it.
 public struct MemoryBackend: Sendable, Hashable {
     /// The id of the backend object; for plain `-m` the name of the RAM block, such as `pc.ram`.
     public var id: String
@@ -10,14 +10,14 @@ public struct MemoryBackend: Sendable, Hashable {
     public var isShared: Bool
     /// `prealloc`.
     public var isPreallocated: Bool
-    /// `discard-data`; false where the backend has no such property.
+    /// `discard-data`; false if the backend has no such property.
     public var discardsData: Bool
-    /// `mem-path` as given: relative, or a folder, possibly; nil for backends without a file.
+    /// `mem-path` as given, possibly relative or a directory; nil for backends without a file.
     public var path: String?
-    /// What of the file is mapped, from /proc/PID/maps; nil where nothing fits or the process may not be read.
+    /// The mapping of the file, from /proc/PID/maps; nil if none matches or the process is not readable.
     public var mapping: MappedFile?
 
-    /// Makes the description of a backend.
+    /// Creates the description of a backend; `size` is in bytes.
     public init(
         id: String, type: String, size: UInt64, isShared: Bool, isPreallocated: Bool = false,
         discardsData: Bool = false, path: String? = nil, mapping: MappedFile? = nil
@@ -32,7 +32,7 @@ public struct MemoryBackend: Sendable, Hashable {
         self.mapping = mapping
     }
 
-    /// Whether the file has a name by which a second QEMU can open it.
+    /// Whether a second QEMU can open the file by its name.
     public var isNamedFile: Bool {
         guard type == "memory-backend-file", path != nil else { return false }
         return mapping.map { !$0.isDeleted } ?? true

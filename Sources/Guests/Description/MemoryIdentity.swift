@@ -1,9 +1,9 @@
 public import Linux
 
-/// The proof that two QEMU processes have mapped the same guest memory at the same guest addresses.
+/// The proof that two QEMU processes map the same guest memory at the same guest addresses.
 ///
 /// QEMU reports a migration with `x-ignore-shared` as completed even if the new side mapped other memory, a private
-/// copy, or nothing of the kind: so the processes themselves are looked at before the switch.
+/// copy, or none. Therefore the mappings of both processes are compared before the switch.
 public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
     /// A backend that both processes map.
     public struct Backend: Sendable, Hashable {
@@ -13,30 +13,30 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
         public let file: FileIdentity
         /// In bytes.
         public let size: UInt64
-        /// The name by which both mapped it.
+        /// The path by which both mapped it.
         public let path: String
     }
 
     /// The backends, in the old QEMU's order; never empty.
     public let backends: [Backend]
-    /// Where they lie in the guest's physical address space.
+    /// Where the backends lie in the guest's physical address space.
     public let layout: [GuestMemoryRange]
 
-    /// Such as `ram0 = /dev/shm/vm1 (26:4711), 4294967296 bytes`.
+    /// The backends as text, such as `ram0 = /dev/shm/vm1 (26:4711), 4294967296 bytes`.
     public var description: String {
         backends.map { "\($0.id) = \($0.path) (\($0.file)), \($0.size) bytes" }.joined(separator: "; ")
     }
 
     /// Proves that both processes have the same memory.
     ///
-    /// The mappings are read now; the descriptions say what QEMU knows: ids, sizes, sharing, guest addresses.
+    /// Reads the mappings now; takes ids, sizes, sharing and guest addresses from the descriptions.
     ///
     /// - Parameters:
-    ///   - old: the process that has the guest.
-    ///   - oldDescription: what its QEMU says.
-    ///   - new: the process that waits for it.
-    ///   - newDescription: what its QEMU says.
-    /// - Returns: what is the same.
+    ///   - old: the process that runs the guest.
+    ///   - oldDescription: the description from its QEMU.
+    ///   - new: the process that waits for the guest.
+    ///   - newDescription: the description from its QEMU.
+    /// - Returns: the backends and the layout, which are the same on both sides.
     /// - Throws: ``MemoryIdentityError`` with the first difference.
     public static func prove(
         old: ProcessIdentity, _ oldDescription: GuestDescription,
@@ -48,7 +48,7 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
             old: oldMemory, oldDescription.memoryLayout, new: newMemory, newDescription.memoryLayout)
     }
 
-    /// The backends with what the process has mapped at this moment.
+    /// Returns the backends with the mappings that the process has now.
     private static func remapped(
         _ backends: [MemoryBackend], in process: ProcessIdentity, side: String
     ) throws(MemoryIdentityError) -> [MemoryBackend] {
@@ -56,7 +56,7 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
         do {
             files = MappedFile.all(in: try ProcFS.mappings(process.pid))
         } catch {
-            throw MemoryIdentityError(.unreadable, backend: "", "the \(side) QEMU's mappings cannot be read: \(error)")
+            throw MemoryIdentityError(.unreadable, backend: "", "cannot read the \(side) QEMU's mappings: \(error)")
         }
         guard process.isAlive else {
             throw MemoryIdentityError(.unreadable, backend: "", "the \(side) QEMU (\(process)) has ended")
@@ -68,7 +68,7 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
         old: [MemoryBackend], _ oldLayout: [GuestMemoryRange], new: [MemoryBackend], _ newLayout: [GuestMemoryRange]
     ) throws(MemoryIdentityError) -> MemoryIdentity {
         guard !old.isEmpty else {
-            throw MemoryIdentityError(.backendMissing, backend: "", "the old QEMU names no memory backend")
+            throw MemoryIdentityError(.backendMissing, backend: "", "the old QEMU reports no memory backend")
         }
         var proven: [Backend] = []
         for backend in old {
@@ -93,38 +93,39 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
             throw MemoryIdentityError(
                 .fileDiffers, backend: id,
                 "the old QEMU maps \(oldFile.path) (\(oldFile.identity)), the new one \(newFile.path) "
-                    + "(\(newFile.identity)): not the same file\(oldFile.path == newFile.path ? ", only its name is" : "")"
+                    + "(\(newFile.identity)): not the same file"
+                    + (oldFile.path == newFile.path ? ", although the path is the same" : "")
             )
         }
         guard old.size == new.size, oldFile.offset == newFile.offset, oldFile.size == newFile.size else {
             throw MemoryIdentityError(
                 .sizeDiffers, backend: id,
-                "the old QEMU has \(old.size) bytes and maps \(oldFile.size) from \(oldFile.offset), the new one "
-                    + "\(new.size) and \(newFile.size) from \(newFile.offset)")
+                "the old QEMU has \(old.size) bytes and maps \(oldFile.size) at offset \(oldFile.offset), the new one "
+                    + "has \(new.size) bytes and maps \(newFile.size) at offset \(newFile.offset)")
         }
         return Backend(id: id, file: oldFile.identity, size: old.size, path: newFile.path)
     }
 
-    /// The file behind a backend, if it is one that can be handed over.
+    /// Returns the file behind a backend if it can be handed over.
     private static func mappedFile(of backend: MemoryBackend, side: String) throws(MemoryIdentityError) -> MappedFile {
         let id = backend.id
         guard backend.type == "memory-backend-file" else {
-            throw MemoryIdentityError(.notNamedFile, backend: id, "in the \(side) QEMU it is a \(backend.type)")
+            throw MemoryIdentityError(.notNamedFile, backend: id, "it is a \(backend.type) in the \(side) QEMU")
         }
         guard backend.isShared else {
-            throw MemoryIdentityError(.notShared, backend: id, "the \(side) QEMU has it with share=off")
+            throw MemoryIdentityError(.notShared, backend: id, "it has share=off in the \(side) QEMU")
         }
         guard let file = backend.mapping else {
             throw MemoryIdentityError(
                 .fileDiffers, backend: id,
-                "the \(side) QEMU has mapped no file \(backend.path ?? "") of \(backend.size) bytes")
+                "the \(side) QEMU has no file \(backend.path ?? "") of \(backend.size) bytes mapped")
         }
         guard !file.isDeleted else {
             throw MemoryIdentityError(
-                .notNamedFile, backend: id, "the file that the \(side) QEMU has mapped, \(file.path), was removed")
+                .notNamedFile, backend: id, "the file \(file.path), which the \(side) QEMU maps, was removed")
         }
         guard file.isShared else {
-            throw MemoryIdentityError(.notShared, backend: id, "the \(side) QEMU has mapped \(file.path) privately")
+            throw MemoryIdentityError(.notShared, backend: id, "the \(side) QEMU maps \(file.path) privately")
         }
         return file
     }
@@ -134,24 +135,24 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
     ) throws(MemoryIdentityError) {
         guard !old.isEmpty else {
             throw MemoryIdentityError(
-                .layoutDiffers, backend: "", "the old QEMU does not say where the guest's memory lies (info mtree)")
+                .layoutDiffers, backend: "", "the old QEMU does not report where the guest's memory lies (info mtree)")
         }
         guard old != new else { return }
         let missing = old.filter { !new.contains($0) }
         let added = new.filter { !old.contains($0) }
         throw MemoryIdentityError(
             .layoutDiffers, backend: (missing + added).first?.backend ?? "",
-            "it lies elsewhere: old \(missing.map(\.description)), new \(added.map(\.description))")
+            "its guest addresses differ: old \(missing.map(\.description)), new \(added.map(\.description))")
     }
 }
 
 extension MemoryBackend {
-    /// The backend with what of it the process has mapped.
+    /// Returns the backend with its mapping in the process.
     func mapped(in pid: Int32, files: [MappedFile]) -> MemoryBackend {
         var backend = self
         backend.mapping = nil
         guard let path else { return backend }
-        // Without a working folder relative names lead nowhere, and the proof fails.
+        // Without a working directory, relative paths do not resolve, and the proof fails.
         let view = ProcessView(pid: pid, workingDirectory: try? ProcFS.workingDirectory(pid))
         let absolute = view.absolute(path)
         let resolved = Paths.resolved(view.reachable(absolute))

@@ -1,14 +1,14 @@
 /// Why two QEMUs do not have the same memory.
 ///
-/// Nothing was touched; switching would lose the guest.
+/// Nothing was changed; a switch would lose the guest.
 public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What differs.
+    /// The kind of difference.
     public enum Code: String, Sendable, Hashable {
-        /// One of the processes cannot be read, or is not the one that was described.
+        /// One of the processes cannot be read, or is not the one described.
         case unreadable
-        /// A backend of one is missing in the other.
+        /// A backend of one QEMU is missing in the other.
         case backendMissing
-        /// The backend is not a file with a name (memfd, anonymous memory): QEMU copies it, or loses it.
+        /// The backend is not a named file (memfd, anonymous memory): QEMU would copy or lose it.
         case notNamedFile
         /// The backend is not shared (`share=off`), or mapped privately.
         case notShared
@@ -20,11 +20,11 @@ public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConver
         case layoutDiffers
     }
 
-    /// What differs.
+    /// The kind of difference.
     public let code: Code
-    /// The backend's id; empty where it is about a process.
+    /// The backend's id; empty if the error is about a process.
     public let backend: String
-    /// What was seen on both sides, and what to do.
+    /// What was found on both sides.
     public let message: String
 
     init(_ code: Code, backend: String, _ message: String) {
@@ -33,7 +33,7 @@ public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConver
         self.message = message
     }
 
-    /// What was seen on both sides.
+    /// The message, preceded by the backend.
     public var description: String {
         backend.isEmpty ? message : "memory backend \(backend): \(message)"
     }

@@ -1,7 +1,7 @@
 /// QEMU's memory regions as `info mtree` prints them (QEMU's docs/devel/memory.rst).
 ///
-/// The tree is read rather than the flattened view: a guest that runs has switched windows over its RAM (PAM, SMRAM),
-/// a QEMU that waits for it has not yet, and in the flattened view these are holes.
+/// Uses the tree rather than the flattened view: a running guest has switched windows over its RAM (PAM, SMRAM), a
+/// waiting QEMU has not yet, and in the flattened view these windows are holes.
 struct MemoryTree {
     /// One line of the output.
     private struct Region {
@@ -11,20 +11,20 @@ struct MemoryTree {
         /// `ram`, `rom`, `nv-ram`, `i/o`, `container` and so on.
         let kind: String
         let name: String
-        /// The region that an alias shows, and the first place of it that is shown.
+        /// The region that an alias maps, and the offset in it at which the alias begins.
         let target: (name: String, offset: UInt64)?
     }
 
-    /// What is below 1 MiB and above 640 KiB is windows over ROM and RAM that firmware opens and closes.
+    /// Between 640 KiB and 1 MiB are windows over ROM and RAM that firmware opens and closes.
     private static let legacyWindows: Range<UInt64> = 0xA0000..<0x100000
-    /// Aliases of aliases end somewhere; a malformed tree must not keep us.
+    /// Limits chains of aliases, so that a malformed tree cannot recurse without end.
     private static let deepestAlias = 16
-    // A hundred times what a large machine has. Aliases of many aliases multiply with each level, and whoever answers may
-    // be in other hands.
+    // A hundred times the lines of a large machine. Aliases of many aliases multiply with each level, and another user
+    // may control the process that answers.
     private static let mostLines = 200_000
     private static let mostParts = 20_000
 
-    /// The sections by their title: `address-space: memory`, `memory-region: pc.ram`.
+    /// The sections by title: `address-space: memory`, `memory-region: pc.ram`.
     private let sections: [Substring: [Region]]
 
     init(_ text: String) {
@@ -34,7 +34,7 @@ struct MemoryTree {
         // The monitor ends its lines with CR LF, which is one Character.
         for line in text.split(whereSeparator: \.isNewline) {
             if line.first != " " {
-                // Address spaces with the same contents have their titles one below the other.
+                // Address spaces with the same contents list their titles one below the other.
                 if sections[titles.last ?? ""]?.isEmpty == false { titles = [] }
                 titles.append(line)
                 sections[line] = []
@@ -50,11 +50,11 @@ struct MemoryTree {
         self.sections = sections
     }
 
-    /// Where the named regions lie in the guest's physical address space, ascending; neighbours that continue each other
-    /// are one.
+    /// Returns the ranges of the named regions in the guest's physical address space, ascending, with adjacent ones
+    /// merged.
     ///
     /// - Parameter backends: the ids of memory backends; older machine types name their regions `/objects/ID`.
-    /// - Returns: the ranges; none for a tree that is no machine's.
+    /// - Returns: the ranges; empty for a tree that is too large for a machine.
     func layout(of backends: Set<String>) -> [GuestMemoryRange] {
         let root = sections["address-space: memory"] ?? []
         var ranges: Set<GuestMemoryRange> = []
@@ -72,11 +72,11 @@ struct MemoryTree {
         return budget > 0 ? Self.merged(ranges.sorted()) : []
     }
 
-    /// The memory that a region shows, with the names as QEMU prints them.
+    /// Returns the memory that a region shows, with the names as QEMU prints them.
     private func resolve(_ region: Region, depth: Int, _ budget: inout Int) -> [GuestMemoryRange] {
         budget -= 1
         guard budget > 0, region.end >= region.start else { return [] }
-        // A size of 2^64 does not fit; no memory is that large.
+        // A size of 2^64 does not fit in UInt64; no memory is that large.
         let last = region.end - region.start
         guard last < .max else { return [] }
         guard let target = region.target else {
@@ -88,7 +88,7 @@ struct MemoryTree {
         var ranges: [GuestMemoryRange] = []
         for part in shown {
             for range in resolve(part, depth: depth + 1, &budget) {
-                // The section's addresses begin at the region's own place; the alias counts from its first byte.
+                // The section's addresses begin at the region's own address; the alias counts from its first byte.
                 let place = range.address - min(range.address, top.start)
                 let begin = max(place, target.offset)
                 let (end, overflow) = target.offset.addingReportingOverflow(last)
@@ -125,9 +125,9 @@ struct MemoryTree {
 // MARK: - Reading
 
 extension MemoryTree {
-    /// Reads a line.
+    /// Parses a line.
     ///
-    /// Such as `0000000000000000-000000000fffffff (prio 0, ram): alias ram-below-4g @ram0 0000000000000000-000000000fffffff`
+    /// `0000000000000000-000000000fffffff (prio 0, ram): alias ram-below-4g @ram0 0000000000000000-000000000fffffff`
     private static func region(_ line: Substring) -> Region? {
         let depth = line.prefix { $0 == " " }.count / 2
         var rest = line.drop { $0 == " " }
@@ -146,7 +146,7 @@ extension MemoryTree {
             depth: depth, start: range.start, end: range.end, kind: String(kind), name: String(name), target: target)
     }
 
-    /// `ram-below-4g @ram0 0000000000000000-000000000fffffff`; names may contain blanks.
+    /// Parses `ram-below-4g @ram0 0000000000000000-000000000fffffff`; names may contain blanks.
     private static func alias(_ text: Substring) -> (name: Substring, target: Substring, offset: UInt64)? {
         guard let blank = text.lastIndex(of: " ") else { return nil }
         var numbers = text[text.index(after: blank)...]
@@ -168,7 +168,7 @@ extension MemoryTree {
 }
 
 extension Substring {
-    /// The first place of a text at or behind an index.
+    /// Returns the first occurrence of a text at or after an index.
     func range(of text: String, after start: Index) -> Range<Index>? {
         var index = start
         while index < endIndex {

@@ -1,10 +1,10 @@
-/// What a command line says of a guest at first sight, before anybody is asked.
+/// The facts about a guest that its command line states, before any query.
 struct CommandLineSurvey: Hashable {
     /// Where a QMP monitor listens.
     enum Monitor: Hashable {
         /// A unix socket at this path, which may be relative.
         case path(String)
-        /// A listening socket that QEMU was given as a descriptor.
+        /// A listening socket that QEMU received as a file descriptor.
         case descriptor(Int32)
     }
 
@@ -12,13 +12,13 @@ struct CommandLineSurvey: Hashable {
     let name: String?
     /// `-uuid`.
     let uuid: String?
-    /// The QMP monitors that listen on unix sockets, in their order.
+    /// The QMP monitors that listen on unix sockets, in order.
     let monitors: [Monitor]
-    /// The parts of the guest's memory.
+    /// The guest's memory backends.
     let memoryBackends: [MemoryBackendOption]
     /// The accelerators in the order in which QEMU tries them.
     let accelerators: [String]
-    /// Whether QEMU was started to wait for a guest (`-incoming`).
+    /// Whether QEMU was started to wait for incoming state (`-incoming`).
     let waitsForState: Bool
 
     init(_ line: CommandLine) {
@@ -54,7 +54,7 @@ extension CommandLineSurvey {
         return found
     }
 
-    /// The unix socket of a `-chardev` that listens.
+    /// Returns the unix socket of a `-chardev` that listens.
     private static func server(_ properties: OptionProperties) -> Monitor? {
         guard properties["backend"] == "socket" else { return nil }
         if let number = properties["fd"].flatMap({ Int32($0) }) { return .descriptor(number) }
@@ -62,7 +62,7 @@ extension CommandLineSurvey {
         return properties["path"].map { .path($0) }
     }
 
-    /// `-qmp unix:PATH,server=on,wait=off` and `-qmp chardev:ID`.
+    /// Parses `-qmp unix:PATH,server=on,wait=off` and `-qmp chardev:ID`.
     private static func shortForm(_ text: String, servers: [String: Monitor]) -> Monitor? {
         if text.hasPrefix("chardev:") { return servers[String(text.dropFirst("chardev:".count))] }
         guard text.hasPrefix("unix:") else { return nil }
@@ -107,7 +107,7 @@ extension CommandLineSurvey {
         if let list = line.options(named: "machine").compactMap({ $0.properties?["accel"] }).last {
             return list.split(separator: ":").map(String.init)
         }
-        // QEMU prefers KVM where its own name ends so.
+        // A QEMU binary whose name ends in "kvm" prefers KVM.
         return QEMURecognition.baseName(line.executable).hasSuffix("kvm") ? ["kvm", "tcg"] : ["tcg"]
     }
 }

@@ -1,31 +1,31 @@
-/// Why no guest, or not one guest, was found.
+/// Why discovery found no guest, or more than one.
 public enum DiscoveryError: Error, Sendable, Hashable, CustomStringConvertible {
     /// /proc cannot be read.
     case processesUnreadable(String)
-    /// Nothing on this host answers to the selector. `hint` says what was there instead.
+    /// No process on this host matches the selector; `hint` lists the guests there are.
     case notFound(selector: String, hint: String)
     /// Several guests have this name.
     case ambiguous(selector: String, candidates: [String])
-    /// The process runs, but it is no QEMU with a machine.
+    /// The process exists but is not a QEMU with a machine.
     case notAGuest(pid: Int32, program: String)
-    /// The only match is the new side of a refresh that has not come to its end.
+    /// The only match is the new side of an unfinished handoff.
     case unfinishedRefresh(selector: String, pid: Int32)
 
-    /// What happened and what to do.
+    /// What is wrong and what to do about it.
     public var description: String {
         switch self {
         case .processesUnreadable(let why):
-            "the processes of this host cannot be read: \(why)"
+            "cannot read the processes of this host: \(why)"
         case .notFound(let selector, let hint):
             "no QEMU on this host has the name, pid or QMP socket “\(selector)”. \(hint)"
         case .ambiguous(let selector, let candidates):
             "“\(selector)” is the name of \(candidates.count) guests; give the pid or the QMP socket of one: "
                 + candidates.joined(separator: ", ")
         case .notAGuest(let pid, let program):
-            "pid \(pid) is \(program), not a QEMU that runs a guest. `hyperfresh list` shows those."
+            "pid \(pid) is \(program), not a QEMU that runs a guest. `hyperfresh list` shows the guests."
         case .unfinishedRefresh(let selector, let pid):
-            "“\(selector)” is only the new QEMU (pid \(pid)) of a refresh that has not ended. "
-                + "If no refresh runs now, `hyperfresh recover` settles it."
+            "“\(selector)” matches only the new QEMU (pid \(pid)) of an unfinished handoff. "
+                + "If no handoff is running, run `hyperfresh recover`."
         }
     }
 }

@@ -1,9 +1,9 @@
 internal import Glibc
 internal import Linux
 
-/// What stat(2) says of a file, as far as guests are judged by it.
+/// The results of stat(2) that the checks of guests use.
 struct FileFacts: Hashable {
-    /// The file itself, whatever its name: the device and inode, and when its content changed last.
+    /// Identifies the file regardless of its name: the device and inode, and the modification time.
     struct Key: Hashable {
         let device: UInt64
         let inode: UInt64
@@ -19,7 +19,8 @@ struct FileFacts: Hashable {
     let owner: UInt32
     let group: UInt32
 
-    /// What stands at the path, symbolic links followed; nil when there is nothing, or nothing that we may see.
+    /// Returns the facts of the file at the path, following symbolic links; nil if there is none or it is not
+    /// accessible.
     static func at(_ path: String) -> FileFacts? {
         var status = stat()
         guard stat(path, &status) == 0 else { return nil }
@@ -42,7 +43,7 @@ struct FileFacts: Hashable {
     var isRegular: Bool { mode & S_IFMT == S_IFREG }
     var isExecutable: Bool { isRegular && mode & 0o111 != 0 }
 
-    /// Whether somebody besides root and us may change it, or replace what is in it.
+    /// Whether users other than root and the current user can modify the file, or replace files in the directory.
     var isWritableByOthers: Bool {
         if owner != 0 && owner != geteuid() { return true }
         let isSticky = isFolder && mode & S_ISVTX != 0
@@ -51,12 +52,12 @@ struct FileFacts: Hashable {
     }
 }
 
-/// Which files this process may execute in its own name.
+/// Decides which files this process may execute as the current user.
 enum ProgramTrust {
-    /// Whether nobody but root and us can have put this program there: neither the file nor a folder on the way to it
-    /// is in other hands.
+    /// Returns whether only root or the current user can have put this program there: others can write neither the file
+    /// nor a directory on its path.
     ///
-    /// A guest's owner chooses the binary that their QEMU runs; an administrator's tool must not run it as root.
+    /// A guest's owner chooses the binary of their QEMU; an administrator's tool must not run it as root.
     static func isOurs(_ path: String) -> Bool {
         guard let resolved = Paths.resolved(path), let file = FileFacts.at(resolved), !file.isWritableByOthers else {
             return false
@@ -72,7 +73,7 @@ enum ProgramTrust {
 
 /// Paths of this host.
 enum Paths {
-    /// The path without symbolic links, `.` and `..`; nil when it leads nowhere.
+    /// Returns the path without symbolic links, `.` and `..`; nil if it does not exist.
     static func resolved(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }

@@ -3,10 +3,10 @@ internal import QMP
 
 /// Finds the guests of this host by looking at its processes.
 public enum GuestDiscovery {
-    /// Every QEMU system emulator on this host that we may see, by name and then by pid.
+    /// Returns every QEMU system emulator on this host that is visible to us, sorted by name and then by pid.
     ///
-    /// Nothing is asked of the guests themselves; their binaries are asked for their version, each once. A process
-    /// that ends meanwhile is left out.
+    /// Does not query the guests themselves; asks each of their binaries once for its version. Omits a process that
+    /// ends during the call.
     ///
     /// - Throws: ``DiscoveryError/processesUnreadable(_:)`` when /proc cannot be read.
     public static func all() async throws(DiscoveryError) -> [GuestProcess] {
@@ -21,9 +21,9 @@ public enum GuestDiscovery {
         }
     }
 
-    /// The one guest that is meant.
+    /// Returns the one guest that a selector matches.
     ///
-    /// The new side of a refresh that has not committed is never offered: it waits for the guest and does not have it.
+    /// Never returns the new side of an uncommitted handoff: it waits for the guest and does not run it.
     ///
     /// - Parameter text: a name, a pid, or the path of a QMP socket.
     /// - Returns: the guest.
@@ -33,18 +33,18 @@ public enum GuestDiscovery {
         return await (try GuestSelection.select(text, from: guests, program: programName)).withVersions()
     }
 
-    /// What /proc tells of this process if it is a guest's QEMU; nil when it is not, or is gone.
+    /// Returns the facts in /proc about this process if it is a guest's QEMU; nil if it is not, or has ended.
     public static func process(_ identity: ProcessIdentity) async -> GuestProcess? {
         guard let guest = inspect(identity.pid), guest.identity == identity else { return nil }
         return await guest.withVersions()
     }
 
-    /// Whether a process is a QEMU system emulator with a machine: not a shell or a tracer with the same words.
+    /// Returns whether a process is a QEMU system emulator with a machine, not a shell or tracer with its arguments.
     ///
     /// - Parameters:
-    ///   - executable: The path of its program; nil where that may not be read.
+    ///   - executable: The path of its program; nil if it is not readable.
     ///   - arguments: Its argument vector.
-    /// - Returns: Whether it is.
+    /// - Returns: True for an emulator with a machine.
     public static func isEmulator(executable: String?, arguments: [String]) -> Bool {
         QEMURecognition.isGuest(executable: executable, arguments: arguments)
     }
@@ -60,10 +60,10 @@ public enum GuestDiscovery {
     }
 
     private static func inspect(_ pid: Int32) -> GuestProcess? {
-        // A process that may not be looked at is not listed: who may not see it cannot refresh it either.
+        // An unreadable process is not listed: a user who cannot read it cannot refresh it either.
         guard let arguments = try? ProcFS.commandLine(pid), !arguments.isEmpty else { return nil }
         let executable = try? ProcFS.executable(pid)
-        // One that has ended meanwhile is none.
+        // Omits a process that has ended since.
         guard QEMURecognition.isGuest(executable: executable?.path, arguments: arguments),
             let status = try? ProcFS.status(pid), !status.isDead
         else { return nil }
@@ -79,7 +79,7 @@ public enum GuestDiscovery {
 }
 
 extension GuestProcess {
-    /// Reads what else /proc tells of the process.
+    /// Adds the remaining facts in /proc about the process.
     init(identity: ProcessIdentity, executable: ExecutableLink?, arguments: [String]) {
         let pid = identity.pid
         let folder = try? ProcFS.workingDirectory(pid)
@@ -88,7 +88,7 @@ extension GuestProcess {
         self.executable = executable
         self.arguments = arguments
         workingDirectory = folder
-        // Not the owner of /proc/PID: that is root where a process has given up rights (`-runas`), or has asked for it.
+        // Not the owner of /proc/PID: it is root for a process that dropped privileges (`-runas`) or is not dumpable.
         userID = (try? ProcFS.credentials(pid))?.user.effective
         name = "\(pid)"
         uuid = nil
@@ -110,13 +110,13 @@ extension GuestProcess {
     }
 
     private mutating func take(_ survey: CommandLineSurvey, view: ProcessView) {
-        // A guest's owner chooses the name; it must not steer the terminal of whoever lists it.
+        // A guest's owner chooses the name; control characters in it must not reach a terminal that lists it.
         name = (survey.name ?? survey.uuid).map { String($0.map { $0.isControl ? "?" : $0 }) } ?? name
         uuid = survey.uuid
         memoryBackends = survey.memoryBackends
         accelerators = survey.accelerators
         monitors = survey.monitors.compactMap(view.socket)
-        // A refresh renames the sockets of its new side at commit: until then the temporary names exist.
+        // A handoff renames the sockets of its new side at commit; until then the temporary names exist.
         isNewSideOfRefresh =
             survey.waitsForState
             && monitors.contains { monitor in
@@ -125,30 +125,30 @@ extension GuestProcess {
             }
     }
 
-    /// Whether a socket was bound under this name and listens, wherever it was renamed to; a QEMU that was started a moment
-    /// ago has none yet.
+    /// Whether a listening socket was bound under this name, even if renamed since; a QEMU started a moment ago has
+    /// none yet.
     private func isBound(_ path: String) -> Bool {
         guard let sockets = try? ProcFS.unixSockets(of: identity.pid) else { return true }
         let name = path.split(separator: "/").last ?? ""
         return sockets.contains { $0.isListening && $0.path?.hasSuffix(name) == true }
     }
 
-    /// Asks the binaries that run and that are installed.
+    /// Returns the guest with the versions of the running and the installed binary, which it asks.
     func withVersions() async -> GuestProcess {
         var guest = self
         let pid = identity.pid
-        // Anything can call itself QEMU in its first argument; only what is called so as a file is executed as root.
+        // Any process can claim to be QEMU in its first argument; as root, execute only a file that has such a name.
         if ourUserID == 0, userID != 0,
             !QEMURecognition.isEmulatorName(QEMURecognition.baseName(executable?.path ?? ""))
         {
             return guest
         }
-        // Without an owner the binary is asked as this user; versions are for showing, preflight asks again.
+        // Without an owner, the binary runs as this user; versions are for display, and preflight asks again.
         let owner = (try? ProcFS.credentials(pid)).map {
             HelperProgram.User(uid: $0.user.effective, gid: $0.group.effective)
         }
         guest.runningVersion = await VersionQuery.shared.version(of: "/proc/\(pid)/exe", owner: owner)
-        // In another mount namespace the path leads to another file here, if to any.
+        // In another mount namespace, the path refers to another file here, or to none.
         if let executable, !executable.path.isEmpty, ProcessView(pid: pid).sharesOurFiles {
             guest.installedVersion = await VersionQuery.shared.version(of: executable.path, owner: owner)
         }
@@ -157,7 +157,7 @@ extension GuestProcess {
 }
 
 extension Character {
-    /// Whether a terminal would take it for a command: C0, DEL and C1.
+    /// Whether a terminal would interpret it as a control character: C0, DEL and C1.
     fileprivate var isControl: Bool {
         unicodeScalars.contains { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) }
     }

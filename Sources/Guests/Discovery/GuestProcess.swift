@@ -1,39 +1,39 @@
 public import Linux
 public import QMP
 
-/// A QEMU that runs a guest, as far as /proc tells.
+/// A QEMU process that runs a guest, as described in /proc.
 public struct GuestProcess: Sendable, Hashable {
-    /// The process.
+    /// The pid and the start time.
     public var identity: ProcessIdentity
     /// `-name`, else `-uuid`, else the pid.
     public var name: String
     /// The guest's UUID as on the command line.
     public var uuid: String?
-    /// The binary that runs; nil where we may not read it.
+    /// The running binary; nil if it is not readable.
     public var executable: ExecutableLink?
     /// The argument vector.
     public var arguments: [String]
-    /// The argument vector as QEMU reads it; nil where it cannot be read, see ``commandLineProblem``.
+    /// The argument vector as QEMU parses it; nil if it cannot be parsed, see ``commandLineProblem``.
     public var commandLine: CommandLine?
-    /// Why the command line cannot be read.
+    /// Why the command line cannot be parsed; nil if it can.
     public var commandLineProblem: String?
-    /// The working folder; nil where we may not read it.
+    /// The working directory; nil if it is not readable.
     public var workingDirectory: String?
-    /// The user that QEMU runs as now; nil where /proc does not say.
+    /// The effective user of the QEMU process; nil if /proc does not tell.
     public var userID: UInt32?
     /// Where its QMP monitors listen.
     public var monitors: [MonitorSocket]
-    /// The parts of its memory, as on the command line.
+    /// Its memory backends, as on the command line.
     public var memoryBackends: [MemoryBackendOption]
     /// The accelerators in the order in which QEMU tries them: `kvm`, `tcg`.
     public var accelerators: [String]
-    /// Whether it is the new side of a refresh that has not committed: it waits for a guest that runs elsewhere.
+    /// Whether it is the new side of an uncommitted handoff: it waits for a guest that another QEMU runs.
     public var isNewSideOfRefresh: Bool
-    /// The version that runs; nil where nobody could say.
+    /// The version of the running binary; nil if unknown.
     public var runningVersion: QEMUVersion?
-    /// The version of the file that stands at the binary's path now; nil where there is none, or it could not be asked.
+    /// The version of the file now at the binary's path; nil if there is none, or it did not answer.
     public var installedVersion: QEMUVersion?
 
-    /// Whether the file that runs is no longer at its path: it was upgraded or removed.
+    /// Whether the running file is no longer at its path because it was upgraded or removed.
     public var isBinaryDeleted: Bool { executable?.isDeleted ?? false }
 }

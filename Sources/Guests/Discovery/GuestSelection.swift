@@ -1,6 +1,6 @@
 internal import Linux
 
-/// Chooses the guest that a selector means.
+/// Finds the guest that a selector matches.
 enum GuestSelection {
     static func select(
         _ text: String, from guests: [GuestProcess], program: (Int32) -> String?
@@ -41,7 +41,7 @@ enum GuestSelection {
     private static func hint(_ guests: [GuestProcess]) -> String {
         let shown = guests.filter { !$0.isNewSideOfRefresh }.prefix(10).map { "\($0.name) (pid \($0.identity.pid))" }
         return shown.isEmpty
-            ? "No QEMU runs here that you may see."
-            : "There are: " + shown.joined(separator: ", ") + (guests.count > shown.count ? ", …" : "") + "."
+            ? "No QEMU that this user can see is running."
+            : "Running guests: " + shown.joined(separator: ", ") + (guests.count > shown.count ? ", …" : "") + "."
     }
 }

@@ -1,15 +1,15 @@
 /// How an administrator names a guest: by name, by pid or by the path of its QMP socket.
 public enum GuestSelector: Sendable, Hashable {
-    /// The number of the QEMU process.
+    /// The pid of the QEMU process.
     case pid(Int32)
     /// An absolute or relative path of a QMP socket.
     case socket(String)
     /// The guest's name, see ``GuestProcess/name``.
     case name(String)
 
-    /// Reads a selector: digits are a pid, what contains a slash is a path, the rest is a name.
+    /// Parses a selector: digits are a pid, text with a slash is a path, anything else is a name.
     ///
-    /// A guest whose name is a number is still found by it when no QEMU has that pid.
+    /// A number also matches a guest of that name if no QEMU has that pid.
     public init(_ text: String) {
         if let pid = Int32(text), pid > 0 {
             self = .pid(pid)

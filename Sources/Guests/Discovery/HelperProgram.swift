@@ -3,11 +3,11 @@ internal import Logging
 internal import Subprocess
 internal import SystemPackage
 
-/// A program that is asked something and exits, such as `qemu-system-x86_64 --version`.
+/// A program that answers a query and exits, such as `qemu-system-x86_64 --version`.
 package struct HelperProgram {
-    /// What it said.
+    /// The result of a program that ended.
     package struct Output {
-        /// Its exit code; nil when a signal ended it.
+        /// The exit code; nil if a signal ended it.
         package let exitCode: Int32?
         /// The signal that ended it.
         package let signal: Int32?
@@ -17,22 +17,22 @@ package struct HelperProgram {
         package var succeeded: Bool { exitCode == 0 }
     }
 
-    /// Why it said nothing.
+    /// Why there is no output.
     package enum Failure: Error, CustomStringConvertible {
-        /// It was killed because it had not ended in time.
+        /// It did not exit in time and was killed.
         case deadline(Duration)
-        /// It could not be started, with the system's reason.
+        /// It could not be started; the value is the system's reason.
         case notStarted(String)
 
         package var description: String {
             switch self {
-            case .deadline(let duration): "it did not end within \(duration) and was killed"
+            case .deadline(let duration): "it did not exit within \(duration) and was killed"
             case .notStarted(let reason): reason
             }
         }
     }
 
-    /// A user to run as, with no supplementary groups.
+    /// A user to run as, without supplementary groups.
     struct User: Hashable {
         let uid: UInt32
         let gid: UInt32
@@ -40,15 +40,15 @@ package struct HelperProgram {
 
     var path: String
     var arguments: [String]
-    /// Variables set in addition to our own environment, of which another user's program sees little.
+    /// Variables set in addition to our environment; a program of another user gets only ``harmlessVariables`` of ours.
     var environment: [String: String] = [:]
-    /// Nil for ourselves.
+    /// Nil for the current user.
     var user: User?
 
-    /// The most that is read of each of its streams, in bytes.
+    /// The maximum read from each output stream, in bytes.
     private static let outputLimit = 4 << 20
 
-    /// A program run as ourselves.
+    /// Creates a program that runs as the current user.
     package init(path: String, arguments: [String]) {
         self.init(path: path, arguments: arguments, environment: [:])
     }
@@ -60,14 +60,14 @@ package struct HelperProgram {
         self.user = user
     }
 
-    /// Runs the program in a session of its own, its standard input empty, and waits for its end.
+    /// Runs the program in its own session with empty standard input, and waits for it to exit.
     package func run(deadline: Duration) async throws(Failure) -> Output {
         let program = self
         Logger.current.debug("running \(path) \(arguments.joined(separator: " "))")
         let outcome = await withTaskGroup(of: Result<Output, Failure>?.self) { group in
             group.addTask { await program.finish() }
             group.addTask {
-                // Woken early by the cancellation below.
+                // The cancellation below ends the sleep early.
                 try? await Task.sleep(for: deadline)
                 return nil
             }
@@ -79,7 +79,7 @@ package struct HelperProgram {
         return try outcome.get()
     }
 
-    /// Ours and those that were set; for another user, of ours only what any program may know.
+    /// Our environment and the variables set; for another user, only the harmless ones of ours.
     private var variables: Environment {
         var variables: [Environment.Key: String] = [:]
         if user != nil {
@@ -94,11 +94,11 @@ package struct HelperProgram {
         return user == nil ? .inherit.updating(variables.mapValues { $0 }) : .custom(variables)
     }
 
-    /// The variables of ours that a program gets which runs as another user.
+    /// The variables of ours that a program running as another user gets.
     static let harmlessVariables = ["PATH", "LANG", "LC_ALL", "TMPDIR"]
 
-    /// `setpriv` changes the user, in a process of its own: glibc's setgroups(3) and its like wait for other threads, which a
-    /// forked child of this process does not have, so that it might wait for ever.
+    /// `setpriv` changes the user, in a separate process: glibc's setgroups(3) and similar functions wait for other
+    /// threads, which a forked child of this process does not have, so it might block forever.
     private var command: [String] {
         guard let user else { return [path] + arguments }
         return [
@@ -106,10 +106,10 @@ package struct HelperProgram {
         ] + arguments
     }
 
-    /// What `setpriv` exits with when it cannot start a program.
+    /// The exit codes of `setpriv` when it cannot start a program.
     private static let notExecuted: Set<Int32> = [126, 127]
 
-    /// Cancelling this kills the program and all that it started.
+    /// Runs the program; cancellation kills it with its process group.
     private func finish() async -> Result<Output, Failure> {
         var options = PlatformOptions()
         options.createSession = true

@@ -1,21 +1,21 @@
-/// A QMP monitor of a QEMU that listens on a unix socket.
+/// A QMP monitor of QEMU that listens on a unix socket.
 public struct MonitorSocket: Sendable, Hashable {
     /// The absolute path at which it answers, as seen from this process.
     public var path: String
-    /// The absolute path that it was bound to, in the QEMU's own view; the temporary name where a refresh made it.
+    /// The absolute path it was bound to, in QEMU's own view; a temporary name if a handoff created it.
     public var boundPath: String
-    /// The name by which others know it, in the QEMU's own view: ``boundPath`` without the suffix of a refresh.
+    /// The name that other programs use, in QEMU's own view: ``boundPath`` without the suffix of a handoff.
     public var lastingPath: String
-    /// Whether the command line names no path but a descriptor (`fd=N`), as libvirt does.
+    /// Whether the command line gives a descriptor (`fd=N`) instead of a path, as libvirt does.
     public var isInheritedDescriptor: Bool
 
-    /// Makes a monitor socket.
+    /// Creates a monitor socket; omitted paths equal the ones before them.
     ///
     /// - Parameters:
     ///   - path: where it answers.
-    ///   - boundPath: where it was bound; nil for the same.
-    ///   - lastingPath: how others know it; nil for the same.
-    ///   - isInheritedDescriptor: whether QEMU got it as a descriptor.
+    ///   - boundPath: where it was bound; nil if the same.
+    ///   - lastingPath: the name that other programs use; nil if the same.
+    ///   - isInheritedDescriptor: whether QEMU received it as a descriptor.
     public init(
         path: String, boundPath: String? = nil, lastingPath: String? = nil, isInheritedDescriptor: Bool = false
     ) {

@@ -2,12 +2,12 @@ internal import Glibc
 internal import Linux
 
 extension ProcessView {
-    /// The most that is read of a `-readconfig` file.
+    /// The maximum read from a `-readconfig` file, in bytes.
     private static let configLimit = 4 << 20
 
-    /// The text of a `-readconfig` file as QEMU found it.
+    /// Returns the text of a `-readconfig` file, found where QEMU found it.
     ///
-    /// Only regular files are read: a guest's owner must not make us wait at a pipe.
+    /// Reads regular files only: a guest's owner must not make us block on a pipe.
     func configText(_ path: String) throws -> String {
         let place = Self.descriptorNumber(path).map { "/proc/\(pid)/fd/\($0)" } ?? reachable(absolute(path))
         guard let facts = FileFacts.at(place) else {
@@ -23,17 +23,17 @@ extension ProcessView {
         return text
     }
 
-    /// The path that the listening socket behind a descriptor of the process is bound to.
+    /// Returns the path to which the listening socket behind a descriptor of the process is bound.
     func boundPath(of descriptor: Int32) -> String? {
         guard let target = try? Files.linkTarget("/proc/\(pid)/fd/\(descriptor)"), target.hasPrefix("socket:["),
             let inode = UInt64(target.dropFirst("socket:[".count).dropLast()),
-            // Where they cannot be seen the names on the command line have to do.
+            // If the sockets are not readable, only the names on the command line remain.
             let sockets = try? ProcFS.unixSockets(of: pid)
         else { return nil }
         return sockets.first { $0.inode == inode && $0.isListening }?.path
     }
 
-    /// 3 in `/dev/fd/3` and `/proc/self/fd/3`.
+    /// Returns 3 for `/dev/fd/3` and `/proc/self/fd/3`.
     private static func descriptorNumber(_ path: String) -> Int32? {
         if path == "/dev/stdin" { return 0 }
         for folder in ["/dev/fd/", "/proc/self/fd/"] where path.hasPrefix(folder) {

@@ -1,25 +1,25 @@
 internal import Glibc
 internal import Linux
 
-/// Paths as a QEMU process meant them, turned into paths that lead there from here.
+/// Converts paths of a QEMU process to paths that are valid in this process.
 struct ProcessView {
     let pid: Int32
     let workingDirectory: String?
-    /// Whether the process sees the same file systems at the same places as we do.
+    /// Whether the process sees the same file systems in the same places as we do; true if unknown.
     let sharesOurFiles: Bool
 
     init(pid: Int32, workingDirectory: String? = nil) {
         self.pid = pid
         self.workingDirectory = workingDirectory
-        // Unknown means that we may not look; then nothing else of that process can be reached either.
+        // If the namespace is not readable, nothing else of that process is reachable either.
         let theirs = try? Files.linkTarget("/proc/\(pid)/ns/mnt")
         sharesOurFiles = theirs == nil || theirs == (try? Files.linkTarget("/proc/self/ns/mnt"))
     }
 
-    /// The path in the process's own view.
+    /// Returns the path in the process's own view.
     ///
-    /// A QEMU that went into the background (`-daemonize`) left for `/` after it had opened its files: then the folder
-    /// that it was started in is only in its environment.
+    /// A QEMU with `-daemonize` changes to `/` after it has opened its files; only its environment then names the
+    /// directory in which it was started.
     func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/") else { return path }
         let here = Self.join(workingDirectory ?? "/", path)
@@ -28,12 +28,12 @@ struct ProcessView {
         return FileFacts.at(reachable(there)) == nil ? here : there
     }
 
-    /// The way from here to an absolute path of the process's view.
+    /// Returns the path by which this process reaches an absolute path of the process's view.
     func reachable(_ path: String) -> String {
         sharesOurFiles ? path : "/proc/\(pid)/root" + path
     }
 
-    /// Where a QMP monitor of the command line answers now; nil for a descriptor that is not there.
+    /// Returns where a QMP monitor of the command line answers now; nil for a descriptor that does not exist.
     func socket(_ monitor: CommandLineSurvey.Monitor) -> MonitorSocket? {
         switch monitor {
         case .path(let path): socket(boundTo: path, isInherited: false)
@@ -47,7 +47,7 @@ struct ProcessView {
         guard lasting != bound else {
             return MonitorSocket(path: reachable(bound), boundPath: bound, isInheritedDescriptor: isInherited)
         }
-        // Until the refresh commits the socket is at its temporary name, afterwards at the lasting one.
+        // The socket has its temporary name until the handoff commits, then the lasting one.
         let isTemporary = FileFacts.at(reachable(bound)) != nil
         return MonitorSocket(
             path: reachable(isTemporary ? bound : lasting), boundPath: bound, lastingPath: lasting,
@@ -55,7 +55,7 @@ struct ProcessView {
     }
 
     private var startFolder: String? {
-        // An environment that may not be read names no folder.
+        // An unreadable environment names no directory.
         guard let environment = try? ProcFS.environment(pid) else { return nil }
         return environment.first { $0.hasPrefix("PWD=/") }.map { String($0.dropFirst("PWD=".count)) }
     }

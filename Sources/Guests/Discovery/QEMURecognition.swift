@@ -1,14 +1,14 @@
-/// Tells a QEMU that runs a guest from everything else on a host.
+/// Distinguishes a QEMU that runs a guest from all other processes.
 ///
-/// A process is judged by the program that it runs. Command lines that only mention QEMU (shells, sudo, strace, an
-/// editor) run another program. A renamed binary is known by its arguments.
+/// The program that a process runs decides. Command lines that only mention QEMU (shells, sudo, strace, an editor) run
+/// another program. A renamed binary is recognized by its arguments.
 enum QEMURecognition {
-    /// Whether the process is a QEMU system emulator with a machine.
+    /// Returns whether the process is a QEMU system emulator with a machine.
     ///
     /// - Parameters:
-    ///   - executable: the path behind /proc/PID/exe, without ` (deleted)`; nil where we may not read it.
+    ///   - executable: the path behind /proc/PID/exe, without ` (deleted)`; nil if it is not readable.
     ///   - arguments: the argument vector; empty for a kernel thread and a zombie.
-    /// - Returns: whether it has, or waits for, a guest.
+    /// - Returns: whether it runs, or waits for, a guest.
     static func isGuest(executable: String?, arguments: [String]) -> Bool {
         guard let first = arguments.first, !isShortLived(arguments) else { return false }
         guard let executable else { return isEmulatorName(baseName(first)) }
@@ -17,14 +17,14 @@ enum QEMURecognition {
         return isEmulatorName(baseName(first)) || looksLikeEmulator(arguments)
     }
 
-    /// Whether this is the name of a system emulator: `qemu-system-*`, `qemu-kvm`, `kvm`, also with the dot and suffix
-    /// of a binary that hides behind a wrapper (`.qemu-system-x86_64-wrapped`).
+    /// Returns whether this is the name of a system emulator: `qemu-system-*`, `qemu-kvm`, `kvm`, also with the dot and
+    /// suffix of a binary behind a wrapper (`.qemu-system-x86_64-wrapped`).
     static func isEmulatorName(_ name: String) -> Bool {
         let bare = name.drop { $0 == "." }
         return bare.hasPrefix("qemu-system-") || bare == "kvm" || bare == "qemu-kvm" || bare.hasPrefix("qemu-kvm-")
     }
 
-    /// Programs that run others and carry their command lines as arguments of their own.
+    /// Returns whether the program runs others and has their command lines among its own arguments.
     static func isWrapper(_ name: String) -> Bool {
         let interpreters = ["python", "perl", "ruby", "bash", "dash", "busybox", "gdb", "strace", "ltrace", "systemd"]
         let exact = [
@@ -35,12 +35,13 @@ enum QEMURecognition {
         return exact.contains(name) || interpreters.contains { name.hasPrefix($0) }
     }
 
-    /// QEMU's other programs.
+    /// Returns whether this is one of QEMU's other programs.
     private static func isOtherTool(_ name: String) -> Bool {
         ["qemu-img", "qemu-nbd", "qemu-io", "qemu-ga", "qemu-storage-daemon", "qemu-bridge-helper"].contains(name)
     }
 
-    /// A renamed binary: at least three different options that mean something to QEMU only, the first word an option.
+    /// Returns whether a renamed binary is QEMU: the first argument is an option, and at least three different options
+    /// are specific to QEMU.
     private static func looksLikeEmulator(_ arguments: [String]) -> Bool {
         guard arguments.count > 1, arguments[1].hasPrefix("-") else { return false }
         let marks: Set<String> = [
@@ -51,7 +52,8 @@ enum QEMURecognition {
         return found.count >= 3
     }
 
-    /// A QEMU that is asked something and exits, or that has no machine: management tools start them to probe.
+    /// Returns whether this QEMU answers a query and exits, or has no machine: management tools start such processes to
+    /// probe.
     private static func isShortLived(_ arguments: [String]) -> Bool {
         var previous = ""
         for argument in arguments.dropFirst() {

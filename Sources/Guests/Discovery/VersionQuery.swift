@@ -1,21 +1,21 @@
 internal import Linux
 internal import QMP
 
-/// The versions of QEMU binaries, by asking each file once.
+/// Asks QEMU binaries for their versions, each file once.
 actor VersionQuery {
-    /// For this run of the program: files do not change their answer while inode and modification time stay.
+    /// The answers in this process: a file's answer is valid while its inode and modification time stay the same.
     static let shared = VersionQuery()
 
-    /// How long a binary may take to say its version: it loads a hundred libraries, on a host that may be busy.
+    /// How long a binary may take to print its version: it loads a hundred libraries, and the host may be busy.
     private static let deadline = Duration.seconds(5)
 
     private var answers: [FileFacts.Key: Task<QEMUVersion?, Never>] = [:]
 
-    /// The version of a binary; nil when it is missing, may not be run by us, or does not answer as QEMU does.
+    /// Returns the version of a binary; nil if it is missing, we may not run it, or it does not answer as QEMU does.
     ///
     /// - Parameters:
-    ///   - path: the binary; may be /proc/PID/exe, which leads to the file that runs even after it was deleted.
-    ///   - owner: a user who runs it already, in whose name it is asked when its file is not in safe hands.
+    ///   - path: the binary; may be /proc/PID/exe, which refers to the running file even after its deletion.
+    ///   - owner: a user who runs it already; the query runs as this user if others can write the file.
     /// - Returns: the version.
     func version(of path: String, owner: HelperProgram.User?) async -> QEMUVersion? {
         guard let file = FileFacts.at(path), file.isExecutable else { return nil }
@@ -32,14 +32,14 @@ actor VersionQuery {
             guard let owner, ourUserID == 0, owner.uid != 0 else { return nil }
             program.user = owner
         }
-        // A program that does not say its version has none to show; preflight asks again, and says why.
+        // A program that does not print its version has none to show; preflight asks again, and reports the reason.
         guard let output = try? await program.run(deadline: deadline), output.succeeded else { return nil }
         return QEMUVersion(versionOutput: output.standardOutput)
     }
 }
 
 extension QEMUVersion {
-    /// Reads what `qemu-system-* --version` prints: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)`.
+    /// Parses the output of `qemu-system-* --version`: `QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)`.
     ///
     /// Returns nil for the output of any other program.
     init?(versionOutput text: String) {

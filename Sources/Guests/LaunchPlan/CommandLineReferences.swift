@@ -1,17 +1,17 @@
-/// What a whole command line says about things that options refer to by id or by number.
+/// The objects of a whole command line to which options refer by id or by number.
 struct CommandLineReferences {
-    /// What a character device is used for, by its id.
+    /// The purpose of each character device, by its id.
     private(set) var characterKinds: [String: Endpoint.Kind] = [:]
-    /// Tap interfaces that a netdev names.
+    /// The tap interfaces that netdevs name.
     private(set) var namedInterfaces: Set<String> = []
-    /// Descriptors that a netdev names.
+    /// The descriptors that netdevs name.
     private(set) var namedDescriptors: Set<Int32> = []
-    /// How many tap queues no name or number tells apart.
+    /// The number of tap queues that neither a name nor a number identifies.
     private(set) var unnamedTapQueues = 0
-    /// How many netdevs of type `user` there are.
+    /// The number of netdevs of type `user`.
     private(set) var userNetdevs = 0
 
-    /// Reads all options; for the netdevs in `knownTaps` the descriptors are known for sure.
+    /// Reads all options; `knownTaps` has the descriptors of those netdevs for which they are certain.
     init(_ options: [CommandLineOption], knownTaps: [String: [Int32]]) {
         namedDescriptors = Set(knownTaps.values.joined())
         for option in options {
@@ -56,28 +56,28 @@ struct CommandLineReferences {
     }
 }
 
-/// How an option says which queues of a tap interface it means.
+/// Parses the properties by which an option identifies the queues of a tap interface.
 enum TapQueues {
-    /// The descriptors that `fd` and `fds` name.
+    /// Returns the descriptors that `fd` and `fds` name.
     static func numbers(in properties: OptionProperties) -> [Int32] {
         words(in: properties).compactMap { Int32($0) }
     }
 
-    /// The words of `fd` and `fds`; a descriptor passed over QMP has a name instead of a number.
+    /// Returns the words of `fd` and `fds`; a descriptor passed over QMP has a name instead of a number.
     static func words(in properties: OptionProperties) -> [String] {
         let text = properties["fds"] ?? properties["fd"] ?? ""
         return text.split(separator: ":").map(String.init)
     }
 
-    /// The interface's name; nil where the kernel chose it.
+    /// Returns the interface's name; nil if the kernel chose it.
     static func interface(in properties: OptionProperties) -> String? {
         properties["ifname"].flatMap { $0.isEmpty || $0.contains("%") ? nil : $0 }
     }
 
-    /// QEMU's own bound (MAX_QUEUE_NUM in include/net/net.h).
+    /// QEMU's own limit (MAX_QUEUE_NUM in include/net/net.h).
     private static let mostQueues = 1024
 
-    /// How many queues are asked for: at least one, and no more than QEMU would take.
+    /// Returns the number of requested queues: at least one, and at most QEMU's limit.
     static func count(in properties: OptionProperties) -> Int {
         properties["queues"].flatMap { Int($0) }.map { min(max($0, 1), mostQueues) } ?? 1
     }

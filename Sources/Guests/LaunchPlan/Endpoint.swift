@@ -1,9 +1,9 @@
-/// A path by which others know the guest.
+/// A path by which other programs reach the guest.
 ///
-/// The new QEMU makes it under a temporary name; after commit the controller renames it over the lasting one, so
-/// that there is no moment without it. All paths are absolute, as the host sees them outside of any chroot.
+/// The new QEMU creates it under a temporary name; after commit the controller renames it over the lasting one, so that
+/// the path exists at all times. All paths are absolute, as the host sees them outside of any chroot.
 public struct Endpoint: Sendable, Hashable {
-    /// What stands at the path.
+    /// The kind of file at the path.
     public enum Kind: String, Sendable, Hashable {
         /// A QMP monitor's unix socket.
         case qmp
@@ -21,14 +21,14 @@ public struct Endpoint: Sendable, Hashable {
         case pidFile
     }
 
-    /// What stands at the path.
+    /// The kind of file at the path.
     public var kind: Kind
-    /// The path by which others know it.
+    /// The path that other programs use.
     public var lasting: String
-    /// The path that the new QEMU makes.
+    /// The path that the new QEMU creates.
     public var temporary: String
 
-    /// Makes an endpoint.
+    /// Creates an endpoint; both paths must be absolute.
     public init(kind: Kind, lasting: String, temporary: String) {
         self.kind = kind
         self.lasting = lasting

@@ -1,13 +1,12 @@
-/// What remains to be done in the new QEMU after RESUME, because it cannot be had while the old one lives, or not on
-/// a command line.
+/// An action in the new QEMU after RESUME, not possible while the old one exists, or not possible on a command line.
 public enum FollowUp: Sendable, Hashable {
-    /// Let the VNC display listen on these TCP sockets of the old process: `getfd` each, then one `display-update`
-    /// with all of them. Its other settings are on the command line.
+    /// Make the VNC display listen on these TCP sockets of the old process.
     ///
-    /// `display-update` knows the first display only, which is the one meant.
+    /// Send `getfd` for each, then one `display-update` with all of them. The command line has the other settings.
+    /// `display-update` changes only the first display, so `display` is always that one.
     case vncListen(display: String, oldDescriptors: [Int32])
-    /// Add a forwarding rule once the old process is gone and its port is free: `hostfwd_add [NETDEV] RULE` (HMP).
+    /// Add a forwarding rule once the old process has exited and its port is free: `hostfwd_add [NETDEV] RULE` (HMP).
     ///
-    /// Without a netdev the rule goes to the only user network.
+    /// Without a netdev, the rule applies to the only user network.
     case hostForward(netdev: String?, rule: String)
 }

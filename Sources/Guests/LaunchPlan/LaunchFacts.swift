@@ -1,45 +1,46 @@
-/// All that the launch plan has to know of the running guest besides its command line.
+/// The facts about the running guest that the launch plan needs in addition to its command line.
 ///
-/// Everything here can be read from /proc and QMP at any time, so a refreshed guest can be refreshed again with no
-/// record of the first time.
+/// All of them can be read from /proc and QMP at any time, so a refreshed guest can be refreshed again without a record
+/// of the first refresh.
 public struct LaunchFacts: Sendable, Hashable {
-    /// The binary that runs now.
+    /// The running binary.
     public var binary: QEMUBinary
-    /// The machine type that runs, never an alias; nil if not asked.
+    /// The running machine type, never an alias; nil if not queried.
     ///
-    /// It is `qom-get /machine type` without its suffix `-machine`.
+    /// It is the value of `qom-get /machine type` without the suffix `-machine`.
     public var machineType: String?
-    /// The old process's working folder (/proc/PID/cwd).
+    /// The old process's working directory (/proc/PID/cwd).
     public var workingDirectory: String
     /// The old process's environment (/proc/PID/environ), each as `NAME=value`.
     public var environment: [String]
-    /// What is behind the old process's descriptors.
+    /// What each of the old process's descriptors refers to.
     public var descriptors: [Int32: OldDescriptor]
-    /// `query-fdsets`; nil if not asked.
+    /// The result of `query-fdsets`; nil if not queried.
     public var fdSets: [FDSet]?
-    /// `query-vnc-servers`; nil if not asked: the command line then says where VNC listens.
+    /// The result of `query-vnc-servers`; nil if not queried: the command line then tells where VNC listens.
     public var vncServers: [VNCServer]?
-    /// `info usernet`: the forwarding rules by netdev id as `hostfwd` takes them (`tcp:127.0.0.1:2222-:22`); nil if
-    /// not asked: the command line then says them.
+    /// The forwarding rules in `info usernet` by netdev id, in the form of `hostfwd` (`tcp:127.0.0.1:2222-:22`); nil if
+    /// not queried: the command line then has them.
     public var hostForwards: [String: [String]]?
-    /// The tap descriptors of a netdev by its id, in the order of its queues, where that is known for sure.
+    /// The tap descriptors of a netdev by its id, in the order of its queues, where they are known for certain.
     ///
-    /// Without an entry they are found by the interface's name, and where the command line has none, by elimination.
+    /// For other netdevs they are found by the interface's name, or, if the command line has none, by elimination.
     public var tapDescriptors: [String: [Int32]]
-    /// What was added while the guest ran, as command-line options, in an order in which they can be created.
+    /// The command-line options for objects added while the guest ran, in an order in which QEMU can create them.
     public var additions: [CommandLineOption]
-    /// What was removed while the guest ran.
+    /// The objects that were removed while the guest ran.
     public var removals: Set<RemovedObject>
-    /// The lasting path of the QMP socket by which the old QEMU is reached; nil: the first one on the command line.
+    /// The lasting path of the QMP socket by which the old QEMU is reached; nil for the first one on the command line.
     public var qmpSocket: String?
-    /// The guest's generation id (`query-vm-generation-id`); nil where it has no device for one.
+    /// The guest's generation id (`query-vm-generation-id`); nil if it has no such device.
     ///
-    /// `guid=auto` would give the new QEMU another one, which tells the guest that it was restored from a snapshot.
+    /// With `guid=auto`, the new QEMU would have another one, which tells the guest that it was restored from a
+    /// snapshot.
     public var generationID: String?
-    /// The MAC addresses of network cards by their id: QEMU counts those that are not given, by the cards before them.
+    /// The MAC addresses of network cards by id: QEMU derives omitted addresses from the number of preceding cards.
     public var hardwareAddresses: [String: String]
 
-    /// Gathers facts; what is not given is taken as not asked or empty.
+    /// Creates the facts; omitted ones count as not queried, or as empty.
     public init(
         binary: QEMUBinary,
         machineType: String?,

@@ -1,48 +1,48 @@
-/// How to start the new QEMU beside the old one: the old command line, changed only where two processes would get
-/// into each other's way.
+/// How to start the new QEMU while the old one runs: the old command line, changed only where two processes would
+/// conflict.
 ///
-/// The plan is a function of the command line and the facts. It takes nothing and touches nothing. Applied to the
-/// command line that it makes, it makes the same one again but for the temporary names and descriptor numbers.
+/// The plan is a function of the command line and the facts; creating it has no side effects. From its own command line
+/// it creates the same one again, except for the temporary names and descriptor numbers.
 public struct LaunchPlan: Sendable, Hashable {
     /// The binary to execute.
     public var executable: String
     /// The argument vector, the binary's name first.
     public var arguments: [String]
-    /// The whole environment, each as `NAME=value`.
+    /// The complete environment, each entry as `NAME=value`.
     public var environment: [String]
-    /// The folder to start in: the one in which the old command line's relative paths are right.
+    /// The directory to start in: the one for the relative paths of the old command line.
     public var workingDirectory: String
-    /// Whether the new QEMU must be started with the rights of the controller.
+    /// Whether the new QEMU must be started with the privileges of the controller.
     ///
-    /// It gives them up by itself then (`-runas`, `-chroot`, `-run-with`), as the old one did. Otherwise it is started
-    /// with the old process's credentials.
+    /// It then drops them itself (`-runas`, `-chroot`, `-run-with`), as the old one did. Otherwise it is started with
+    /// the old process's credentials.
     public var startsAsController: Bool
-    /// The descriptors that it finds open.
+    /// The descriptors that it inherits.
     public var descriptors: [PlannedDescriptor]
     /// Standard input.
     public var standardInput: StandardStream
     /// Standard output.
     public var standardOutput: StandardStream
-    /// Standard error, where QEMU's log goes too.
+    /// Standard error, which also receives QEMU's log.
     public var standardError: StandardStream
     /// The paths to rename after commit.
     public var endpoints: [Endpoint]
-    /// What to do after RESUME.
+    /// The actions after RESUME.
     public var followUps: [FollowUp]
     /// The absolute path of the unix socket where the new QEMU's QMP monitor listens until it is renamed.
     public var qmpSocket: String
-    /// What one should know before.
+    /// What the administrator should know before the handoff.
     public var warnings: [LaunchProblem]
 
-    /// Makes the plan.
+    /// Creates the plan.
     ///
     /// - Parameters:
     ///   - commandLine: the old process's command line.
-    ///   - facts: what else is known of the old process.
+    ///   - facts: the other facts about the old process.
     ///   - target: the binary to start.
-    ///   - handoffID: eight hexadecimal digits in lower case, which no earlier refresh of this guest used.
-    /// - Returns: the plan, with warnings for what changes for those who look at the guest from outside.
-    /// - Throws: ``LaunchPlanError`` with all that stands in the way.
+    ///   - handoffID: eight hexadecimal digits in lower case, not used by an earlier handoff of this guest.
+    /// - Returns: the plan, with warnings about changes that are visible from outside the guest.
+    /// - Throws: ``LaunchPlanError`` with everything that prevents a handoff.
     public static func make(
         commandLine: CommandLine,
         facts: LaunchFacts,
@@ -79,7 +79,7 @@ public struct LaunchPlan: Sendable, Hashable {
 }
 
 extension LaunchPlanner {
-    /// The whole argument vector.
+    /// Returns the complete argument vector.
     fileprivate mutating func arguments(_ commandLine: CommandLine, options old: [CommandLineOption]) -> [String] {
         let setOptions = old.filter { $0.name == "add-fd" }
         var options = old.filter { $0.name != "add-fd" }.flatMap { plan($0) }
@@ -92,19 +92,19 @@ extension LaunchPlanner {
         let waiting = [CommandLineOption("S"), CommandLineOption("incoming", "defer")]
         var folders: Set<String> = []
         let all = (added + options + waiting).filter { option in
-            // A wrapper around a binary may add its folders to a command line that has them already.
+            // A wrapper around a binary may add its directories to a command line that already has them.
             option.name != "L" || folders.insert(option.value ?? "").inserted
         }
         return CommandLine(executable: target.path, options: all).arguments
     }
 
-    /// The old process's stream, or nowhere if it was started without.
+    /// Returns the old process's stream, or /dev/null if it was started without.
     fileprivate func stream(_ number: Int32) -> StandardStream {
         let isThere = facts.descriptors.isEmpty || facts.descriptors[number] != nil
         return isThere ? .oldProcess(number) : .append(path: "/dev/null")
     }
 
-    /// The environment with the new binary's folder of modules in place of the old one's.
+    /// Returns the environment with the new binary's module directory instead of the old one's.
     fileprivate func environment() -> [String] {
         let name = "QEMU_MODULE_DIR="
         let kept = facts.environment.filter { variable in
@@ -114,7 +114,7 @@ extension LaunchPlanner {
         return kept + (target.moduleDirectory.map { [name + $0] } ?? [])
     }
 
-    /// Where the new QEMU's monitor answers first.
+    /// Returns where the new QEMU's monitor answers until it is renamed.
     fileprivate mutating func qmpSocket() -> String? {
         let monitors = endpoints.filter { $0.kind == .qmp }
         let chosen = monitors.first { $0.lasting == facts.qmpSocket } ?? monitors.first
@@ -131,7 +131,7 @@ extension LaunchPlanner {
 }
 
 extension CommandLineOption {
-    /// Whether QEMU gives up rights by this option once it has opened everything.
+    /// Whether the option makes QEMU drop privileges once it has opened everything.
     fileprivate var givesUpRights: Bool {
         switch name {
         case "runas", "chroot": true

@@ -1,11 +1,11 @@
-/// Why no command line for a new QEMU can be made from the old one's.
+/// Why no command line for a new QEMU can be derived from the old one's.
 ///
-/// It names everything that stands in the way, not only the first thing. Nothing has been touched.
+/// Lists every problem, not only the first. Nothing has been changed.
 public struct LaunchPlanError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What stands in the way, in the order of the command line; never empty.
+    /// The problems, in the order of the command line; never empty.
     public let problems: [LaunchProblem]
 
-    /// One line a problem.
+    /// One problem per line.
     public var description: String {
         problems.map(\.description).joined(separator: "\n")
     }

@@ -27,7 +27,7 @@ extension LaunchPlanner {
         return longForm(option, character, id: id)
     }
 
-    /// The same port on a `-chardev` with the id that QEMU gives a short form's device.
+    /// Returns the same port with a `-chardev` that has the id QEMU gives to a short form's device.
     private func longForm(
         _ option: CommandLineOption,
         _ character: CharacterText,
@@ -47,7 +47,7 @@ extension LaunchPlanner {
         return options
     }
 
-    /// The id that QEMU gives a short form's device, such as `serial0` and `compat_monitor1`.
+    /// Returns the id that QEMU gives to a short form's device, such as `serial0` and `compat_monitor1`.
     private mutating func deviceID(of name: String, _ value: String) -> String {
         switch name {
         case "monitor" where value.hasPrefix("none"):
@@ -75,7 +75,7 @@ extension LaunchPlanner {
         }
     }
 
-    /// Makes a character device fit to stand beside the old one.
+    /// Changes a character device so that it can exist at the same time as the old one.
     private mutating func settle(
         _ properties: inout OptionProperties,
         _ kind: Endpoint.Kind,
@@ -97,8 +97,8 @@ extension LaunchPlanner {
             warn(
                 .endpointChanges,
                 option,
-                "The new QEMU opens a pseudo-terminal of its own, with another name in /dev/pts.",
-                remedy: "Look its name up with query-chardev and open it again after the refresh."
+                "The new QEMU opens its own pseudo-terminal, with another name in /dev/pts.",
+                remedy: "After the refresh, look up its name with query-chardev and reopen it."
             )
         default:
             break
@@ -126,7 +126,7 @@ extension LaunchPlanner {
         }
     }
 
-    /// `-chardev socket,fd=N`: libvirt opens the listening sockets itself.
+    /// Plans `-chardev socket,fd=N`: libvirt opens the listening sockets itself.
     private mutating func settleSocketDescriptor(
         _ properties: inout OptionProperties,
         _ kind: Endpoint.Kind,
@@ -154,7 +154,7 @@ extension LaunchPlanner {
         }
     }
 
-    /// Has the new QEMU listen on the old one's TCP socket.
+    /// Makes the new QEMU listen on the old one's TCP socket.
     private mutating func takeListener(
         host: String,
         port: String,
@@ -170,7 +170,7 @@ extension LaunchPlanner {
                 .descriptorMissing,
                 option,
                 "The old QEMU has no socket that listens on port \(port).",
-                remedy: "Give the port as a number. If another program took the port over, remove the option."
+                remedy: "Give the port as a number. If another program has taken over the port, remove the option."
             )
             return
         }
@@ -187,7 +187,7 @@ extension LaunchPlanner {
         listenWithoutWaiting(&properties)
     }
 
-    /// A QEMU that waits for a client before it starts would never answer its monitor.
+    /// A QEMU that waits for a client before it starts would never answer on its monitor.
     private func listenWithoutWaiting(_ properties: inout OptionProperties) {
         properties.set("server", flag: true)
         properties.set("wait", flag: false)

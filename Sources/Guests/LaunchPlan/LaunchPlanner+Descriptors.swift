@@ -1,5 +1,6 @@
 extension LaunchPlanner {
-    /// The old process's sockets that listen on one of the ports, the one with this very address alone if there is one.
+    /// Returns the old process's sockets that listen on one of the ports; only those with this exact address if there
+    /// are any.
     func listeners(host: String, ports: ClosedRange<UInt16>) -> [Int32] {
         let address = host.hasPrefix("[") ? String(host.dropFirst().prefix { $0 != "]" }) : host
         var all: [Int32] = []
@@ -12,7 +13,7 @@ extension LaunchPlanner {
         return exact.isEmpty ? all : exact
     }
 
-    /// The address of a listening socket for a message.
+    /// Returns the address of a listening socket, for a message.
     func addressText(of number: Int32) -> String {
         guard case .tcpListener(let address, let port)? = facts.descriptors[number] else { return "its port" }
         return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
@@ -31,12 +32,12 @@ extension LaunchPlanner {
         refuse(
             .descriptorMissing,
             option,
-            "Descriptor \(number) cannot be found in the old process.",
-            remedy: "Nothing can be done while the guest runs; report it with the command line."
+            "Descriptor \(number) does not exist in the old process.",
+            remedy: "This cannot be fixed while the guest runs; report it with the command line."
         )
     }
 
-    /// A descriptor that an option names by number, taken along as it is.
+    /// Passes on a descriptor that an option names by number.
     mutating func takeAlong(_ key: String, of option: CommandLineOption) -> CommandLineOption {
         guard var properties = option.properties, let text = properties[key] else { return option }
         guard let number = Int32(text), facts.descriptors[number] != nil else {
@@ -47,18 +48,18 @@ extension LaunchPlanner {
         return option.with(properties)
     }
 
-    /// `-add-fd` for every set that the old QEMU has now.
+    /// Returns an `-add-fd` for every descriptor in the sets that the old QEMU has now.
     ///
-    /// QEMU duplicates a descriptor when it puts it into a set and closes the original, so the numbers of the command
-    /// line say nothing about the running process.
+    /// QEMU duplicates a descriptor when it adds it to a set and closes the original, so the numbers on the command
+    /// line are not those in the running process.
     mutating func fdSets(_ options: [CommandLineOption]) -> [CommandLineOption] {
         guard let sets = facts.fdSets else {
             for option in options {
                 refuse(
                     .descriptorMissing,
                     option,
-                    "The old QEMU did not say which descriptors are in its sets.",
-                    remedy: "Let hyperfresh ask its monitor (query-fdsets)."
+                    "The old QEMU did not report which descriptors are in its sets.",
+                    remedy: "Let hyperfresh query its monitor (query-fdsets)."
                 )
             }
             return []
@@ -75,7 +76,7 @@ extension LaunchPlanner {
 }
 
 extension CommandLineOption {
-    /// The option with other properties, written as it was otherwise.
+    /// Returns the option with other properties, otherwise unchanged.
     func with(_ properties: OptionProperties) -> CommandLineOption {
         CommandLineOption(name, properties.text, form: form)
     }

@@ -4,9 +4,9 @@ extension LaunchPlanner {
         guard let properties = option.properties else { return option }
         switch option.name {
         case "tpmdev":
-            if properties["type"] == "emulator" { refuseHelper(option, "swtpm talks to one QEMU only.") }
+            if properties["type"] == "emulator" { refuseHelper(option, "swtpm serves only one QEMU.") }
         case "fsdev", "virtfs":
-            if properties["fsdriver"] == "proxy" { refuseHelper(option, "virtfs-proxy-helper talks to one QEMU only.") }
+            if properties["fsdriver"] == "proxy" { refuseHelper(option, "virtfs-proxy-helper serves only one QEMU.") }
         default:
             refuseExclusive(option, properties["driver"] ?? "", properties)
             return withIdentity(option, properties)
@@ -14,7 +14,7 @@ extension LaunchPlanner {
         return option
     }
 
-    /// What the old QEMU made up for a device when it started, as an option.
+    /// Returns the option with the values that the old QEMU generated for the device at its start.
     private func withIdentity(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
         var properties = old
         if properties["driver"] == "vmgenid", let id = facts.generationID {
@@ -25,18 +25,18 @@ extension LaunchPlanner {
         return properties == old ? option : option.with(properties)
     }
 
-    /// Refuses devices of which the host has one that two QEMUs cannot both have open.
+    /// Refuses devices of the host that two QEMUs cannot both have open.
     private mutating func refuseExclusive(
         _ option: CommandLineOption,
         _ driver: String,
         _ properties: OptionProperties
     ) {
         if driver.hasPrefix("vhost-user-") {
-            refuseHelper(option, "A vhost-user back end talks to one QEMU only.")
+            refuseHelper(option, "A vhost-user back end serves only one QEMU.")
         } else if driver.hasPrefix("vhost-vsock") {
-            refuseDevice(option, "The kernel gives a guest-cid to one process only.")
+            refuseDevice(option, "The kernel gives a guest-cid to only one process.")
         } else if driver.hasPrefix("vhost-scsi") || driver.hasPrefix("vhost-vdpa") {
-            refuseDevice(option, "The kernel's vhost target belongs to one process only.")
+            refuseDevice(option, "The kernel's vhost target belongs to only one process.")
         } else if properties["fd"] != nil || properties["vhostfd"] != nil {
             refuseDevice(option, "The device was opened for the old QEMU and belongs to it.")
         }
@@ -50,7 +50,7 @@ extension LaunchPlanner {
                 .snapshotMode,
                 option,
                 "The guest's writes go to a temporary file that only the old QEMU can see.",
-                remedy: "Commit them (commit all, in the human monitor) and start the guest without it."
+                remedy: "Commit them (commit all, in the human monitor) and restart the guest without snapshot mode."
             )
         }
         let file = properties?["file"] ?? properties?["filename"] ?? ""
@@ -59,8 +59,8 @@ extension LaunchPlanner {
             refuse(
                 .migrationBlocked,
                 option,
-                "QEMU keeps the changes to a writable vvfat folder in its own memory.",
-                remedy: "Share the folder read-only, or use another file system."
+                "QEMU keeps the changes to a writable vvfat directory in its own memory.",
+                remedy: "Share the directory read-only, or use another file system."
             )
         }
         return [option]

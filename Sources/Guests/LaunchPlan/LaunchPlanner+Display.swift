@@ -1,8 +1,8 @@
 extension LaunchPlanner {
     /// Plans `-vnc`.
     ///
-    /// A unix socket gets a temporary name. On TCP the new server starts without an address, with all its other
-    /// settings, and gets the old one's listening sockets after the switch.
+    /// A unix socket gets a temporary name. On TCP the new server starts without an address, with all other settings,
+    /// and gets the old one's listening sockets after the switch.
     mutating func vnc(_ option: CommandLineOption) -> CommandLineOption {
         guard let old = option.properties else { return option }
         let index = vncDisplays
@@ -14,7 +14,7 @@ extension LaunchPlanner {
         let numbers = vncListeners(id, addresses: addresses, upTo: old["to"].flatMap { UInt16($0) }, option)
         let isMixed = !unixAddresses.isEmpty && !numbers.isEmpty
         if isMixed || (index > 0 && !numbers.isEmpty) {
-            refuseListener(option, "display-update sets all addresses of the first display at once, and no other's.")
+            refuseListener(option, "display-update sets all addresses at once, and only of the first display.")
         } else if !numbers.isEmpty {
             followUps.append(.vncListen(display: id, oldDescriptors: numbers))
         }
@@ -45,7 +45,7 @@ extension LaunchPlanner {
         return properties
     }
 
-    /// The old process's TCP sockets of a display.
+    /// Returns the old process's TCP sockets of a display.
     private mutating func vncListeners(
         _ id: String,
         addresses: [String],
@@ -63,11 +63,11 @@ extension LaunchPlanner {
         }
         let found = wanted.map { listeners(host: $0.host, ports: $0.ports) }
         if found.contains(where: \.isEmpty) { refuseDescriptor(option, "of the VNC server") }
-        // Two addresses may stand for one socket.
+        // Two addresses may refer to one socket.
         return found.joined().reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
     }
 
-    /// `HOST:DISPLAY` as an address and its ports, which begin at 5900; nil for `none` and unix sockets.
+    /// Returns `HOST:DISPLAY` as an address and its ports, which begin at 5900; nil for `none` and unix sockets.
     private static func vncAddress(_ text: String, upTo: UInt16?) -> (host: String, ports: ClosedRange<UInt16>)? {
         guard !text.hasPrefix("unix:"), let colon = text.lastIndex(of: ":"),
             let display = UInt16(text[text.index(after: colon)...]), display < UInt16.max - 5900
@@ -89,8 +89,8 @@ extension LaunchPlanner {
             warn(
                 .endpointChanges,
                 option,
-                "The new QEMU opens a display of its own before the old one's closes.",
-                remedy: "Nothing needs to be done."
+                "The new QEMU opens its own display before the old one's closes.",
+                remedy: "No action is needed."
             )
         }
         return option
@@ -111,7 +111,7 @@ extension LaunchPlanner {
             refuse(
                 .listenerCannotFollow,
                 option,
-                "SPICE can neither take over a listening TCP socket nor be told later where to listen.",
+                "SPICE can neither take over a listening TCP socket nor change its address while it runs.",
                 remedy: "Start the guest with -spice unix=on,addr=PATH, or with VNC."
             )
         }
@@ -122,7 +122,7 @@ extension LaunchPlanner {
         warn(
             .endpointChanges,
             option,
-            "A password that was set over the monitor is not known to the new QEMU.",
+            "The new QEMU does not know a password that was set over the monitor.",
             remedy: "Set the \(server) password again after the refresh (set_password)."
         )
     }

@@ -1,19 +1,19 @@
 extension LaunchPlanner {
-    /// `-machine`: an alias such as `q35` means another type to another QEMU, so the type that runs is named.
+    /// Plans `-machine`: names the running type, because an alias such as `q35` denotes another type in another QEMU.
     mutating func machine(_ option: CommandLineOption) -> CommandLineOption {
         guard var properties = option.properties, let type = properties["type"] else { return option }
         guard let running = facts.machineType else {
             if !LaunchPlanner.isVersioned(type) { refuseMachine(option) }
             return option
         }
-        // Proxmox appends a version of its own, which its QEMU takes off again: `pc-i440fx-9.2+pve1`.
+        // Proxmox appends its own version, which its QEMU removes again: `pc-i440fx-9.2+pve1`.
         let suffix = type.drop { $0 != "+" }
         guard type.dropLast(suffix.count) != running else { return option }
         properties.set("type", running + suffix)
         return option.with(properties)
     }
 
-    /// The `-machine` option to add where none names the type.
+    /// Returns the `-machine` option to add if none names the type.
     mutating func missingMachine(_ options: [CommandLineOption]) -> [CommandLineOption] {
         let machines = options.filter { $0.name == "machine" || $0.name == "M" }
         if machines.contains(where: { $0.properties?["type"] != nil }) { return [] }
@@ -24,7 +24,7 @@ extension LaunchPlanner {
         return [CommandLineOption("machine", running)]
     }
 
-    /// The accelerators to name because QEMU chooses by its own name: one that ends in `kvm` tries KVM first.
+    /// Returns the accelerators to name, because QEMU chooses by its own name: one that ends in `kvm` tries KVM first.
     func missingAccelerators(_ commandLine: CommandLine) -> [CommandLineOption] {
         let prefersKVM = commandLine.executable.hasSuffix("kvm")
         let isNamed =
@@ -39,12 +39,12 @@ extension LaunchPlanner {
         refuse(
             .machineTypeUnknown,
             option,
-            "It is not known which versioned machine type runs.",
-            remedy: "Let hyperfresh ask the monitor (qom-get /machine type), or start the guest with a versioned type."
+            "The running versioned machine type is not known.",
+            remedy: "Let hyperfresh query QMP (qom-get /machine type), or start the guest with a versioned type."
         )
     }
 
-    /// Whether a type's name carries a version, or never had one.
+    /// Returns whether a type's name contains a version, or the type has no versions.
     private static func isVersioned(_ type: String) -> Bool {
         if ["none", "microvm", "isapc"].contains(type) { return true }
         let type = type.prefix { $0 != "+" }

@@ -4,14 +4,14 @@ extension LaunchPlanner {
         guard let properties = option.properties, let type = properties["qom-type"] else { return option }
         if type.hasPrefix("memory-backend-") { return memoryBackend(option, properties, type) }
         if type == "vhost-user-backend" || type == "cryptodev-vhost-user" {
-            refuseHelper(option, "A vhost-user back end talks to one QEMU only.")
+            refuseHelper(option, "A vhost-user back end serves only one QEMU.")
         } else if properties["fd"] != nil {
             return takeAlong("fd", of: option)
         }
         return option
     }
 
-    /// The guest's RAM: the new QEMU maps the same file and must not write to it before the switch.
+    /// Plans the guest's RAM: the new QEMU maps the same file and must not write to it before the switch.
     private mutating func memoryBackend(
         _ option: CommandLineOption,
         _ old: OptionProperties,
@@ -32,7 +32,7 @@ extension LaunchPlanner {
         return properties == old ? option : option.with(properties)
     }
 
-    /// Refuses a command line whose machine has no memory back end at all.
+    /// Refuses a command line whose machine has no memory backend.
     mutating func checkMemory(_ options: [CommandLineOption]) {
         let machines = options.filter { $0.name == "machine" || $0.name == "M" }.compactMap(\.properties)
         if machines.contains(where: { $0["memory-backend"] != nil || $0["type"] == "none" }) { return }
@@ -48,7 +48,7 @@ extension LaunchPlanner {
             option,
             message,
             remedy: "Start the guest with -object memory-backend-file,id=ram0,size=SIZE,mem-path=FILE,share=on and "
-                + "-machine memory-backend=ram0, or migrate it once to a QEMU started so."
+                + "-machine memory-backend=ram0, or migrate it once to a QEMU started with these options."
         )
     }
 }

@@ -12,11 +12,11 @@ extension LaunchPlanner {
         case "stream", "dgram":
             return stream(option, properties)
         case "vhost-user":
-            refuseHelper(option, "A vhost-user back end talks to one QEMU only.")
+            refuseHelper(option, "A vhost-user back end serves only one QEMU.")
         case "passt":
-            refuseHelper(option, "QEMU starts passt itself, and passt talks to one QEMU only.")
+            refuseHelper(option, "QEMU starts passt itself, and passt serves only one QEMU.")
         case "vhost-vdpa", "netmap", "af-xdp":
-            refuseDevice(option, "The host's network device belongs to one process only.")
+            refuseDevice(option, "The host's network device belongs to only one process.")
         default:
             break
         }
@@ -25,7 +25,7 @@ extension LaunchPlanner {
 
     // MARK: - Tap
 
-    /// A tap gets the descriptors of the old process: the interface stays up, and no script or helper runs.
+    /// Plans a tap with the descriptors of the old process: the interface stays up, and no script or helper runs.
     private mutating func tap(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
         guard let numbers = tapDescriptors(option, old) else { return option }
         guard numbers.count == 1, let number = numbers.first else {
@@ -68,7 +68,7 @@ extension LaunchPlanner {
         return numbers
     }
 
-    /// The descriptors of a tap by its interface, or those that no other netdev can mean.
+    /// Returns the descriptors of a tap by its interface, or those that no other netdev can use.
     private func findTaps(_ properties: OptionProperties) -> [Int32] {
         let taps = facts.descriptors.compactMap { number, old -> (number: Int32, interface: String)? in
             guard case .tap(let interface) = old, !takenTaps.contains(number) else { return nil }
@@ -80,7 +80,7 @@ extension LaunchPlanner {
         let free = taps.filter { tap in
             !references.namedInterfaces.contains(tap.interface) && !references.namedDescriptors.contains(tap.number)
         }
-        // QEMU opens them in the order of its options, so the lowest are the first.
+        // QEMU opens them in the order of its options, so the lowest come first.
         let stillWanted = references.unnamedTapQueues - takenUnnamedQueues
         guard free.count == stillWanted else { return [] }
         return Array(free.map(\.number).sorted().prefix(TapQueues.count(in: properties)))
@@ -91,7 +91,7 @@ extension LaunchPlanner {
         return TapQueues.interface(in: properties)
     }
 
-    /// `vhostfd`: each QEMU needs a /dev/vhost-net of its own, for the kernel ties one to a process's memory.
+    /// Plans `vhostfd`: each QEMU needs its own /dev/vhost-net, because the kernel ties one to a process's memory.
     private mutating func openVhost(_ properties: inout OptionProperties) {
         guard properties["vhostfd"] != nil || properties["vhostfds"] != nil else { return }
         // vhostfds= belongs to fds=, vhostfd= to fd=.
@@ -103,25 +103,27 @@ extension LaunchPlanner {
         refuse(
             .descriptorMissing,
             option,
-            "The tap descriptors of this network cannot be told from the old process's others.",
-            remedy: "Nothing can be done while the guest runs; start it with ifname= next time."
+            "The tap descriptors of this network cannot be distinguished from others in the old process.",
+            remedy: "This cannot be fixed while the guest runs; start it with ifname= next time."
         )
     }
 
-    /// A QEMU that starts resets its devices, and a virtio-net that is reset detaches all queues but the first from
-    /// the interface: from under the guest if it uses them; and if it does not, QEMU aborts.
+    /// Refuses a tap with several queues.
+    ///
+    /// A starting QEMU resets its devices, and a reset virtio-net detaches all queues but the first from the interface.
+    /// If the guest uses the other queues, it loses them; if it does not, QEMU aborts.
     private mutating func refuseQueues(_ option: CommandLineOption) {
         refuse(
             .multiQueueTap,
             option,
-            "A QEMU that starts detaches all queues but the first from the tap, under the guest that uses them.",
+            "A starting QEMU detaches all queues but the first from the tap while the guest uses them.",
             remedy: "Start the guest with one queue for this network."
         )
     }
 
     // MARK: - User
 
-    /// A forwarded port can be bound only after the old process is gone.
+    /// Plans a user network: a forwarded port can be bound only after the old process has exited.
     private mutating func user(_ option: CommandLineOption, _ old: OptionProperties) -> CommandLineOption {
         let id = old["id"]
         let rules = hostForwards(of: id) ?? old.values(of: "hostfwd")
@@ -130,7 +132,7 @@ extension LaunchPlanner {
             refuse(
                 .listenerCannotFollow,
                 option,
-                "Forwarded ports are added after the switch, and this network has no id to add them to.",
+                "Forwarded ports are added after the switch, but this network has no id for that.",
                 remedy: "Give each user network an id."
             )
         }
@@ -150,7 +152,7 @@ extension LaunchPlanner {
 
     private mutating func socket(_ option: CommandLineOption, _ properties: OptionProperties) -> CommandLineOption {
         if properties["listen"] != nil {
-            refuseListener(option, "QEMU accepts one connection there, and the other end holds it.")
+            refuseListener(option, "QEMU accepts only one connection there, and the peer holds it.")
         } else if properties["fd"] != nil {
             refuseConnection(option)
         }
@@ -161,7 +163,7 @@ extension LaunchPlanner {
         if old["addr.type"] == "fd" || old["local.type"] == "fd" {
             refuseConnection(option)
         } else if old["local.type"] == "unix" {
-            refuseListener(option, "The other end sends to the path that the old QEMU is bound to.")
+            refuseListener(option, "The peer sends to the path to which the old QEMU is bound.")
         } else if old.flag("server") == true {
             guard old["addr.type"] == "unix", let path = old["addr.path"] else {
                 refuseListener(option, "A network back end cannot take over a listening socket.")
@@ -181,7 +183,7 @@ extension LaunchPlanner {
             .connectionCannotFollow,
             option,
             "The descriptor is a connected socket, which two processes cannot read without losing packets.",
-            remedy: "Connect by address, so that the new QEMU can connect again."
+            remedy: "Connect by address, so that the new QEMU can reconnect."
         )
     }
 
@@ -192,7 +194,7 @@ extension LaunchPlanner {
             .helperCannotFollow,
             option,
             reason,
-            remedy: "Unplug the device before the refresh and plug it again afterwards, or start the guest without it."
+            remedy: "Unplug the device before the refresh and plug it in again later, or start the guest without it."
         )
     }
 
@@ -201,7 +203,7 @@ extension LaunchPlanner {
             .deviceCannotFollow,
             option,
             reason,
-            remedy: "Unplug the device before the refresh and plug it again afterwards, or start the guest without it."
+            remedy: "Unplug the device before the refresh and plug it in again later, or start the guest without it."
         )
     }
 }

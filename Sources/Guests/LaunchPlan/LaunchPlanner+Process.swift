@@ -8,14 +8,14 @@ extension LaunchPlanner {
 
     /// Plans `-D`: QEMU truncates its log when it opens it, so the log goes to standard error instead.
     ///
-    /// A name with `%d` has the process id in it and is a new file in any case.
+    /// A name with `%d` contains the process id, so the new QEMU creates a new file in any case.
     mutating func logFile(_ option: CommandLineOption) -> [CommandLineOption] {
         guard let path = option.value, !path.contains("%") else { return [option] }
         logPath = path
         return []
     }
 
-    /// An option that another version of QEMU says in other words, or not at all.
+    /// Translates an option that another version of QEMU spells differently, or lacks.
     mutating func translated(_ option: CommandLineOption) -> [CommandLineOption] {
         switch option.name {
         case "runas" where target.version >= .runWithUser:
@@ -36,7 +36,7 @@ extension LaunchPlanner {
         }
     }
 
-    /// `-run-with` in the words of a QEMU that does not have it, or not all of it.
+    /// Translates `-run-with` for a QEMU that does not have it, or not all of it.
     private func runWith(_ option: CommandLineOption) -> [CommandLineOption] {
         guard var properties = option.properties else { return [option] }
         var options: [CommandLineOption] = []
@@ -52,7 +52,7 @@ extension LaunchPlanner {
         return properties.text.isEmpty ? options : [option.with(properties)] + options
     }
 
-    /// `reconnect-ms` in the words of a QEMU that counts in seconds.
+    /// Translates `reconnect-ms` for a QEMU that counts in seconds.
     func translateReconnect(_ properties: inout OptionProperties) {
         guard target.version < .reconnectMilliseconds, let text = properties["reconnect-ms"],
             let milliseconds = Int(text)
@@ -61,13 +61,13 @@ extension LaunchPlanner {
         properties.set("reconnect", String(max(1, milliseconds / 1000)))
     }
 
-    /// Refuses what the new binary is known not to have and what no other words say.
+    /// Refuses an option that the new binary is known to lack and that has no equivalent.
     private mutating func refuseIfGone(_ option: CommandLineOption) {
         guard let removed = LaunchPlanner.removals[option.name], target.version >= removed else { return }
         refuse(
             .optionUnsupported,
             option,
-            "QEMU \(target.version) no longer has this option; it went with \(removed).",
+            "QEMU \(target.version) does not have this option; QEMU \(removed) removed it.",
             remedy: "Choose a binary older than \(removed)."
         )
     }
@@ -85,10 +85,10 @@ extension LaunchPlanner {
 extension QEMUBinary.Version {
     /// `-run-with async-teardown=` and `chroot=`.
     static let runWithChroot = QEMUBinary.Version(8, 1)
-    /// `reconnect-ms=` beside `reconnect=`.
+    /// `reconnect-ms=` in addition to `reconnect=`.
     static let reconnectMilliseconds = QEMUBinary.Version(9, 2)
     /// `-run-with user=`.
     static let runWithUser = QEMUBinary.Version(9, 1)
-    /// `-no-hpet` and `-no-acpi` gave way to properties of the machine.
+    /// Properties of the machine replaced `-no-hpet` and `-no-acpi`.
     static let machineSwitches = QEMUBinary.Version(9, 0)
 }

@@ -1,14 +1,14 @@
-/// Goes through a command line once and gathers the plan.
+/// Traverses a command line once and collects the plan.
 ///
-/// One file of extensions stands for each family of options; each method takes an option and gives what takes its
-/// place, noting on the way what the controller has to do.
+/// Each family of options has a file of extensions. Each method takes an option, returns its replacement, and records
+/// what the controller must do.
 struct LaunchPlanner {
     let facts: LaunchFacts
     let target: QEMUBinary
     let handoffID: String
-    /// The folder in which relative paths of the command line are right.
+    /// The directory for the relative paths of the command line.
     let directory: String
-    /// What the whole command line says about things that options refer to by id.
+    /// The objects of the whole command line to which options refer by id.
     let references: CommandLineReferences
 
     var descriptors: [PlannedDescriptor] = []
@@ -16,21 +16,22 @@ struct LaunchPlanner {
     var followUps: [FollowUp] = []
     var problems: [LaunchProblem] = []
     var warnings: [LaunchProblem] = []
-    /// Where `-D` has the log.
+    /// The path of the log, from `-D`.
     var logPath: String?
-    /// How many ports of each kind came so far: QEMU names their devices by number.
+    /// The number of ports of each kind so far: QEMU names their devices by number.
     var portCounts: [String: Int] = [:]
-    /// Descriptors of taps that an option has already taken.
+    /// The tap descriptors that an option has already taken.
     var takenTaps: Set<Int32> = []
-    /// How many of the tap queues that no name or number tells apart have been given out.
+    /// How many tap queues that neither a name nor a number identifies have been assigned.
     var takenUnnamedQueues = 0
-    /// How many VNC displays came so far.
+    /// The number of VNC displays so far.
     var vncDisplays = 0
 
-    /// The lowest number of an inherited descriptor, well above the standard streams and what a libc may open early.
+    /// The lowest number of an inherited descriptor, well above the standard streams and those that a libc may open
+    /// early.
     static let firstDescriptor: Int32 = 10
 
-    /// Prepares to plan these options.
+    /// Prepares to plan these options, without planning any.
     init(options: [CommandLineOption], facts: LaunchFacts, target: QEMUBinary, handoffID: String) {
         self.facts = facts
         self.target = target
@@ -39,7 +40,7 @@ struct LaunchPlanner {
         references = CommandLineReferences(options, knownTaps: facts.tapDescriptors)
     }
 
-    /// What takes the place of an option.
+    /// Returns the replacement for an option.
     mutating func plan(_ option: CommandLineOption) -> [CommandLineOption] {
         switch OptionTable.canonicalName(option.name) {
         case "S", "incoming", "loadvm", "daemonize", "preconfig", "mem-prealloc":
@@ -89,22 +90,22 @@ struct LaunchPlanner {
         warnings.append(LaunchProblem(finding, option: option?.description, message: message, remedy: remedy))
     }
 
-    /// Puts a descriptor into the new process and gives its number there.
+    /// Adds a descriptor to the new process and returns its number there.
     mutating func inherit(_ source: PlannedDescriptor.Source, as role: PlannedDescriptor.Role) -> String {
         let number = LaunchPlanner.firstDescriptor + Int32(descriptors.count)
         descriptors.append(PlannedDescriptor(source: source, number: number, role: role))
         return String(number)
     }
 
-    /// The temporary name of a unix socket, with its endpoint noted.
+    /// Returns the temporary name of a unix socket, and records its endpoint.
     mutating func temporarySocket(_ path: String, _ kind: Endpoint.Kind, _ option: CommandLineOption) -> String {
         let temporary = LastingPath.temporary(path, handoffID: handoffID)
         if temporary.utf8.count > LastingPath.longestSocketPath {
             refuse(
                 .socketPathTooLong,
                 option,
-                "The socket's path leaves no room for the \(temporary.utf8.count - LastingPath.lasting(path).utf8.count)"
-                    + " characters of a temporary name: a unix socket's path has at most "
+                "The socket's path is too long for the \(temporary.utf8.count - LastingPath.lasting(path).utf8.count)"
+                    + " more characters of a temporary name: a unix socket's path has at most "
                     + "\(LastingPath.longestSocketPath).",
                 remedy: "Start the guest with a shorter path."
             )
@@ -119,11 +120,12 @@ struct LaunchPlanner {
         endpoints.append(Endpoint(kind: kind, lasting: lasting, temporary: temporary))
     }
 
-    // MARK: - The folder
+    // MARK: - Directory
 
-    /// The folder that the old QEMU was started in.
+    /// Returns the directory in which the old QEMU was started.
     ///
-    /// A QEMU that daemonizes or changes its root ends up in `/`; the shell's PWD in its environment then tells.
+    /// The working directory of a QEMU that daemonizes or changes its root is `/`; PWD in its environment then gives
+    /// the directory.
     private static func launchDirectory(_ options: [CommandLineOption], _ facts: LaunchFacts) -> String {
         let leaves = options.contains { option in
             ["chroot", "daemonize"].contains(option.name)

@@ -1,15 +1,15 @@
-/// Something about a command line that stands in the way of a refresh, or that one should know before.
+/// A part of a command line that prevents a handoff, or that the administrator should know about.
 public struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
-    /// Its lasting name.
+    /// The permanent name of the condition.
     public let finding: FindingID
-    /// The option it is about, as on the command line; nil where it is about something missing.
+    /// The affected option, as on the command line; nil if an option is missing.
     public let option: String?
-    /// What is the matter.
+    /// What is wrong.
     public let message: String
     /// What to do about it.
     public let remedy: String
 
-    /// Makes a problem.
+    /// Creates a problem; the message and the remedy are complete sentences.
     public init(_ finding: FindingID, option: String?, message: String, remedy: String) {
         self.finding = finding
         self.option = option
@@ -17,7 +17,7 @@ public struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
         self.remedy = remedy
     }
 
-    /// The name, the option, what is the matter and what to do.
+    /// The name, the option, the message and the remedy.
     public var description: String {
         "\(finding): \(option.map { $0 + ": " } ?? "")\(message) \(remedy)"
     }

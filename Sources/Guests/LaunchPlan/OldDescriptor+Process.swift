@@ -1,11 +1,11 @@
 public import Linux
 
 extension OldDescriptor {
-    /// What is behind all the descriptors of a process.
+    /// Returns what each descriptor of a process refers to.
     ///
     /// - Parameter pid: the process.
-    /// - Returns: the descriptors by their number.
-    /// - Throws: `SystemError`; EACCES without the right to trace the process, ENOENT or ESRCH when it is gone.
+    /// - Returns: the descriptors by number.
+    /// - Throws: `SystemError`; EACCES without permission to trace the process, ENOENT or ESRCH if it has ended.
     public static func all(of pid: Int32) throws(SystemError) -> [Int32: OldDescriptor] {
         let links = try ProcFS.descriptors(pid)
         let sockets = try Sockets(of: pid)
@@ -28,7 +28,7 @@ extension OldDescriptor {
         return descriptors
     }
 
-    /// The macvtap interface of a device node `/dev/tapN`, N being the interface's index.
+    /// Returns the macvtap interface of a device node `/dev/tapN`, where N is the interface's index.
     private static func macvtap(_ link: String) -> String? {
         guard link.hasPrefix("/dev/tap") else { return nil }
         let name = link.dropFirst("/dev/".count)
@@ -38,12 +38,12 @@ extension OldDescriptor {
     }
 }
 
-/// The sockets that a process can have, by their inode.
+/// The sockets that a process can have, by inode.
 private struct Sockets {
     private var listeners: [String: TCPListener] = [:]
     private var unix: [String: UnixSocketEntry] = [:]
 
-    /// Looks in the process's network namespace and in ours: whoever started it may have opened its sockets elsewhere.
+    /// Searches the process's network namespace and ours: its parent may have opened its sockets in another namespace.
     init(of pid: Int32) throws(SystemError) {
         for listener in try ProcFS.tcpListeners() + ProcFS.tcpListeners(of: pid) {
             listeners["socket:[\(listener.inode)]"] = listener

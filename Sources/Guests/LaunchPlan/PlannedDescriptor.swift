@@ -1,4 +1,4 @@
-/// A descriptor that the new QEMU finds open when it starts.
+/// A descriptor that the new QEMU inherits at its start.
 public struct PlannedDescriptor: Sendable, Hashable {
     /// Where the controller gets it.
     public enum Source: Sendable, Hashable {
@@ -8,21 +8,21 @@ public struct PlannedDescriptor: Sendable, Hashable {
         case vhostNet
     }
 
-    /// What it is for; some kinds need care while both processes hold it.
+    /// The purpose of a descriptor; some require care while both processes hold it.
     public enum Role: Sendable, Hashable {
         /// The only queue of a tap interface.
         ///
-        /// A QEMU that starts sets the interface's vnet header length and offloads to its own defaults, on the one
-        /// interface that the old QEMU still uses: the controller must set the header length back until the switch
-        /// (TUNGETVNETHDRSZ, TUNSETVNETHDRSZ).
+        /// A starting QEMU sets the interface's vnet header length and offloads to its own defaults, while the old QEMU
+        /// still uses the interface: the controller must restore the header length until the switch (TUNGETVNETHDRSZ,
+        /// TUNSETVNETHDRSZ).
         case tap(interface: String?)
         /// A vhost-net device for a queue.
         case vhostNet
-        /// A TCP socket that listens.
+        /// A listening TCP socket.
         case listener
         /// A member of an fd set.
         case fdSet(id: Int)
-        /// Something else that an option names by number.
+        /// Any other descriptor that an option names by number.
         case other
     }
 
@@ -30,10 +30,10 @@ public struct PlannedDescriptor: Sendable, Hashable {
     public var source: Source
     /// Its number in the new process; always 10 or above.
     public var number: Int32
-    /// What it is for.
+    /// Its purpose.
     public var role: Role
 
-    /// Makes a descriptor.
+    /// Creates a descriptor; `number` must be 10 or above.
     public init(source: Source, number: Int32, role: Role) {
         self.source = source
         self.number = number

@@ -1,4 +1,4 @@
-/// A QEMU binary with what has to be said on its command line and in its environment to make it run.
+/// A QEMU binary, with the options and the environment that it needs to run.
 public struct QEMUBinary: Sendable, Hashable {
     /// A version of QEMU, as far as the meaning of options depends on it.
     public struct Version: Sendable, Hashable, Comparable, CustomStringConvertible {
@@ -7,7 +7,7 @@ public struct QEMUBinary: Sendable, Hashable {
         /// The second number, such as 2.
         public let minor: Int
 
-        /// Makes a version from its numbers.
+        /// Creates a version from the numbers before and after the first dot.
         public init(_ major: Int, _ minor: Int) {
             self.major = major
             self.minor = minor
@@ -18,20 +18,20 @@ public struct QEMUBinary: Sendable, Hashable {
             (left.major, left.minor) < (right.major, right.minor)
         }
 
-        /// The version as `7.2`.
+        /// The version as text, such as `7.2`.
         public var description: String { "\(major).\(minor)" }
     }
 
     /// The absolute path to execute.
     public var path: String
-    /// The version that `--version` says.
+    /// The version that `--version` prints.
     public var version: Version
-    /// Folders for `-L`, where the binary does not find its firmware by itself (a QEMU unpacked into a folder).
+    /// Directories for `-L` if the binary does not find its firmware on its own (a QEMU unpacked into a directory).
     public var firmwareDirectories: [String]
-    /// The value for QEMU_MODULE_DIR, where the binary does not find its modules by itself.
+    /// The value for QEMU_MODULE_DIR if the binary does not find its modules on its own.
     public var moduleDirectory: String?
 
-    /// Describes a binary.
+    /// Creates a description; does not check that the binary exists.
     public init(
         path: String,
         version: Version,

@@ -1,14 +1,14 @@
-/// Something of the command line that was removed while the guest ran.
+/// An object of the command line that was removed while the guest ran.
 ///
-/// QEMU keeps an own space of ids for each kind: a netdev and a device may both be `net0`.
+/// QEMU has a separate namespace of ids for each kind: a netdev and a device may both be `net0`.
 public struct RemovedObject: Sendable, Hashable {
-    /// What was removed.
+    /// The kind of object, named after the option that creates it.
     public enum Kind: String, Sendable, Hashable {
         /// A `-device`.
         case device
         /// A `-netdev`, `-nic` or `-net` back end.
         case netdev
-        /// A `-drive`; its id is `virtio0`, … where the command line gives none.
+        /// A `-drive`; its id is `virtio0`, … if the command line gives none.
         case drive
         /// A `-blockdev`, by its node name.
         case blockdev
@@ -18,12 +18,12 @@ public struct RemovedObject: Sendable, Hashable {
         case object
     }
 
-    /// What was removed.
+    /// The kind of object.
     public var kind: Kind
     /// Its id.
     public var id: String
 
-    /// Names something that was removed.
+    /// Creates a reference to an object; does not check that an option created it.
     public init(_ kind: Kind, id: String) {
         self.kind = kind
         self.id = id
@@ -31,7 +31,7 @@ public struct RemovedObject: Sendable, Hashable {
 }
 
 extension RemovedObject {
-    /// The options that are left when what was removed is taken out.
+    /// Returns the options without those of removed objects.
     static func filter(_ options: [CommandLineOption], removing removed: Set<RemovedObject>) -> [CommandLineOption] {
         var virtioDrives = 0
         return options.filter { option in
@@ -40,7 +40,7 @@ extension RemovedObject {
         }
     }
 
-    /// What an option creates, if it has an id.
+    /// Returns the object that an option creates; nil if it has no id.
     private static func object(of option: CommandLineOption, virtioDrives: inout Int) -> RemovedObject? {
         guard let properties = option.properties else { return nil }
         let kind: Kind
@@ -56,7 +56,7 @@ extension RemovedObject {
         return properties["id"].map { RemovedObject(kind, id: $0) }
     }
 
-    /// `drive_new()` names a drive without an id after its interface and index.
+    /// Returns the drive of an option; `drive_new()` names a drive without an id after its interface and index.
     private static func drive(_ properties: OptionProperties, virtioDrives: inout Int) -> RemovedObject? {
         guard properties["if"] == "virtio" else {
             return properties["id"].map { RemovedObject(.drive, id: $0) }

@@ -2,10 +2,10 @@ internal import JSON
 public import QMP
 
 extension VNCServer {
-    /// Asks a QEMU for its VNC displays (`query-vnc-servers`).
+    /// Queries a QEMU for its VNC displays (`query-vnc-servers`).
     ///
     /// - Parameter client: the QEMU's monitor.
-    /// - Returns: the displays; none where this QEMU was built without VNC.
+    /// - Returns: the displays; empty if this QEMU was built without VNC.
     /// - Throws: `QMPError` as any command does.
     public static func query(_ client: QMPClient) async throws(QMPError) -> [VNCServer] {
         do {
@@ -15,7 +15,7 @@ extension VNCServer {
         }
     }
 
-    /// Reads the reply of `query-vnc-servers`.
+    /// Parses the reply of `query-vnc-servers`.
     static func servers(_ reply: JSONValue) -> [VNCServer] {
         (reply.array ?? []).compactMap { server in
             guard let id = server["id"]?.string else { return nil }

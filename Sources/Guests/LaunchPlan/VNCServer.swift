@@ -8,10 +8,10 @@ public struct VNCServer: Sendable, Hashable {
         public var service: String
         /// Whether it is a unix socket.
         public var isUnix: Bool
-        /// Whether it speaks websocket.
+        /// Whether it uses the websocket protocol.
         public var isWebSocket: Bool
 
-        /// Makes a listener.
+        /// Creates a listener; `service` must be empty for a unix socket.
         public init(host: String, service: String, isUnix: Bool = false, isWebSocket: Bool = false) {
             self.host = host
             self.service = service
@@ -20,12 +20,12 @@ public struct VNCServer: Sendable, Hashable {
         }
     }
 
-    /// The display's id; `default` where the command line gives none.
+    /// The display's id; `default` if the command line gives none.
     public var id: String
-    /// Where it listens.
+    /// Its listening sockets.
     public var listeners: [Listener]
 
-    /// Makes a display.
+    /// Creates a display; `id` must be the one that QEMU uses.
     public init(id: String, listeners: [Listener]) {
         self.id = id
         self.listeners = listeners

@@ -1,13 +1,13 @@
 /// The verdict of one check.
 public enum FindingSeverity: String, Sendable, Hashable, CaseIterable, Comparable {
-    /// Checked and in order.
+    /// The check passed.
     case pass
-    /// A refresh may begin; what is said should be known before.
+    /// A handoff may begin; read the message first.
     case warn
-    /// A refresh must not begin.
+    /// A handoff must not begin.
     case fail
 
-    /// `pass` before `warn` before `fail`.
+    /// Orders `pass` before `warn` before `fail`.
     public static func < (left: FindingSeverity, right: FindingSeverity) -> Bool {
         left.rank < right.rank
     }
@@ -21,26 +21,26 @@ public enum FindingSeverity: String, Sendable, Hashable, CaseIterable, Comparabl
     }
 }
 
-/// What one check of a guest or a host found.
+/// The result of one check of a guest or a host.
 public struct Finding: Sendable, Hashable {
-    /// The lasting name of the check.
+    /// The permanent name of the check.
     public var id: FindingID
     /// The verdict.
     public var severity: FindingSeverity
-    /// What was found, in a sentence.
+    /// What was found, in one sentence.
     public var message: String
-    /// Where it was seen: the option, the mapping, QEMU's own words; a line each.
+    /// Where it was found: the option, the mapping, QEMU's own words; one per line.
     public var evidence: [String]
-    /// What to do about it, as a command or a setting; nil where nothing has to be done.
+    /// What to do about it, as a command or a setting; nil if no action is needed.
     public var remedy: String?
 
-    /// Makes a finding.
+    /// Creates a finding.
     ///
     /// - Parameters:
-    ///   - id: the lasting name of the check.
+    ///   - id: the permanent name of the check.
     ///   - severity: the verdict.
-    ///   - message: what was found, in a sentence.
-    ///   - evidence: where it was seen.
+    ///   - message: what was found, in one sentence.
+    ///   - evidence: where it was found.
     ///   - remedy: what to do about it.
     public init(
         _ id: FindingID, _ severity: FindingSeverity, _ message: String, evidence: [String] = [], remedy: String? = nil
@@ -54,12 +54,12 @@ public struct Finding: Sendable, Hashable {
 }
 
 extension Finding: CustomStringConvertible {
-    /// One line: `FAIL ram-not-shared: …`.
+    /// The finding on one line: `FAIL ram-not-shared: …`.
     public var description: String { "\(severity.rawValue.uppercased()) \(id): \(message)" }
 }
 
 extension Finding {
-    /// A problem of the command line as a finding.
+    /// Converts a problem of the command line; its option becomes the evidence.
     public init(_ problem: LaunchProblem, severity: FindingSeverity) {
         self.init(
             problem.finding, severity, problem.message, evidence: problem.option.map { [$0] } ?? [],

@@ -1,18 +1,18 @@
-/// Finds the firmware and the modules of a QEMU whose packages were unpacked into a folder.
+/// Finds the firmware and the modules of a QEMU whose packages were unpacked into a directory.
 ///
-/// QEMU looks for both at places that were fixed when it was built. `BINARY -L help` prints those for firmware.
+/// QEMU looks for both in places that are fixed at build time. `BINARY -L help` prints those for firmware.
 enum FirmwareSearch {
-    /// Where distributions put firmware, beside `bin`.
+    /// Where distributions install firmware, next to `bin`.
     private static let firmwareFolders = [
         "share/qemu", "share/seabios", "share/vgabios", "share/qemu-kvm", "share/seavgabios", "share/ipxe/qemu",
         "lib/ipxe/qemu", "share/qemu-firmware",
     ]
-    /// Where they put modules.
+    /// Where distributions install modules.
     private static let moduleFolders = ["lib/x86_64-linux-gnu/qemu", "lib64/qemu", "lib/qemu", "lib64/qemu-kvm"]
-    /// Installed there, a QEMU finds everything by itself.
+    /// A QEMU that is installed there finds everything on its own.
     private static let systemTrees: Set<String> = ["", "/usr", "/usr/local"]
 
-    /// The folder that a binary's `bin` is in: `/opt/qemu-10.0/usr`; nil for the system's own.
+    /// Returns the directory that contains a binary's `bin`: `/opt/qemu-10.0/usr`; nil for the system's own.
     static func tree(of binary: String) -> String? {
         let parts = binary.split(separator: "/", omittingEmptySubsequences: true).dropLast()
         guard let folder = parts.last, folder == "bin" || folder == "sbin" || folder == "libexec" else { return nil }
@@ -20,13 +20,13 @@ enum FirmwareSearch {
         return systemTrees.contains(tree) ? nil : tree
     }
 
-    /// What has to be said so that a binary finds its own.
+    /// Returns the directories that a binary must be given so that it finds its own firmware and modules.
     ///
     /// - Parameters:
     ///   - binary: the binary's path without symbolic links.
-    ///   - known: the folders that it names itself.
-    ///   - exists: whether there is such a folder.
-    /// - Returns: folders for `-L` and the folder for QEMU_MODULE_DIR.
+    ///   - known: the directories that the binary reports itself.
+    ///   - exists: whether such a directory exists.
+    /// - Returns: directories for `-L` and the directory for QEMU_MODULE_DIR.
     static func folders(
         for binary: String, known: [String], exists: (String) -> Bool
     ) -> (firmware: [String], modules: String?) {
@@ -36,7 +36,7 @@ enum FirmwareSearch {
         return (firmware, moduleFolders.map { "\(tree)/\($0)" }.first(where: exists))
     }
 
-    /// The path without `bin/..`.
+    /// Returns the path without `bin/..`.
     private static func normalized(_ path: String) -> String {
         var parts: [Substring] = []
         for part in path.split(separator: "/") where part != "." {

@@ -1,18 +1,18 @@
 internal import Glibc
 internal import Linux
 
-/// Whether the host has what a second QEMU takes.
+/// Checks that the host has the resources for a second QEMU.
 public enum HostChecks {
-    /// A journal and a log of QEMU's errors, with room to spare.
+    /// The space for a journal and a log of QEMU's errors, with a margin.
     private static let leastStateBytes: UInt64 = 16 << 20
-    /// What a QEMU takes beside the guest's memory, at least: code, device state, stacks.
+    /// The minimum memory of a QEMU in addition to the guest's: code, device state, stacks.
     private static let leastOverhead: UInt64 = 64 << 20
 
-    /// Whether KVM runs stock guests here.
+    /// Checks whether KVM can run guests on this host.
     ///
-    /// The device may open on a host whose CPU shows neither `vmx` nor `svm`: then guests hang in early boot.
+    /// /dev/kvm may open on a host whose CPU shows neither `vmx` nor `svm`: then guests hang in early boot.
     ///
-    /// - Parameter isNeeded: whether the guest runs on KVM; otherwise a lack is worth a warning only.
+    /// - Parameter isNeeded: whether the guest runs on KVM; otherwise the check passes without KVM.
     /// - Returns: the finding.
     public static func kvm(isNeeded: Bool) -> Finding {
         let information = (try? Files.readAll("/proc/cpuinfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -32,18 +32,18 @@ public enum HostChecks {
         var lacks: [String] = []
         if let refusal { lacks.append(refusal) }
         if !hasFlag { lacks.append("/proc/cpuinfo shows neither vmx nor svm") }
-        if lacks.isEmpty { return Finding(id, .pass, "KVM can be used") }
+        if lacks.isEmpty { return Finding(id, .pass, "KVM is usable") }
         guard isNeeded else {
-            return Finding(id, .pass, "KVM cannot be used here, and is not needed", evidence: lacks)
+            return Finding(id, .pass, "KVM is not usable here, and not needed", evidence: lacks)
         }
         return Finding(
             id, .fail, "the guest runs on KVM, which a new QEMU cannot use", evidence: lacks,
             remedy: "Load kvm_intel or kvm_amd (nested=1 in a VM), and let the guest's user open /dev/kvm (group kvm).")
     }
 
-    /// Whether there is memory for a second QEMU; the guest's own is shared.
+    /// Checks that there is memory for a second QEMU; the guest's own memory is shared.
     ///
-    /// - Parameter overhead: what the running QEMU takes beside the guest's memory, in bytes.
+    /// - Parameter overhead: the memory of the running QEMU in addition to the guest's, in bytes.
     /// - Returns: the finding.
     public static func memory(overhead: UInt64) -> Finding {
         let text = (try? Files.readAll("/proc/meminfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -53,29 +53,29 @@ public enum HostChecks {
     static func memory(overhead: UInt64, memoryInformation: String) -> Finding {
         let id = FindingID.noRoomMemory
         guard let available = availableMemory(in: memoryInformation) else {
-            return Finding(id, .warn, "the kernel does not say how much memory is available")
+            return Finding(id, .warn, "the kernel does not report how much memory is available")
         }
         let needed = max(overhead, leastOverhead)
         let evidence = [
-            "available: \(available >> 20) MiB", "a second QEMU beside the first: about \(needed >> 20) MiB",
+            "available: \(available >> 20) MiB", "a second QEMU needs about \(needed >> 20) MiB",
         ]
         if available < needed {
             return Finding(
                 id, .fail, "there is too little memory for a second QEMU", evidence: evidence,
-                remedy: "Free memory on the host, or add swap, for the seconds that the refresh takes.")
+                remedy: "Free memory on the host, or add swap, for the duration of the refresh.")
         }
         return Finding(id, .pass, "there is memory for a second QEMU", evidence: evidence)
     }
 
-    /// MemAvailable of /proc/meminfo in bytes.
+    /// Returns MemAvailable of /proc/meminfo in bytes; nil if it is missing.
     static func availableMemory(in memoryInformation: String) -> UInt64? {
         let line = memoryInformation.split(whereSeparator: \.isNewline).first { $0.hasPrefix("MemAvailable:") }
         return line?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }.map { $0 << 10 }
     }
 
-    /// Whether there is room for the journal and for QEMU's error log.
+    /// Checks that there is disk space for the journal and for QEMU's error log.
     ///
-    /// - Parameter stateDirectory: where they go; it need not exist yet.
+    /// - Parameter stateDirectory: the directory for both; it need not exist yet.
     /// - Returns: the finding.
     public static func disk(stateDirectory: String) -> Finding {
         let id = FindingID.noRoomDisk
@@ -87,25 +87,25 @@ public enum HostChecks {
             let free = try Files.freeBytes(folder)
             guard free < leastStateBytes else {
                 return Finding(
-                    id, .pass, "there is room for the journal", evidence: ["\(folder): \(free >> 20) MiB free"])
+                    id, .pass, "there is space for the journal", evidence: ["\(folder): \(free >> 20) MiB free"])
             }
             return Finding(
-                id, .fail, "there is too little room for the journal and QEMU's error log",
+                id, .fail, "there is too little space for the journal and QEMU's error log",
                 evidence: ["\(folder): \(free >> 10) KiB free"],
-                remedy: "Make room there, or set HYPERFRESH_STATE_DIR to a folder on tmpfs.")
+                remedy: "Free space there, or set HYPERFRESH_STATE_DIR to a directory on tmpfs.")
         } catch {
             return Finding(
-                id, .warn, "it is not known how much room is in \(folder)", evidence: ["\(error)"],
-                remedy: "Make the state folder: mkdir -m 0700 \(stateDirectory)")
+                id, .warn, "cannot determine the free space in \(folder)", evidence: ["\(error)"],
+                remedy: "Create the state directory: mkdir -m 0700 \(stateDirectory)")
         }
     }
 
-    /// What we make in a state folder.
+    /// The names that hyperfresh creates in a state directory.
     private static let stateNames: Set<String> = ["handoffs", "logs", "stacks", "hypervisors"]
 
-    /// Whether handoffs can be recorded in the state folder: it is, or can be, the caller's alone.
+    /// Checks that handoffs can be recorded in the state directory: it is, or can be created, private to the caller.
     ///
-    /// - Parameter path: the folder; it need not exist yet.
+    /// - Parameter path: the directory; it need not exist yet.
     /// - Returns: the finding.
     public static func stateFolder(_ path: String) -> Finding {
         let id = FindingID.stateFolderUnusable
@@ -114,27 +114,27 @@ public enum HostChecks {
                 try Files.verifyParent(of: folder)
                 try Files.verifyDirectory(folder)
             } catch {
-                // It is made when a handoff begins.
+                // A handoff creates it at its start.
                 if error.isGone, folder != path || Files.exists(parent(of: path)) { continue }
                 return Finding(
-                    id, .fail, "the state folder cannot be used", evidence: ["\(error)"],
+                    id, .fail, "the state directory is not usable", evidence: ["\(error)"],
                     remedy: error.isGone
-                        ? "Make the folder above it (mkdir -p \(parent(of: path))), or name another with --state-dir."
+                        ? "Create its parent (mkdir -p \(parent(of: path))), or choose another one with --state-dir."
                         : remedy(for: folder, of: path))
             }
         }
-        return Finding(id, .pass, "the state folder is, or will be, the caller's alone", evidence: [path])
+        return Finding(id, .pass, "the state directory is, or will be, private to the caller", evidence: [path])
     }
 
-    /// A folder that is not provably ours is nobody's to change: it may be /tmp.
+    /// Returns a remedy that changes only a directory that is certainly ours: it may be /tmp.
     private static func remedy(for folder: String, of path: String) -> String {
-        let other = "name another folder, which need not exist, with --state-dir"
+        let other = "choose another directory, which need not exist, with --state-dir"
         let names = (try? ProcFS.names(inFolder: folder)).map(Set.init)
         let isOurs = folder != path || names.map { $0.isSubset(of: stateNames) } ?? false
-        // What cannot be looked at is not ours to change.
+        // A directory that is not readable is not ours to change.
         guard isOurs, let status = try? Files.status(folder, followingLinks: false), status.kind == .directory,
             status.uid == geteuid(), status.mode & 0o1000 == 0
-        else { return "Leave it as it is, and \(other)." }
+        else { return "Do not change it; \(other)." }
         return "chmod 700 \(folder), or \(other)."
     }
 

@@ -1,14 +1,14 @@
 internal import Glibc
 
 extension HypervisorChecks {
-    /// Where distributions put virtiofsd: Debian 12 among QEMU's own programs, others and later ones as a program of its own.
+    /// Where distributions install virtiofsd: Debian 12 with QEMU's own programs, later and other ones separately.
     package static let virtiofsdPaths = ["/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd"]
 
-    /// How to get it.
+    /// How to install it.
     package static let virtiofsdRemedy =
         "apt-get install virtiofsd; on Debian 12 it is in qemu-system-common, which comes with QEMU."
 
-    /// Whether containers can have their root file systems in OS VMs.
+    /// Checks whether containers can have their root file systems in OS VMs.
     ///
     /// - Returns: the finding.
     public static func shares() -> Finding {
@@ -23,14 +23,14 @@ extension HypervisorChecks {
         let id = FindingID.containersUnusable
         guard let program = programs.first else {
             return Finding(
-                id, .warn, "containers cannot run in systems: virtiofsd is missing, which gives them their files",
+                id, .warn, "containers cannot run in OS VMs: virtiofsd, which provides their files, is missing",
                 remedy: virtiofsdRemedy)
         }
         guard formatter else {
             return Finding(
-                id, .warn, "containers cannot run in systems: mkfs.ext4 is missing, which makes their image stores",
+                id, .warn, "containers cannot run in OS VMs: mkfs.ext4, which creates their image stores, is missing",
                 remedy: "apt-get install e2fsprogs")
         }
-        return Finding(id, .pass, "containers can run in systems: \(program) gives them their files")
+        return Finding(id, .pass, "containers can run in OS VMs: \(program) provides their files")
     }
 }

@@ -1,22 +1,22 @@
 internal import Glibc
 internal import Linux
 
-/// What the host offers hypervisors: nothing of it is needed, all of it makes them cheaper.
+/// Checks for facilities of the host that hypervisors do not need, but that make them cheaper.
 ///
-/// Each check is a function of what the kernel says in /proc and /sys, so that it can be shown other hosts' words.
+/// Each check is a function of text from /proc and /sys, so that tests can pass in the text of other hosts.
 public enum HypervisorChecks {
-    /// All of them, on this host.
+    /// Runs all checks on this host.
     ///
-    /// - Returns: a finding for each; none fails.
+    /// - Returns: a finding for each check; none fails.
     public static func all() -> [Finding] {
         [nesting(), hugePages(), sharedHugePages(), vhost(), iommu(), bridge(), guestMemory(), shares()]
     }
 
     // MARK: - Nesting
 
-    /// Whether a guest of this host's KVM may use KVM itself.
+    /// Checks whether a guest of this host's KVM can use KVM itself.
     ///
-    /// - Returns: the finding; it passes only where KVM runs guests at all.
+    /// - Returns: the finding; it passes only if KVM can run guests at all.
     public static func nesting() -> Finding {
         let parameters = ["kvm_intel", "kvm_amd"].compactMap { module in
             text("/sys/module/\(module)/parameters/nested").map { (module: module, value: $0) }
@@ -28,22 +28,23 @@ public enum HypervisorChecks {
         let id = FindingID.nestingUnusable
         guard kvm.severity == .pass else {
             return Finding(
-                id, .warn, "hypervisors are emulated, slowly: KVM cannot be used", evidence: kvm.evidence,
-                remedy: "On a host of your own, turn virtualization on in the firmware and load kvm_intel or kvm_amd. "
-                    + "In a VM, ask for nesting.")
+                id, .warn, "hypervisors are emulated, which is slow: KVM is not usable", evidence: kvm.evidence,
+                remedy: "On your own host, enable virtualization in the firmware and load kvm_intel or kvm_amd. "
+                    + "In a VM, request nesting.")
         }
         let nests = parameters.first { ["Y", "1"].contains($0.value) }
-        if let nests { return Finding(id, .pass, "hypervisors run on KVM: \(nests.module) nests") }
+        if let nests { return Finding(id, .pass, "hypervisors run on KVM: \(nests.module) supports nesting") }
         let module = parameters.first?.module ?? "kvm_intel"
         return Finding(
-            id, .warn, "hypervisors are emulated, slowly: KVM does not nest",
+            id, .warn, "hypervisors are emulated, which is slow: KVM does not support nesting",
             evidence: parameters.map { "/sys/module/\($0.module)/parameters/nested: \($0.value)" },
-            remedy: "echo 'options \(module) nested=1' >/etc/modprobe.d/kvm-nested.conf, then load \(module) anew.")
+            remedy: "echo 'options \(module) nested=1' >/etc/modprobe.d/kvm-nested.conf, then reload it: "
+                + "modprobe -r \(module); modprobe \(module).")
     }
 
     // MARK: - Huge pages
 
-    /// Whether huge pages are set aside for guests' memory, and free.
+    /// Checks that huge pages are reserved for guests' memory, and free.
     ///
     /// - Returns: the finding.
     public static func hugePages() -> Finding {
@@ -66,9 +67,9 @@ public enum HypervisorChecks {
         }
         guard sizes.contains(where: { $0.free > 0 }) else {
             return Finding(
-                id, .warn, "no huge pages are set aside for guests' memory", evidence: evidence,
-                remedy: "sysctl vm.nr_hugepages=N (each 2 MiB), better at boot; then `huge-pages: 2M` in the stack "
-                    + "file.")
+                id, .warn, "no huge pages are reserved for guests' memory", evidence: evidence,
+                remedy: "sysctl vm.nr_hugepages=N (2 MiB each), preferably at boot; then set `huge-pages: 2M` in the "
+                    + "stack file.")
         }
         let folders = mounted(mounts).filter { $0.type == "hugetlbfs" }.map(\.place)
         guard !folders.isEmpty else {
@@ -77,10 +78,10 @@ public enum HypervisorChecks {
                 remedy: "mount -t hugetlbfs none /dev/hugepages")
         }
         let found = evidence.joined(separator: ", ")
-        return Finding(id, .pass, "huge pages are set aside for guests' memory (\(found); \(folders[0]))")
+        return Finding(id, .pass, "huge pages are reserved for guests' memory (\(found); \(folders[0]))")
     }
 
-    /// Whether memory files in /dev/shm get transparent huge pages.
+    /// Checks that memory files in /dev/shm get transparent huge pages.
     ///
     /// - Returns: the finding.
     public static func sharedHugePages() -> Finding {
@@ -88,26 +89,27 @@ public enum HypervisorChecks {
         return sharedHugePages(setting: setting, mounts: text("/proc/mounts") ?? "")
     }
 
-    /// What is said of a setting such as `always within_size advise [never] deny force`, and of what is in /proc/mounts.
+    /// Returns the finding for a setting such as `always within_size advise [never] deny force`, and the text of
+    /// /proc/mounts.
     static func sharedHugePages(setting: String, mounts: String) -> Finding {
         let id = FindingID.sharedHugePagesOff
         let chosen = setting.split(separator: "[").dropFirst().first?.split(separator: "]").first.map(String.init)
         let options = mounted(mounts).last { $0.place == "/dev/shm" }?.options ?? []
         let huge = options.first { $0.hasPrefix("huge=") }.map { String($0.dropFirst(5)) }
-        // What the setting says otherwise is for memory without a mount. `advise` waits for a process's word, which a file
-        // that is reserved before anybody maps it never gets.
+        // Other values of the setting apply to memory without a mount. `advise` requires a process's madvise(2), which
+        // a file that is reserved before any process maps it never gets.
         let isOn = chosen == "force" || chosen != "deny" && (huge == "always" || huge == "within_size")
         if isOn { return Finding(id, .pass, "memory files in /dev/shm get transparent huge pages") }
         return Finding(
             id, .warn, "memory files in /dev/shm get no transparent huge pages",
             evidence: ["/dev/shm: huge=\(huge ?? "never")", "shmem_enabled: \(chosen ?? "unknown")"],
             remedy: (chosen == "deny" ? "echo never >/sys/kernel/mm/transparent_hugepage/shmem_enabled; " : "")
-                + "mount -o remount,huge=always /dev/shm; then `huge-pages: transparent` in the stack file.")
+                + "mount -o remount,huge=always /dev/shm; then set `huge-pages: transparent` in the stack file.")
     }
 
     // MARK: - Guest memory
 
-    /// Whether there is room for guests' memory files in /dev/shm.
+    /// Checks that there is space for guests' memory files in /dev/shm.
     ///
     /// - Returns: the finding.
     public static func guestMemory() -> Finding {
@@ -118,36 +120,36 @@ public enum HypervisorChecks {
         let id = FindingID.noRoomGuestMemory
         guard let free else {
             return Finding(
-                id, .warn, "it is not known how much room is in /dev/shm",
-                remedy: "Mount a tmpfs there, or name another folder with `memory-directory`.")
+                id, .warn, "cannot determine the free space in /dev/shm",
+                remedy: "Mount a tmpfs there, or choose another directory with `memory-directory`.")
         }
         let available = HostChecks.availableMemory(in: memoryInformation)
-        // A tmpfs may be larger than what memory is left.
+        // A tmpfs may be larger than the available memory.
         let room = min(free, available ?? free)
         let evidence = ["/dev/shm: \(free >> 20) MiB free"] + (available.map { ["available: \($0 >> 20) MiB"] } ?? [])
         guard room >= leastRoom else {
             return Finding(
-                id, .warn, "there is little room for guests' memory: \(room >> 20) MiB", evidence: evidence,
-                remedy: "Free memory, make it larger (mount -o remount,size=75% /dev/shm), or name another folder with "
-                    + "`memory-directory`.")
+                id, .warn, "there is little space for guests' memory: \(room >> 20) MiB", evidence: evidence,
+                remedy: "Free memory, enlarge the file system (mount -o remount,size=75% /dev/shm), or choose another "
+                    + "directory with `memory-directory`.")
         }
         return Finding(
-            id, .pass, "there is room for \(room >> 20) MiB of guests' memory in /dev/shm", evidence: evidence)
+            id, .pass, "there is space for \(room >> 20) MiB of guests' memory in /dev/shm", evidence: evidence)
     }
 
-    /// A hypervisor and two small guests.
+    /// The memory of a hypervisor and two small guests.
     private static let leastRoom: UInt64 = 2 << 30
 
-    // MARK: - What the kernel says
+    // MARK: - Kernel files
 
-    /// A small file of the kernel's without its last newline; nil when it cannot be read.
+    /// Returns the text of a small kernel file without its last newline; nil if it is not readable.
     static func text(_ path: String) -> String? {
         guard let bytes = try? Files.readAll(path) else { return nil }
         let text = String(decoding: bytes, as: UTF8.self)
         return text.last == "\n" ? String(text.dropLast()) : text
     }
 
-    /// The lines of /proc/mounts.
+    /// Parses the lines of /proc/mounts.
     private static func mounted(_ mounts: String) -> [(place: String, type: String, options: [Substring])] {
         mounts.split(separator: "\n").compactMap { line in
             let columns = line.split(separator: " ")

@@ -3,17 +3,17 @@ internal import Linux
 internal import QMP
 
 extension LaunchFacts {
-    /// Gathers what the launch plan has to know of a running guest.
+    /// Gathers the facts about a running guest that the launch plan needs.
     ///
     /// - Parameters:
     ///   - process: the guest's QEMU.
     ///   - client: its monitor.
     ///   - monitor: the monitor's socket.
-    ///   - description: what it says of the guest.
-    ///   - machine: what its command line may not say.
-    ///   - configuration: the difference between the two.
+    ///   - description: the guest as the monitor reports it.
+    ///   - machine: the running machine, which may differ from the command line.
+    ///   - configuration: the differences between the two.
     /// - Returns: the facts.
-    /// - Throws: `SystemError` where the process may not be read or has ended; `QMPError`.
+    /// - Throws: `SystemError` if the process is not readable or has ended; `QMPError`.
     static func gather(
         _ process: GuestProcess, client: QMPClient, monitor: MonitorSocket, description: GuestDescription,
         machine: RunningMachine, configuration: RunningConfiguration
@@ -37,7 +37,7 @@ extension LaunchFacts {
             hardwareAddresses: addresses)
     }
 
-    /// The id that a guest is told when it was not restored from a snapshot; nil where it has no device for it.
+    /// Returns the id by which a guest knows that it was not restored from a snapshot; nil if it has no device for it.
     private static func generationID(
         _ description: GuestDescription, _ client: QMPClient
     ) async throws(QMPError) -> String? {
@@ -45,10 +45,10 @@ extension LaunchFacts {
         return try await client.executeRaw("query-vm-generation-id")["guid"]?.string
     }
 
-    /// The folder in which the relative paths of the command line are right.
+    /// Returns the directory for the relative paths of the command line.
     ///
-    /// With `-daemonize` QEMU leaves for `/` once it has opened its files; the shell that started it left the folder in
-    /// the environment.
+    /// With `-daemonize`, QEMU changes to `/` once it has opened its files; the environment then has the directory of
+    /// the shell that started it.
     private static func startFolder(_ process: GuestProcess, environment: [String]) throws(SystemError) -> String {
         let folder = try ProcFS.workingDirectory(process.identity.pid)
         guard folder == "/", process.commandLine?.contains("daemonize") == true else { return folder }
@@ -64,7 +64,7 @@ extension FDSet {
     }
 }
 
-/// The binary of a QEMU that runs, with what its command line and environment say only for its sake.
+/// The binary of a running QEMU, with the options and the environment that only this binary needs.
 enum OldBinary {
     static func describe(_ process: GuestProcess, environment: [String], version: QEMUVersion) -> QEMUBinary {
         let path = process.executable?.path ?? process.arguments.first ?? ""
@@ -77,7 +77,8 @@ enum OldBinary {
             moduleDirectory: modules.flatMap { isInTree($0, of: path) ? $0 : nil })
     }
 
-    /// The environment without the libraries of a QEMU that was unpacked into a folder: they are not for another one.
+    /// Returns the environment without the libraries of a QEMU that was unpacked into a directory: another QEMU must
+    /// not use them.
     static func withoutOwnLibraries(_ environment: [String], binary: String) -> [String] {
         let name = "LD_LIBRARY_PATH="
         return environment.compactMap { variable in

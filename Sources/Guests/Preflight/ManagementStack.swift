@@ -1,4 +1,4 @@
-/// Who started a guest, as far as its command line shows: remedies are told in their terms.
+/// The program that started a guest, as far as its command line shows; remedies use its commands.
 enum ManagementStack: Sendable, Hashable {
     case libvirt, proxmox, incus, kata, plain
 
@@ -19,9 +19,9 @@ enum ManagementStack: Sendable, Hashable {
         }
     }
 
-    /// How to give a guest memory that a second QEMU can map.
+    /// Returns how to give a guest memory that a second QEMU can map.
     func sharedMemoryRemedy(name: String) -> String {
-        let once = "then restart the guest, or migrate it once to a QEMU started so"
+        let once = "then restart the guest, or migrate it once to a QEMU started like this"
         switch self {
         case .libvirt:
             return "virsh edit \(name): <memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>, "
@@ -32,27 +32,27 @@ enum ManagementStack: Sendable, Hashable {
                 + "-machine memory-backend=ram0'; \(once)."
         case .incus:
             return "incus config set \(name) raw.qemu.conf='[object \"mem0\"] qom-type = \"memory-backend-file\", "
-                + "mem-path = \"FILE\", share = \"on\"' (a line each); \(once)."
+                + "mem-path = \"FILE\", share = \"on\"' (one line each); \(once)."
         case .kata:
             return
-                "Kata gives QEMU a folder for its memory, where the file has no name: such a guest cannot be refreshed."
+                "Kata gives QEMU a directory for its memory, so the file has no name: the guest cannot be refreshed."
         case .plain:
             return "-object memory-backend-file,id=ram0,size=SIZE,mem-path=FILE,share=on -machine memory-backend=ram0; "
                 + "\(once)."
         }
     }
 
-    /// How to get at a monitor that somebody else holds.
+    /// How to reach a monitor that another client holds.
     var monitorRemedy: String {
         switch self {
         case .libvirt:
             "libvirt holds the guest's only monitor; add one of your own: <qemu:commandline> with "
                 + "-qmp unix:/run/NAME.qmp,server=on,wait=off, and restart the guest."
         case .proxmox:
-            "Another client (qm monitor, qmeventd, a backup) holds it; wait until it is done, or add a monitor: "
+            "Another client (qm monitor, qmeventd, a backup) holds it; wait until it disconnects, or add a monitor: "
                 + "qm set VMID --args '-qmp unix:/run/qemu-server/VMID.hf,server=on,wait=off'."
         default:
-            "Close the other client (`ss -xp | grep SOCKET` names it), or start the guest with a second monitor: "
+            "Close the other client (`ss -xp | grep SOCKET` shows it), or start the guest with a second monitor: "
                 + "-qmp unix:PATH,server=on,wait=off."
         }
     }

@@ -1,23 +1,23 @@
-/// Whether the guest's memory is a file that a second QEMU can map and that nobody else can read.
+/// Checks that the guest's memory is a file that a second QEMU can map and that other users cannot access.
 struct MemoryChecks {
-    /// A file as stat(2) sees it.
+    /// The stat(2) result of a file.
     struct File: Sendable, Hashable {
         /// The permission bits.
         var mode: UInt32
-        /// Whether others can reach it at all: whether all folders above let them through.
+        /// Whether other users can reach it at all: all directories above it grant them access.
         var isReachableByOthers: Bool
     }
 
     let name: String
     let stack: ManagementStack
-    /// The backends as QEMU describes them.
+    /// The backends as QEMU reports them.
     let backends: [MemoryBackend]
-    /// The files behind them, by backend.
+    /// The files behind them, by backend id.
     let files: [String: File]
     /// Whether the process's mappings could be read at all.
     var knowsMappings = true
 
-    /// The findings, one at least for each check.
+    /// The findings, at least one for each check.
     var findings: [Finding] {
         shared + namedFile + tooOpen + discardData + prealloc
     }
@@ -25,11 +25,11 @@ struct MemoryChecks {
     private var shared: [Finding] {
         let id = FindingID.ramNotShared
         guard !backends.isEmpty else {
-            return [Finding(id, .fail, "QEMU names no memory backend", remedy: stack.sharedMemoryRemedy(name: name))]
+            return [Finding(id, .fail, "QEMU reports no memory backend", remedy: stack.sharedMemoryRemedy(name: name))]
         }
         let bad = backends.compactMap { backend -> String? in
             if !backend.isShared {
-                return "\(backend.id) (\(backend.type)): share=off, so its pages belong to this process"
+                return "\(backend.id) (\(backend.type)): share=off, so its pages are private to this process"
             }
             if let mapping = backend.mapping, !mapping.isShared {
                 return "\(backend.id): \(mapping.path) is mapped privately"
@@ -57,9 +57,9 @@ struct MemoryChecks {
                 return "\(backend.id): no file \(backend.path ?? "") of \(backend.size) bytes is mapped"
             }
             guard !mapping.isDeleted else {
-                return "\(backend.id): \(mapping.path) has no name any more"
+                return "\(backend.id): \(mapping.path) no longer has a name"
                     + (mapping.path.contains("/qemu_back_mem.")
-                        ? "; mem-path is a folder, where QEMU unlinks its file" : "")
+                        ? "; mem-path is a directory, in which QEMU unlinks its file" : "")
             }
             return nil
         }
@@ -67,7 +67,7 @@ struct MemoryChecks {
             return [
                 Finding(
                     id, .fail, "the guest's RAM is not a file that a second QEMU can open by its name", evidence: bad,
-                    remedy: "mem-path must be a file, not a folder (hugepages: mem-path=/dev/hugepages/NAME): "
+                    remedy: "mem-path must be a file, not a directory (huge pages: mem-path=/dev/hugepages/NAME): "
                         + stack.sharedMemoryRemedy(name: name))
             ]
         }
@@ -75,7 +75,7 @@ struct MemoryChecks {
             ? []
             : [
                 Finding(
-                    id, .pass, "the guest's RAM is a file with a name", evidence: backends.compactMap(\.mapping?.path))
+                    id, .pass, "the guest's RAM is a named file", evidence: backends.compactMap(\.mapping?.path))
             ]
     }
 
@@ -86,15 +86,15 @@ struct MemoryChecks {
             guard let file = files[backend.id], let path = backend.mapping?.path ?? backend.path else { continue }
             let mode = "0" + String(file.mode & 0o777, radix: 8)
             guard file.isReachableByOthers, file.mode & 0o066 != 0 else {
-                findings.append(Finding(id, .pass, "\(path) is closed to others (\(mode))"))
+                findings.append(Finding(id, .pass, "\(path) is not accessible to other users (\(mode))"))
                 continue
             }
             let canWrite = file.mode & 0o022 != 0
             findings.append(
                 Finding(
                     id, canWrite ? .fail : .warn,
-                    "others can \(canWrite ? "write to" : "read") the guest's memory: \(path) has mode \(mode)",
-                    remedy: "chmod 600 \(path), and keep it in a folder with mode 0700"))
+                    "other users can \(canWrite ? "write to" : "read") the guest's memory: \(path) has mode \(mode)",
+                    remedy: "chmod 600 \(path), and keep it in a directory with mode 0700"))
         }
         return findings
     }
@@ -105,7 +105,7 @@ struct MemoryChecks {
         guard !bad.isEmpty else { return [Finding(id, .pass, "no memory backend discards its data at exit")] }
         return [
             Finding(
-                id, .warn, "a QEMU that exits by itself would punch the guest's RAM out of the file",
+                id, .warn, "a QEMU that exits normally would discard the guest's RAM from the file",
                 evidence: bad.map { "\($0.id): discard-data=on" },
                 remedy: bad.map { "qom-set /objects/\($0.id) discard-data false" }.joined(separator: "; ")
                     + "; the new QEMU is started without it")
@@ -115,12 +115,12 @@ struct MemoryChecks {
     private var prealloc: [Finding] {
         let id = FindingID.ramPrealloc
         let bad = backends.filter(\.isPreallocated)
-        guard !bad.isEmpty else { return [Finding(id, .pass, "no memory backend is preallocated again")] }
+        guard !bad.isEmpty else { return [Finding(id, .pass, "no memory backend is preallocated")] }
         return [
             Finding(
-                id, .warn, "the new QEMU is started without prealloc: it must not touch the pages of a guest that runs",
+                id, .warn, "the new QEMU is started without prealloc: it must not touch the pages of a running guest",
                 evidence: bad.map { "\($0.id): prealloc=on" },
-                remedy: "Nothing has to be done: the pages are there already.")
+                remedy: "No action is needed: the pages already exist.")
         ]
     }
 

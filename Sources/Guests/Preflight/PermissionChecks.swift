@@ -1,15 +1,15 @@
 internal import Glibc
 internal import Linux
 
-/// Whether the caller may do to the old process what a refresh has to do.
+/// Checks that the caller has the permissions on the old process that a handoff requires.
 ///
-/// Each right is tried, without effect, so that a refusal can say which one is missing and why.
+/// Tries each permission, without effect, so that the finding can tell which one is missing and why.
 struct PermissionChecks {
-    /// A right that is missing.
+    /// A missing permission.
     struct Lack: Sendable, Hashable {
         /// What is needed and for what.
         let right: String
-        /// What the system said.
+        /// The system's error message.
         let reason: String
     }
 
@@ -19,21 +19,21 @@ struct PermissionChecks {
         self.lacks = lacks
     }
 
-    /// Tries the rights over a guest's process.
+    /// Tries the permissions on a guest's process.
     init(_ process: GuestProcess) {
         var lacks: [Lack] = []
         let pid = process.identity.pid
         do throws(SystemError) {
             let numbers = try ProcFS.descriptors(pid).keys.sorted()
             let handle = try ProcessHandle(process.identity)
-            // A duplicate of a descriptor has no effect on the process that has it.
+            // Duplicating a descriptor has no effect on the process that owns it.
             if let number = numbers.first { _ = try handle.descriptor(number) }
         } catch  where error.isGone {
-            lacks.append(Lack(right: "the process must live", reason: "\(error)"))
+            lacks.append(Lack(right: "a running process", reason: "\(error)"))
         } catch {
             lacks.append(
                 Lack(
-                    right: "ptrace over pid \(pid) (CAP_SYS_PTRACE), to take its descriptors along", reason: "\(error)")
+                    right: "ptrace on pid \(pid) (CAP_SYS_PTRACE), to duplicate its descriptors", reason: "\(error)")
             )
         }
         if let monitor = process.monitors.first, access(monitor.path, W_OK) != 0 {
@@ -46,13 +46,13 @@ struct PermissionChecks {
         let ours = geteuid()
         if let user = process.userID, ours != 0, user != ours {
             lacks.append(
-                Lack(right: "to become user \(user) (CAP_SETUID), who the guest runs as", reason: "we are user \(ours)")
+                Lack(right: "setuid to the guest's user \(user) (CAP_SETUID)", reason: "we are user \(ours)")
             )
         }
         self.lacks = lacks
     }
 
-    /// The rights to the files of the guest's memory.
+    /// Returns the missing permissions on the files of the guest's memory.
     static func memoryFiles(_ paths: [String]) -> [Lack] {
         paths.compactMap { path in
             guard access(path, R_OK) != 0 else { return nil }
@@ -63,7 +63,7 @@ struct PermissionChecks {
 
     var finding: Finding {
         let id = FindingID.notPermitted
-        guard !lacks.isEmpty else { return Finding(id, .pass, "the caller has the rights that a refresh takes") }
+        guard !lacks.isEmpty else { return Finding(id, .pass, "the caller has all permissions for a refresh") }
         return Finding(
             id, .fail, "the caller may not refresh this guest",
             evidence: lacks.map { "missing: \($0.right): \($0.reason)" },

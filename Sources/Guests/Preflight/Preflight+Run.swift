@@ -2,12 +2,12 @@ internal import Linux
 internal import QMP
 
 extension Preflight {
-    /// Makes all checks.
+    /// Runs all checks.
     ///
-    /// It asks the guest's QEMU and the new binary, and touches neither.
+    /// Queries the guest's QEMU and the new binary, and changes neither.
     ///
     /// - Parameter request: what to check.
-    /// - Returns: the findings, and what a refresh goes on with. The connection in it is the caller's to close.
+    /// - Returns: the findings, and the facts for the handoff. The caller must close the connection in it.
     public static func run(_ request: PreflightRequest) async -> PreflightResult {
         var run = PreflightRun(request)
         await run.perform()
@@ -43,7 +43,7 @@ struct PreflightRun {
         guard let (client, monitor) = await MonitorConnection.open(guest) else {
             let refusal = await MonitorConnection.refusal(of: guest)
             if refusal.id != .notPermitted || !failed(.notPermitted) { findings.append(refusal) }
-            // What the command line says about memory is better than nothing.
+            // The memory facts from the command line are better than none.
             findings += Preflight.glance(at: guest).filter { !reported($0.id) }
             return conclude()
         }
@@ -55,8 +55,8 @@ struct PreflightRun {
         } catch {
             findings.append(
                 Finding(
-                    .monitorBusy, .fail, "the guest's QEMU does not answer all questions", evidence: ["\(error)"],
-                    remedy: "QEMU may be stuck in a disk or a device: look at its own log, then try again."))
+                    .monitorBusy, .fail, "the guest's QEMU does not answer all queries", evidence: ["\(error)"],
+                    remedy: "QEMU may be blocked by a disk or a device: check its own log, then try again."))
         }
         conclude()
     }
@@ -67,7 +67,7 @@ struct PreflightRun {
         findings += StateChecks(description: description).findings
         checkMemory(description)
         findings.append(HostChecks.kvm(isNeeded: description.isKVM))
-        // That they cannot be seen is a finding of its own.
+        // If they are not readable, another finding reports that.
         let vhosts = (try? ProcFS.descriptors(guest.identity.pid))?.values.filter { $0 == "/dev/vhost-net" }.count ?? 0
         let machine = try await RunningMachine.read(client, vhostNetCount: vhosts)
         let probe = await probeTarget(running: description.version, machine)
@@ -88,7 +88,7 @@ struct PreflightRun {
                 guest, client: client, monitor: monitor, description: description, machine: machine,
                 configuration: configuration)
         } catch is SystemError {
-            // The process may not be read: not-permitted says so already.
+            // If the process is not readable, not-permitted reports that already.
             return
         }
         makePlan(configuration.commandLine, facts, target)
@@ -104,14 +104,14 @@ struct PreflightRun {
             findings.append(TrustChecks.rights(of: plan, guest, isTargetNamed: request.target != nil))
             findings += plan.warnings.map { Finding($0, severity: .warn) }
         } catch {
-            // A fact that QEMU itself told is told better than by its option.
+            // A finding based on QEMU's own report is more precise than one based on its option.
             findings += error.problems.filter { !failed($0.finding) }.map { Finding($0, severity: .fail) }
         }
         if !reported(.helperCannotFollow) {
-            findings.append(Finding(.helperCannotFollow, .pass, "no helper process serves this guest alone"))
+            findings.append(Finding(.helperCannotFollow, .pass, "no helper process serves only this guest"))
         }
         if !reported(.optionUnsupported) {
-            findings.append(Finding(.optionUnsupported, .pass, "every option can be carried over"))
+            findings.append(Finding(.optionUnsupported, .pass, "the new QEMU can use every option"))
         }
     }
 
@@ -123,11 +123,11 @@ struct PreflightRun {
 
     private func failed(_ id: FindingID) -> Bool { findings.contains { $0.id == id && $0.severity == .fail } }
 
-    /// What the running QEMU has of its own, in bytes: that is what a second one takes.
+    /// The running QEMU's own memory, in bytes; a second one needs as much.
     private var overhead: UInt64 {
         guard let text = try? Files.readAll("/proc/\(guest.identity.pid)/status") else { return 0 }
         let lines = String(decoding: text, as: UTF8.self).split(whereSeparator: \.isNewline)
-        // Anonymous RAM is in it too; such a guest is refused anyway.
+        // This includes anonymous RAM; such a guest is refused anyway.
         let line = lines.first { $0.hasPrefix("RssAnon:") }
         return (line?.split(whereSeparator: { " \t".contains($0) }).dropFirst().first.flatMap { UInt64($0) } ?? 0) << 10
     }

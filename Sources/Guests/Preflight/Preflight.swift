@@ -1,26 +1,26 @@
 internal import Linux
 
-/// Whether a guest can be refreshed: checks with lasting names, each with what to do about it (docs/preflight.md).
+/// Checks whether a guest can be refreshed; each check has a permanent name and a remedy (docs/preflight.md).
 ///
-/// Nothing is changed by it: the old QEMU is asked, the new binary is asked in a process of its own without a guest.
+/// Changes nothing: queries the old QEMU, and queries the new binary in a separate process without a guest.
 public enum Preflight {
-    /// What can be said at a glance at the process, without asking anybody: for a list of many guests.
+    /// Returns the findings that need no query, only a look at the process; for a list of many guests.
     ///
     /// - Parameter guest: the guest.
-    /// - Returns: what stands in the way, the first reason first; empty where nothing does as far as one sees.
+    /// - Returns: what prevents a handoff, the first reason first; empty if nothing visible does.
     public static func glance(at guest: GuestProcess) -> [Finding] {
         if guest.isNewSideOfRefresh {
             return [
                 Finding(
-                    .refreshInProgress, .fail, "it is the new side of a refresh that has not ended",
-                    remedy: "Wait for the refresh; if none runs, `hyperfresh recover` settles it.")
+                    .refreshInProgress, .fail, "it is the new side of an unfinished handoff",
+                    remedy: "Wait for the handoff; if none is running, run `hyperfresh recover`.")
             ]
         }
         guard guest.executable != nil else {
             return [
                 Finding(
-                    .notPermitted, .fail, "its process may not be read",
-                    evidence: ["missing: ptrace over pid \(guest.identity.pid)"],
+                    .notPermitted, .fail, "its process is not readable",
+                    evidence: ["missing: ptrace on pid \(guest.identity.pid)"],
                     remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
             ]
         }
@@ -50,12 +50,12 @@ public enum Preflight {
 
     static func commandLineFinding(_ guest: GuestProcess) -> Finding {
         guard let problem = guest.commandLineProblem else {
-            return Finding(.commandLineUnreadable, .pass, "the command line can be read as QEMU reads it")
+            return Finding(.commandLineUnreadable, .pass, "the command line can be parsed as QEMU parses it")
         }
         return Finding(
-            .commandLineUnreadable, .fail, "the recorded command line cannot be read as QEMU reads it",
+            .commandLineUnreadable, .fail, "the recorded command line cannot be parsed as QEMU parses it",
             evidence: [problem],
-            remedy: "Put back what is missing (a -readconfig file, for one), or shut the guest down and start it again."
+            remedy: "Restore what is missing (such as a -readconfig file), or shut the guest down and start it again."
         )
     }
 
@@ -67,6 +67,6 @@ public enum Preflight {
 }
 
 extension ProcessView {
-    /// The way from here to a path of the command line.
+    /// Returns the path by which this process reaches a path of the command line.
     func place(_ path: String) -> String { reachable(absolute(path)) }
 }

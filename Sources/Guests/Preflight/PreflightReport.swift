@@ -1,6 +1,6 @@
-/// What preflight found of a guest.
+/// The findings of preflight for one guest.
 public struct PreflightReport: Sendable, Hashable {
-    /// The findings: failures first, then warnings, then what is in order; within those in the order of the checks.
+    /// The findings: failures first, then warnings, then passes; within each, in the order of the checks.
     public let findings: [Finding]
 
     /// Sorts findings into a report.
@@ -10,15 +10,15 @@ public struct PreflightReport: Sendable, Hashable {
             + findings.filter { $0.severity == .pass }
     }
 
-    /// Whether a refresh must not begin.
+    /// Whether a handoff must not begin.
     public var isBlocked: Bool { findings.contains { $0.severity == .fail } }
 
-    /// The findings of one verdict.
+    /// Returns the findings with one verdict.
     public func findings(_ severity: FindingSeverity) -> [Finding] {
         findings.filter { $0.severity == severity }
     }
 
-    /// The verdict on one check: its worst finding; nil when it was not made.
+    /// Returns the verdict of one check, which is its worst finding; nil if the check was not run.
     public func verdict(on id: FindingID) -> FindingSeverity? {
         findings.filter { $0.id == id }.map(\.severity).max()
     }

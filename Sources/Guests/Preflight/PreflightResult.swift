@@ -1,24 +1,24 @@
 public import QMP
 
-/// What preflight was asked.
+/// The input of preflight.
 public struct PreflightRequest: Sendable {
     /// The guest.
     public var process: GuestProcess
-    /// The new binary, by path or by a name in PATH; nil for the file that stands where the old one was started from.
+    /// The new binary, by path or by a name in PATH; nil for the file now at the old binary's path.
     public var target: String?
-    /// Where the journal and QEMU's error log go.
+    /// The directory for the journal and QEMU's error log.
     public var stateDirectory: String
     /// Eight hexadecimal digits in lower case, for the temporary names.
     public var handoffID: String
-    /// Whether the caller holds the lock on the guest's memory file already.
+    /// Whether the caller already holds the lock on the guest's memory file.
     public var holdsLock: Bool
 
-    /// Makes a request.
+    /// Creates a request; the defaults are for the installed binary and a caller without the lock.
     ///
     /// - Parameters:
     ///   - process: the guest.
     ///   - target: the new binary; nil for the installed one.
-    ///   - stateDirectory: where the journal and QEMU's error log go.
+    ///   - stateDirectory: the directory for the journal and QEMU's error log.
     ///   - handoffID: eight hexadecimal digits in lower case.
     ///   - holdsLock: whether the caller holds the lock on the memory file.
     public init(
@@ -32,27 +32,27 @@ public struct PreflightRequest: Sendable {
     }
 }
 
-/// What preflight found, and what a refresh goes on with.
+/// The findings of preflight, and the facts for the handoff.
 public struct PreflightResult: Sendable {
     /// The findings.
     public internal(set) var report = PreflightReport(findings: [])
-    /// The connection to the guest's monitor, for the caller to close; nil where there is none.
+    /// The connection to the guest's monitor, which the caller must close; nil if there is none.
     public internal(set) var client: QMPClient?
-    /// The monitor that it leads to.
+    /// The monitor of that connection.
     public internal(set) var monitor: MonitorSocket?
-    /// What QEMU says of the guest; nil where it could not be asked.
+    /// The guest as QEMU reports it; nil if QEMU could not be queried.
     public internal(set) var description: GuestDescription?
     /// The path of the new binary, as far as it is known.
     public internal(set) var targetPath: String
-    /// How to start the new binary; nil where it cannot be started.
+    /// How to start the new binary; nil if it cannot be started.
     public internal(set) var target: QEMUBinary?
     /// The version of the new binary.
     public internal(set) var targetVersion: QEMUVersion?
-    /// How the new QEMU would be started; nil where no plan could be made.
+    /// How the new QEMU would be started; nil if no plan was possible.
     ///
-    /// There may be one although the report blocks.
+    /// There may be one although the report is blocked.
     public internal(set) var plan: LaunchPlan?
-    /// The first of the guest's memory files, as reachable from here: its lock stands for the guest.
+    /// The first of the guest's memory files, as reachable from here; its lock represents the guest.
     public internal(set) var memoryFile: String?
 
     init(targetPath: String) {

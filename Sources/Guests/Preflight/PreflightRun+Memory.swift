@@ -1,7 +1,7 @@
 internal import Linux
 
 extension PreflightRun {
-    /// The guest's memory, and whether somebody else refreshes it already.
+    /// Checks the guest's memory, and whether another handoff of it is in progress.
     mutating func checkMemory(_ description: GuestDescription) {
         let view = ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory)
         var files: [String: MemoryChecks.File] = [:]
@@ -18,7 +18,7 @@ extension PreflightRun {
             MemoryChecks(
                 name: guest.name, stack: ManagementStack(arguments: guest.arguments), backends: description.memory,
                 files: files,
-                // That they cannot be read is a finding.
+                // If they are not readable, a finding reports that.
                 knowsMappings: (try? ProcFS.mappings(guest.identity.pid)) != nil
             ).findings
         result.memoryFile = paths.first
@@ -27,24 +27,24 @@ extension PreflightRun {
         if let path = paths.first, lacks.isEmpty, !request.holdsLock { findings.append(lockFinding(path)) }
     }
 
-    /// Two controllers exclude each other by a lock on the guest's memory file; it is let go again at once.
+    /// Checks the lock on the guest's memory file, by which controllers exclude each other, and releases it at once.
     private func lockFinding(_ path: String) -> Finding {
         let id = FindingID.refreshInProgress
         do throws(SystemError) {
             guard try FileLock.tryAcquire(Paths.resolved(path) ?? path) == nil else {
-                return Finding(id, .pass, "no other refresh of this guest is under way")
+                return Finding(id, .pass, "no other handoff of this guest is in progress")
             }
             return Finding(
-                id, .fail, "another refresh of this guest is under way", evidence: ["\(path) is locked"],
-                remedy: "Wait for it: `hyperfresh status` shows how far it is.")
+                id, .fail, "another handoff of this guest is in progress", evidence: ["\(path) is locked"],
+                remedy: "Wait for it: `hyperfresh status` shows its progress.")
         } catch {
             return Finding(
-                id, .warn, "it is not known whether another refresh of this guest is under way", evidence: ["\(error)"],
+                id, .warn, "cannot determine whether another handoff is in progress", evidence: ["\(error)"],
                 remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
         }
     }
 
-    /// Whether every folder on the way lets others through.
+    /// Returns whether every directory on the path grants others access.
     private static func isReachableByOthers(_ path: String) -> Bool {
         var folder = Paths.resolved(path) ?? path
         while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {

@@ -3,30 +3,30 @@ internal import Linux
 internal import QMP
 
 extension PreflightRun {
-    /// Finds out what the new binary is; nil where it is the file that runs, or cannot be asked.
+    /// Identifies the new binary; nil if it is the running file, or cannot be queried.
     mutating func probeTarget(running: QEMUVersion, _ machine: RunningMachine) async -> QEMUProbe? {
         let id = FindingID.binaryUnusable
         let name = result.targetPath
         guard !isRunningFile(name) else {
             let binary = OldBinary.describe(
-                // An environment that may not be read names no modules; the binary is asked without.
+                // An unreadable environment names no modules; the binary is queried without.
                 guest, environment: (try? ProcFS.environment(guest.identity.pid)) ?? [], version: running)
             result.target = QEMUBinary(
                 path: name, version: binary.version, firmwareDirectories: binary.firmwareDirectories,
                 moduleDirectory: binary.moduleDirectory)
             result.targetVersion = running
-            findings.append(Finding(id, .pass, "the new QEMU is the binary that runs (\(running))", evidence: [name]))
+            findings.append(Finding(id, .pass, "the new QEMU is the running binary (\(running))", evidence: [name]))
             return nil
         }
-        // A path that may not be read: not-permitted says so.
+        // If the path is not readable, not-permitted reports that.
         guard request.target != nil || !name.isEmpty else { return nil }
         guard ProcessView(pid: guest.identity.pid).sharesOurFiles else {
             findings.append(
                 Finding(
                     id, .fail,
-                    "the guest lives in a container of its own, where another binary cannot be judged from here",
-                    evidence: ["\(name) is not the file that runs, in the guest's view"],
-                    remedy: "Refresh it with the binary that runs (without --to), or run hyperfresh in its container."))
+                    "the guest runs in a mount namespace of its own, so another binary cannot be checked from here",
+                    evidence: ["in the guest's view, \(name) is not the running file"],
+                    remedy: "Refresh it with the running binary (without --to), or run hyperfresh in its container."))
             return nil
         }
         do throws(QEMUProbeError) {
@@ -44,15 +44,15 @@ extension PreflightRun {
         } catch {
             let remedy =
                 request.target == nil
-                ? "Install QEMU again, or name another binary: --to /usr/bin/qemu-system-x86_64"
-                : "Name a QEMU system emulator for this host: --to /usr/bin/qemu-system-x86_64"
+                ? "Reinstall QEMU, or choose another binary: --to /usr/bin/qemu-system-x86_64"
+                : "Choose a QEMU system emulator for this host: --to /usr/bin/qemu-system-x86_64"
             findings.append(
-                Finding(id, .fail, "the new binary cannot be used: \(error)", evidence: error.evidence, remedy: remedy))
+                Finding(id, .fail, "the new binary is not usable: \(error)", evidence: error.evidence, remedy: remedy))
             return nil
         }
     }
 
-    /// Whether the path leads to the very file that runs.
+    /// Returns whether the path refers to the running file.
     private func isRunningFile(_ name: String) -> Bool {
         let view = ProcessView(pid: guest.identity.pid)
         let path = view.sharesOurFiles ? try? QEMUProbe.find(name) : view.reachable(name)
@@ -60,8 +60,8 @@ extension PreflightRun {
         return FileFacts.at("/proc/\(guest.identity.pid)/exe")?.key == file.key
     }
 
-    /// The rights to ask a binary with: ours for what an administrator named or installed, else those of the guest's
-    /// user, who has chosen it.
+    /// Returns the credentials for querying a binary: ours (nil) if an administrator named or installed it, else those
+    /// of the guest's user, who chose it.
     func credentials(for name: String) throws(QEMUProbeError) -> ProcessCredentials? {
         let path = try QEMUProbe.find(name)
         if request.target != nil || ProgramTrust.isOurs(path) { return nil }
@@ -70,17 +70,17 @@ extension PreflightRun {
             return try ProcFS.credentials(guest.identity.pid)
         } catch {
             throw QEMUProbeError(
-                .notTrusted, path: path, "others can change it, and it may not be run as root: \(error)")
+                .notTrusted, path: path, "other users can change it, so it must not be run as root: \(error)")
         }
     }
 
-    /// Whether the new binary can take this guest.
+    /// Checks whether the new binary can take this guest.
     mutating func checkTarget(
         _ description: GuestDescription, _ client: QMPClient, _ probe: QEMUProbe?,
         _ saved: Result<VMState, VMStateDumpFailure>
     ) async {
         guard let target = result.target, let version = result.targetVersion else { return }
-        // Without it the two are not compared by architecture, but by all their devices.
+        // Without it, the comparison uses all devices instead of the architecture.
         let runningTarget = probe == nil ? nil : (try? await client.executeRaw("query-target"))?["arch"]?.string
         findings +=
             TargetChecks(
@@ -127,7 +127,7 @@ extension PreflightRun {
         }
     }
 
-    /// The running QEMU's own modules, if nobody but root and us can have put them there.
+    /// The running QEMU's own modules, if only root or we can have put them there.
     var oldModules: [String: String] {
         let environment = (try? ProcFS.environment(guest.identity.pid)) ?? []
         let name = "QEMU_MODULE_DIR="
@@ -137,7 +137,7 @@ extension PreflightRun {
         return ["QEMU_MODULE_DIR": String(folder)]
     }
 
-    /// What of that the new QEMU inherits: the environment goes along, but not the modules of an unpacked old QEMU.
+    /// The part of these that the new QEMU inherits: the environment, but not the modules of an unpacked old QEMU.
     private var inheritedModules: [String: String] {
         let modules = oldModules
         guard let folder = modules["QEMU_MODULE_DIR"], let executable = guest.executable?.path,

@@ -3,18 +3,18 @@ internal import Linux
 internal import Logging
 internal import QMP
 
-/// A QEMU without a machine that is there to be asked.
+/// A QEMU process without a guest, started for queries.
 final class ProbeProcess: Sendable {
-    /// What a started binary turned out to be: a wrapper is seen through by what it became.
+    /// What a started binary has become; shows what a wrapper has added.
     struct Surroundings: Sendable {
-        /// The program that runs.
+        /// The running program.
         let executable: String
-        /// The arguments that stand before ours.
+        /// The arguments before ours.
         let addedArguments: [String]
         /// The variables that differ from ours.
         let environment: [String: String]
 
-        /// The folders, where nothing but `-L FOLDER` was added; nil otherwise.
+        /// The directories, if only `-L DIRECTORY` was added; nil otherwise.
         var addedFirmwareFolders: [String]? {
             var folders: [String] = []
             var rest = addedArguments[...]
@@ -25,16 +25,16 @@ final class ProbeProcess: Sendable {
             return rest.isEmpty ? folders : nil
         }
 
-        /// Whether nothing but the folder of modules was added to the environment; the shell's own variables aside.
+        /// Whether only the module directory was added to the environment, apart from the shell's own variables.
         var addsOnlyModules: Bool {
             environment.keys.allSatisfy { ["QEMU_MODULE_DIR", "PWD", "OLDPWD", "SHLVL", "_"].contains($0) }
         }
     }
 
     private static let descriptorNumber: Int32 = 3
-    /// What it finds open has this number and those that follow.
+    /// The number of the first inherited descriptor; the others follow.
     static let firstInherited: Int32 = 10
-    /// No machine at all.
+    /// The options for no machine at all.
     static let noMachine = ["-machine", "none"]
     private static let arguments = [
         "-nodefaults", "-no-user-config", "-display", "none", "-S", "-chardev",
@@ -51,11 +51,11 @@ final class ProbeProcess: Sendable {
     ///
     /// - Parameters:
     ///   - path: the binary.
-    ///   - credentials: the rights to start it with; nil for ours.
+    ///   - credentials: the credentials to start it with; nil for ours.
     ///   - environment: variables in addition to ours.
-    ///   - machine: the options that make its machine, `-machine` first.
-    ///   - inherited: files that it finds open.
-    /// - Throws: ``QEMUProbeError`` where it cannot be started.
+    ///   - machine: the options that create its machine, `-machine` first.
+    ///   - inherited: files that it inherits as open descriptors.
+    /// - Throws: ``QEMUProbeError`` if it cannot be started.
     init(
         _ path: String, credentials: ProcessCredentials?, environment: [String: String],
         machine: [String] = noMachine, inherited: [SharedMemory] = []
@@ -87,7 +87,7 @@ final class ProbeProcess: Sendable {
         }
     }
 
-    /// Waits for its monitor.
+    /// Connects to its monitor; kills the process if that fails.
     func connect(within deadline: Duration) async throws(QEMUProbeError) -> QMPClient {
         do throws(QMPError) {
             return try await withLogger(mergingMetadata: ["side": "probe"]) { _ async throws(QMPError) in
@@ -98,17 +98,17 @@ final class ProbeProcess: Sendable {
             end()
             let said = lastWords()
             if error.code == .disconnected {
-                throw QEMUProbeError(.exited, path: path, "it ended before its monitor answered", evidence: said)
+                throw QEMUProbeError(.exited, path: path, "it exited before its monitor answered", evidence: said)
             }
             if error.code == .busy || error.code == .timeout {
                 throw QEMUProbeError(
                     .hangs, path: path, "its monitor did not answer within \(deadline)", evidence: said)
             }
-            throw QEMUProbeError(.notQEMU, path: path, "it does not speak as QEMU does: \(error)", evidence: said)
+            throw QEMUProbeError(.notQEMU, path: path, "it does not answer as QEMU does: \(error)", evidence: said)
         }
     }
 
-    /// Looks at what the process has become; it answers, so it is QEMU.
+    /// Returns what the process has become; it answers, so it is QEMU.
     func surroundings() throws(QEMUProbeError) -> Surroundings {
         let pid = handle.identity.pid
         do {
@@ -132,17 +132,17 @@ final class ProbeProcess: Sendable {
             throw error
         } catch {
             throw QEMUProbeError(
-                .exited, path: path, "it ended while it was looked at: \(error)", evidence: lastWords())
+                .exited, path: path, "it exited while it was inspected: \(error)", evidence: lastWords())
         }
     }
 
-    /// Ends it and all that it started.
+    /// Kills it and its process group.
     func end() {
         kill(-handle.identity.pid, SIGKILL)
         try? handle.signal(SIGKILL)
     }
 
-    /// What it wrote to its standard error, as far as it is there.
+    /// Returns its standard error as far as it is available, at most 8 KiB.
     private func lastWords() -> String {
         var bytes = [UInt8](repeating: 0, count: 8192)
         let count = bytes.withUnsafeMutableBytes {

@@ -4,21 +4,21 @@ public import Linux
 internal import QMP
 
 extension QEMUProbe {
-    /// How long each question may take: loading a hundred libraries on a busy host is slow, hanging is for ever.
+    /// The limit for each query: loading a hundred libraries on a busy host is slow, but a hung binary never answers.
     private static let deadline = Duration.seconds(10)
 
-    /// Asks a binary, in a short-lived process of its own without a guest.
+    /// Queries a binary, in a separate short-lived process without a guest.
     ///
-    /// A wrapper script that ends in `exec` is resolved to the QEMU that it starts where it only adds firmware and
-    /// modules; otherwise it is kept.
+    /// Resolves a wrapper script that ends in `exec` to the QEMU that it starts if it only adds firmware and modules;
+    /// otherwise keeps the wrapper.
     ///
     /// - Parameters:
-    ///   - name: a path, or a name to be found in PATH.
-    ///   - credentials: the rights to run it with; nil for our own.
+    ///   - name: a path, or a name to look up in PATH.
+    ///   - credentials: the credentials to run it with; nil for our own.
     ///   - environment: variables in addition to our own.
-    ///   - deviceTypes: the device types that matter. Only those are asked for: QEMU loads a device's module when it is
-    ///     asked, and some abort when a module of another build lies where they look.
-    /// - Returns: what it says.
+    ///   - deviceTypes: the relevant device types. Others are not queried: QEMU loads a device's module for the query,
+    ///     and some versions abort when a module of another build is in their search path.
+    /// - Returns: the answers.
     /// - Throws: ``QEMUProbeError``.
     public static func ask(
         _ name: String, credentials: ProcessCredentials? = nil, environment: [String: String] = [:],
@@ -49,7 +49,7 @@ extension QEMUProbe {
         }
     }
 
-    /// The path behind a name: as the shell finds it, from the root.
+    /// Returns the absolute path of a name, found as the shell finds it.
     static func find(_ name: String) throws(QEMUProbeError) -> String {
         let candidates: [String]
         if name.contains("/") {
@@ -63,24 +63,25 @@ extension QEMUProbe {
         else { throw QEMUProbeError(.missing, path: name, "there is no such file") }
         guard facts.isExecutable else {
             throw QEMUProbeError(
-                .notExecutable, path: path, "it is \(facts.isRegular ? "not executable" : "no program")")
+                .notExecutable, path: path, "it is \(facts.isRegular ? "not executable" : "not a regular file")")
         }
         return path
     }
 
-    /// The path from the root, its symbolic links kept: a distribution's alternatives may be meant.
+    /// Returns the absolute path with symbolic links kept: a distribution's alternatives may be intended.
     private static func absolute(_ path: String) -> String? {
         guard !path.hasPrefix("/") else { return path }
         return Paths.resolved(".").map { "\($0)/\(path)" }
     }
 
-    /// The folder of modules beside an unpacked binary: without it QEMU may load those of another version, and abort.
+    /// Returns the module directory of an unpacked binary: without it, QEMU may load modules of another version, and
+    /// abort.
     private static func ownModules(of path: String) -> String? {
         FirmwareSearch.folders(for: Paths.resolved(path) ?? path, known: []) { FileFacts.at($0)?.isFolder == true }
             .modules
     }
 
-    /// Whether it says that it is QEMU; that is asked first because it is harmless whatever the program is.
+    /// Checks that it reports to be QEMU; this query comes first because it is harmless for any program.
     private static func checkVersion(
         _ path: String, credentials: ProcessCredentials?, environment: [String: String]
     ) async throws(QEMUProbeError) {
@@ -101,7 +102,7 @@ extension QEMUProbe {
             let how = output.signal.map { "signal \($0)" } ?? "exit code \(output.exitCode ?? -1)"
             throw QEMUProbeError(.exited, path: path, "--version ended with \(how)", evidence: said)
         }
-        throw QEMUProbeError(.notQEMU, path: path, "--version does not name QEMU's system emulator", evidence: said)
+        throw QEMUProbeError(.notQEMU, path: path, "--version does not report a QEMU system emulator", evidence: said)
     }
 
     private static func properties(
@@ -115,7 +116,7 @@ extension QEMUProbe {
         return properties
     }
 
-    /// The folders in which the binary looks for firmware, as it says itself.
+    /// Returns the directories in which the binary looks for firmware, as it reports them.
     private static func firmwareFolders(
         _ surroundings: ProbeProcess.Surroundings, credentials: ProcessCredentials?
     ) async throws(HelperProgram.Failure) -> [String] {
@@ -126,7 +127,7 @@ extension QEMUProbe {
             String.init)
     }
 
-    /// How to start it: the binary itself where we can say what the wrapper says.
+    /// Returns how to start it: the binary itself if we can pass what the wrapper passes.
     private static func binary(
         _ path: String, _ surroundings: ProbeProcess.Surroundings, version: QEMUVersion, known: [String]
     ) -> QEMUBinary {

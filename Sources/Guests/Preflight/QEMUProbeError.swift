@@ -1,18 +1,18 @@
 /// Why a binary cannot be the new QEMU.
 ///
-/// Nothing of it is left running.
+/// Its process has ended.
 public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What is the matter with it.
+    /// The kind of error.
     public enum Code: String, Sendable, Hashable {
-        /// Nothing is at the path, or nothing by the name in PATH.
+        /// No file exists at the path, or under the name in PATH.
         case missing
-        /// It is no regular file that may be executed.
+        /// It is not a regular file that may be executed.
         case notExecutable
-        /// Others than root and the guest's user can change it, and it would run with our rights.
+        /// Users other than root and the guest's can change it, and it would run with our privileges.
         case notTrusted
-        /// The kernel refuses to start it, such as a binary for another processor.
+        /// The kernel refuses to start it; for example, it is for another processor.
         case notStarted
-        /// It ends at once, before it says what it is.
+        /// It exits at once, before it answers.
         case exited
         /// It does not answer in time.
         case hangs
@@ -22,13 +22,13 @@ public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible
         case wrapperDoesNotExec
     }
 
-    /// What is the matter with it.
+    /// The kind of error.
     public let code: Code
     /// The path as given, or as found in PATH.
     public let path: String
     /// What happened.
     public let message: String
-    /// What the program said, its last lines.
+    /// The last five lines of the program's output.
     public let evidence: [String]
 
     init(_ code: Code, path: String, _ message: String, evidence: String = "") {
@@ -38,6 +38,6 @@ public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible
         self.evidence = evidence.split(whereSeparator: \.isNewline).suffix(5).map(String.init)
     }
 
-    /// The path and what happened.
+    /// The path and the message.
     public var description: String { "\(path): \(message)" }
 }

@@ -1,17 +1,17 @@
 internal import QMP
 
-/// Whether the new binary can take the guest.
+/// Checks whether the new binary can take the guest.
 struct TargetChecks {
     let description: GuestDescription
-    /// The value of `-cpu`, nil where the machine's own model is used.
+    /// The value of `-cpu`; nil if the machine's default model is used.
     let cpuOption: String?
-    /// The same file as the one that runs, or another.
+    /// Whether the new binary is the same file as the running one.
     let isSameFile: Bool
     let targetPath: String
     let targetVersion: QEMUVersion
-    /// What the new binary says of itself; nil where it is the same file and was not asked.
+    /// The answers of the new binary; nil if it is the same file and was not queried.
     let probe: QEMUProbe?
-    /// What the running binary emulates, such as `x86_64`; nil where it was not asked.
+    /// The architecture that the running binary emulates, such as `x86_64`; nil if it was not queried.
     var runningTarget: String?
 
     var findings: [Finding] {
@@ -25,13 +25,13 @@ struct TargetChecks {
         // qemu-system-i386 knows the same machines, but has no 64-bit CPU for them.
         if let runningTarget, runningTarget != probe.target {
             return Finding(
-                id, .fail, "the new QEMU emulates \(probe.target), the guest's is one for \(runningTarget)",
+                id, .fail, "the new QEMU emulates \(probe.target), the guest's emulates \(runningTarget)",
                 evidence: [targetPath], remedy: "Choose a binary for \(runningTarget) (--to).")
         }
         if probe.knows(machineType: type) {
             let isDeprecated = probe.machines.contains { $0.name == type && $0.isDeprecated }
             return Finding(
-                id, .pass, "the new QEMU knows \(type)" + (isDeprecated ? ", and has it deprecated" : ""))
+                id, .pass, "the new QEMU knows \(type)" + (isDeprecated ? ", which is deprecated" : ""))
         }
         let family = type.split(separator: "-").dropLast().joined(separator: "-")
         let offered = probe.machines.map(\.name).filter { !family.isEmpty && $0.hasPrefix(family) }.sorted()
@@ -40,11 +40,11 @@ struct TargetChecks {
             evidence: offered.isEmpty
                 ? ["it emulates \(probe.target)"] : ["it knows " + offered.joined(separator: ", ")],
             remedy:
-                "Choose a binary that knows it (--to), one before its removal; a guest keeps its machine type for life."
+                "Choose a binary that knows it (--to), from before its removal; a guest cannot change its machine type."
         )
     }
 
-    /// `host` and `max` mean whatever this QEMU, kernel and CPU have together.
+    /// Checks the CPU model: the meaning of `host` and `max` depends on QEMU, kernel and CPU.
     private var cpu: Finding {
         let id = FindingID.cpuTiedToHost
         let model = cpuOption?.split(separator: ",").first.map(String.init) ?? description.cpuType ?? "the default"
@@ -53,17 +53,17 @@ struct TargetChecks {
             || ["host-", "max-"].contains { description.cpuType?.hasPrefix($0) == true }
         let hasInvariantTSC = cpuOption?.contains("invtsc") == true && cpuOption?.contains("invtsc=off") != true
         if isSameFile || description.version == targetVersion {
-            return Finding(id, .pass, "the CPU model is the same to the same version of QEMU (\(model))")
+            return Finding(id, .pass, "the same version of QEMU has the same CPU model (\(model))")
         }
         guard isTied else {
             guard hasInvariantTSC else {
                 return Finding(id, .pass, "the CPU model \(model) is the same in every version")
             }
             return Finding(
-                id, .warn, "the guest was promised a TSC that never changes (invtsc)", evidence: [cpuOption ?? ""],
-                remedy: "It holds on this host; do not take the guest to another one.")
+                id, .warn, "the guest was promised an invariant TSC (invtsc)", evidence: [cpuOption ?? ""],
+                remedy: "The TSC is invariant on this host; do not move the guest to another one.")
         }
-        let remedy = "Start the guest with a named model (-cpu help lists them), such as the oldest of your hosts has."
+        let remedy = "Start the guest with a named model (-cpu help lists them), such as that of your oldest host."
         let evidence = ["-cpu \(cpuOption ?? model)", "runs \(description.version), new \(targetVersion)"]
         if targetVersion < description.version {
             return Finding(
@@ -75,25 +75,26 @@ struct TargetChecks {
             evidence: evidence, remedy: remedy)
     }
 
-    /// What a comparison of the device states says.
+    /// Returns the finding for a comparison of the device states.
     static func vmstate(_ comparison: VMStateComparison, old: QEMUVersion, new: QEMUVersion) -> Finding {
         let id = FindingID.vmstateIncompatible
         if !comparison.breaks.isEmpty {
             return Finding(
                 id, .fail, "QEMU \(new) cannot read the device state that \(old) writes", evidence: comparison.breaks,
-                remedy: "Choose another version (--to), or unplug the device that is named if the guest can do without."
+                remedy: "Choose another version (--to), or unplug the named device if the guest can do without it."
             )
         }
         guard comparison.doubts.isEmpty else {
             return Finding(
-                id, .warn, "the device states of \(old) and \(new) differ where it may not matter",
+                id, .warn, "the device states of \(old) and \(new) differ, which may not matter",
                 evidence: shortened(comparison.doubts),
-                remedy: "Nothing, usually: if it does matter the refresh fails and the guest goes on where it is.")
+                remedy: "Usually, no action is needed: if it matters, the refresh fails and the guest continues on the "
+                    + "old QEMU.")
         }
-        return Finding(id, .pass, "the states of \(comparison.count) device types fit")
+        return Finding(id, .pass, "the states of \(comparison.count) device types are compatible")
     }
 
-    /// What a new binary says that does not have the guest's devices.
+    /// Returns the finding for a new binary that lacks devices of the guest.
     static func lacking(_ types: Set<String>, version: QEMUVersion) -> Finding {
         Finding(
             .vmstateIncompatible, .fail, "QEMU \(version) does not have all of the guest's devices",
@@ -101,7 +102,7 @@ struct TargetChecks {
             remedy: "Install the packages with that QEMU's modules, or choose another binary (--to).")
     }
 
-    /// What a comparison that could not be made says.
+    /// Returns the finding for a comparison that was not possible.
     static func vmstateUnknown(_ reason: String) -> Finding {
         Finding(
             .vmstateIncompatible, .warn, "the device states could not be compared", evidence: [reason],

@@ -1,13 +1,13 @@
 internal import Glibc
 internal import Linux
 
-/// What a refresh has to take on trust of the old process, and what of its confinement it does not keep.
+/// Checks what a handoff trusts in the old process, and which of its confinement it does not keep.
 enum TrustChecks {
-    /// Whether the new QEMU will be confined as the old one is: it gets our label.
+    /// Checks whether the new QEMU will be confined as the old one is: it gets our label.
     static func label(of guest: GuestProcess) -> Finding {
         label(
             old: (try? ProcFS.securityLabel(guest.identity.pid)) ?? nil,
-            // Without a label of ours the guest's is compared with none, and differs.
+            // If we have no label, the guest's is compared with none, and differs.
             ours: (try? ProcFS.securityLabel(getpid())) ?? nil)
     }
 
@@ -20,19 +20,19 @@ enum TrustChecks {
         return Finding(
             id, .warn, "the new QEMU will not be confined as the old one is",
             evidence: ["the guest's QEMU: \(old ?? "unconfined")", "the new one: \(ours ?? "unconfined")"],
-            remedy: "Run hyperfresh under that label (aa-exec -p, runcon), or know it.")
+            remedy: "Run hyperfresh under that label (aa-exec -p, runcon), or accept the difference.")
     }
 
-    /// Whether the new QEMU begins with more rights than the old one has now, and by whose word.
+    /// Checks whether the new QEMU starts with more privileges than the old one has now, and why.
     ///
     /// - Parameters:
     ///   - plan: how it would be started.
     ///   - guest: the old process.
-    ///   - isTargetNamed: whether an administrator has named the binary.
+    ///   - isTargetNamed: whether an administrator named the binary.
     /// - Returns: the finding.
     static func rights(of plan: LaunchPlan, _ guest: GuestProcess, isTargetNamed: Bool) -> Finding {
         let pid = guest.identity.pid
-        // In another mount namespace the path leads elsewhere from here; the file that runs does not.
+        // In another mount namespace, the path refers to another file here; the running file is the same.
         let isTrusted =
             isTargetNamed
             || (ProcessView(pid: pid).sharesOurFiles
@@ -48,17 +48,17 @@ enum TrustChecks {
     ) -> Finding {
         let id = FindingID.rightsByCommandLine
         guard startsAsController, isRoot, user != 0 else {
-            return Finding(id, .pass, "the new QEMU begins with no more rights than the old one has")
+            return Finding(id, .pass, "the new QEMU starts with no more privileges than the old one has")
         }
         guard isTrusted else {
             return Finding(
-                id, .fail, "the new QEMU would begin as root (-runas, -chroot), with a binary that others can change",
-                evidence: [binary], remedy: "Name one that only root can change: --to /usr/bin/qemu-system-x86_64")
+                id, .fail, "the new QEMU would start as root (-runas, -chroot), with a binary that others can change",
+                evidence: [binary], remedy: "Choose one that only root can change: --to /usr/bin/qemu-system-x86_64")
         }
         return Finding(
-            id, .warn, "the new QEMU begins as root, as the command line of the guest's process asks (-runas, -chroot)",
+            id, .warn, "the new QEMU starts as root, as the guest's command line requests (-runas, -chroot)",
             evidence: ["the process runs as user \(user.map(String.init) ?? "?") now"],
             remedy:
-                "Who has taken that process over can have written its command line: refresh it only if you trust it.")
+                "An attacker in that process could have rewritten its command line: refresh it only if you trust it.")
     }
 }

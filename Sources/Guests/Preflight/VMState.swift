@@ -2,7 +2,7 @@ internal import JSON
 
 /// The device states of a QEMU, as `-dump-vmstate` writes them (QEMU's docs/devel/migration/main.rst).
 ///
-/// Only states that belong to a device type are in it; those that a device registers by itself are not.
+/// Contains only states that belong to a device type, not those that a device registers itself.
 struct VMState: Sendable, Hashable {
     /// The state of a device, or a part of one.
     struct Section: Sendable, Hashable {
@@ -17,21 +17,21 @@ struct VMState: Sendable, Hashable {
     struct Field: Sendable, Hashable {
         var name: String
         var versionID: Int64
-        /// Whether it depends on the device's state if the field is there.
+        /// Whether the device's state determines if the field is present.
         var isConditional: Bool
-        /// In bytes; of one element, for an array.
+        /// In bytes; for an array, the size of one element.
         var size: Int64
         var parts: Section?
     }
 
-    /// The sections by the device type.
+    /// The sections by device type.
     var devices: [String: Section]
 
     init(devices: [String: Section]) {
         self.devices = devices
     }
 
-    /// Reads a dump; nil when it is none.
+    /// Parses a dump; nil if the text is not a dump.
     init?(parsing text: String) {
         guard let dump = (try? JSONValue(parsing: text))?.object, dump["vmschkmachine"] != nil else { return nil }
         devices = dump.compactMapValues { $0["Description"].flatMap(Self.section) }

@@ -3,9 +3,9 @@ internal import JSON
 internal import Linux
 internal import Synchronization
 
-/// One connection to a guest agent: the session with its socket, its reader thread and the commands that wait their turn.
+/// One connection to a guest agent: the session, its socket, its reader thread and the queued commands.
 final class AgentConnection: Sendable {
-    /// A command on its way.
+    /// A command that was submitted.
     struct Job {
         let id: UInt64
         let command: JSONValue
@@ -44,7 +44,7 @@ final class AgentConnection: Sendable {
         }
     }
 
-    /// Sends a command when its turn comes, and waits for its reply.
+    /// Sends a command in turn, and waits for its reply.
     func execute(
         _ command: JSONValue,
         expectsReply: Bool,
@@ -72,12 +72,12 @@ final class AgentConnection: Sendable {
         let outcome = await withTaskCancellationHandler {
             await slot.outcome()
         } onCancel: {
-            giveUp(id) { QMPError(.cancelled, "the wait for '\($0.name)' was cancelled; the guest may still do it") }
+            giveUp(id) { QMPError(.cancelled, "the wait for '\($0.name)' was cancelled; the guest may still run it") }
         }
         return try outcome.get()
     }
 
-    /// The error with the socket and the command.
+    /// Returns the error with the socket and the command.
     func located(_ error: QMPError, command: JSONValue) -> QMPError {
         var error = error
         error.endpoint = endpoint
@@ -85,7 +85,7 @@ final class AgentConnection: Sendable {
         return error
     }
 
-    /// Ends the connection; whoever waits is told the reason.
+    /// Ends the connection; all waiting commands fail with the reason.
     func end(_ reason: QMPError) {
         var reason = reason
         if reason.endpoint.isEmpty { reason.endpoint = endpoint }
@@ -108,7 +108,7 @@ final class AgentConnection: Sendable {
         return error
     }
 
-    /// Sends the next command, or first what finds the two together.
+    /// Sends the next command, or first `guest-sync-delimited` if the session is not synchronised.
     private func startNext(_ state: inout State) {
         guard state.active == nil, !state.queue.isEmpty else { return }
         let job = state.queue.removeFirst()
@@ -129,20 +129,20 @@ final class AgentConnection: Sendable {
         state.session.commandSent()
         send(job.command.encodedBytes(terminator: [0x0A]), &state)
         if !job.expectsReply, state.active != nil {
-            // An error may still come; it must not be taken for another command's.
+            // An error may still arrive; it must not be taken for the reply to another command.
             finishActive(.success(.null), &state)
             state.session.lose()
             startNext(&state)
         }
     }
 
-    /// Sends without waiting: an agent that does not read does not answer either.
+    /// Sends without blocking: an agent that does not read does not answer either.
     private func send(_ bytes: [UInt8], _ state: inout State) {
         var failure: QMPError?
         bytes.withUnsafeBytes { buffer in
             do throws(SystemError) {
                 if try stream.sendNow(buffer) < buffer.count {
-                    failure = QMPError(.timeout, "the guest agent does not read what it is sent", endpoint: endpoint)
+                    failure = QMPError(.timeout, "the guest agent does not read from its socket", endpoint: endpoint)
                 }
             } catch {
                 failure = QMPError(
@@ -178,10 +178,10 @@ final class AgentConnection: Sendable {
     }
 
     private func lateness(_ job: Job) -> QMPError {
-        let what = job.isSent ? "no reply to '\(job.name)'" : "the guest agent does not listen for '\(job.name)'"
+        let what = job.isSent ? "no reply to '\(job.name)'" : "the guest agent was not ready for '\(job.name)'"
         return QMPError(
             .timeout,
-            "\(what) within \(job.patience); see whether qemu-guest-agent runs in the guest and the guest runs itself",
+            "\(what) within \(job.patience); check that the guest runs and that qemu-guest-agent runs in it",
             endpoint: endpoint
         )
     }
@@ -195,7 +195,7 @@ final class AgentConnection: Sendable {
                 guard count > 0 else { return end(QMPError(.disconnected, "the guest agent's socket was closed")) }
                 take(Array(buffer[..<count]))
             } catch {
-                return end(QMPError(.disconnected, "the guest agent's socket broke: \(error)", systemError: error))
+                return end(QMPError(.disconnected, "the guest agent's socket failed: \(error)", systemError: error))
             }
         }
     }

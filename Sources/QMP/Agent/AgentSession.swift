@@ -1,24 +1,24 @@
 internal import JSON
 
-/// What has been said on one connection to a guest agent, and what it means.
+/// The protocol state of one connection to a guest agent.
 ///
-/// One method an event; no I/O, no clock, no lock. The agent has no greeting, no events and no ids that could be relied
-/// on: commands go one at a time. Whether it is listening, and what is left over from an earlier talk, is found out by
-/// `guest-sync-delimited`: whatever comes before the byte 0xFF in front of its reply is old (QEMU's docs/interop/qemu-ga-ref).
+/// One method per event; no I/O, no clock, no lock. The agent has no greeting, no events and no reliable ids, so
+/// commands are sent one at a time. `guest-sync-delimited` finds out whether the agent listens, and discards stale
+/// data: everything before the byte 0xFF in front of its reply is stale (QEMU's docs/interop/qemu-ga-ref).
 struct AgentSession: ~Copyable {
-    /// What bytes call for.
+    /// The consequence of received bytes.
     enum Effect {
-        /// The agent listens, and everything old is gone.
+        /// The agent listens, and stale data has been discarded.
         case synchronised
 
-        /// The reply to the command under way.
+        /// The reply to the current command.
         case answered(Result<JSONValue, QMPError.Refusal>)
 
-        /// What came cannot be the reply to the command under way; the two have to find together again.
+        /// The received data cannot be the reply to the current command; the session must be synchronised again.
         case confused(QMPError)
     }
 
-    /// The byte that stands in no UTF-8 text.
+    /// A byte that never occurs in UTF-8 text.
     static let delimiter: UInt8 = 0xFF
 
     private enum Phase {
@@ -38,27 +38,27 @@ struct AgentSession: ~Copyable {
         parser = JSONStreamParser(limits: limits)
     }
 
-    /// Whether a command may be sent without finding together first.
+    /// Whether a command may be sent without synchronising first.
     var isSynchronised: Bool {
         if case .ready = phase { true } else { false }
     }
 
-    /// Notes that `guest-sync-delimited` goes out.
+    /// Records that `guest-sync-delimited` is being sent.
     mutating func synchronise(as id: Int64) {
         phase = .awaitingDelimiter(id)
     }
 
-    /// Notes that a command goes out.
+    /// Records that a command is being sent.
     mutating func commandSent() {
         phase = .awaitingReply
     }
 
-    /// Notes that nobody waits for the reply under way any more: it would be taken for the next one's.
+    /// Records that no caller waits for the current reply, which could be taken for the next command's.
     mutating func lose() {
         phase = .lost
     }
 
-    /// Takes the next bytes.
+    /// Processes the next bytes.
     mutating func received(_ bytes: [UInt8]) -> [Effect] {
         var effects: [Effect] = []
         var rest = bytes[...]
@@ -95,13 +95,13 @@ struct AgentSession: ~Copyable {
             failure = error
         }
         for value in values { take(value, &effects) }
-        if let failure { confuse("something that cannot be read: \(failure)", &effects) }
+        if let failure { confuse("unreadable data: \(failure)", &effects) }
     }
 
     private mutating func take(_ value: JSONValue, _ effects: inout [Effect]) {
         switch phase {
         case .awaitingSync(let id):
-            // The reply to an earlier attempt is as old as all the rest.
+            // The reply to an earlier attempt is as stale as all other data.
             guard value["return"]?.integer == id, value["error"] == nil else { return phase = .awaitingDelimiter(id) }
             phase = .ready
             effects.append(.synchronised)
@@ -116,9 +116,9 @@ struct AgentSession: ~Copyable {
                 phase = .ready
                 effects.append(.answered(.failure(QMPError.Refusal(errorClass: errorClass, text: text))))
             } else {
-                confuse("something that is no reply: \(String(value.encoded().prefix(120)))", &effects)
+                confuse("a message that is not a reply: \(String(value.encoded().prefix(120)))", &effects)
             }
-        // Old, however much of it came along.
+        // Stale, regardless of how much arrived.
         case .awaitingDelimiter: break
         case .ready, .lost: phase = .lost
         }

@@ -1,41 +1,41 @@
-/// `guest-ping`: whether the agent answers.
+/// `guest-ping`: checks whether the agent answers.
 ///
 /// Since 0.15.
 public struct GuestPing: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// The agent's name of the command.
+    /// The command's name in the agent.
     public static let name = "guest-ping"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 }
 
-/// `guest-info`: the agent's version and what it can do.
+/// `guest-info`: the agent's version and commands.
 ///
 /// Since 0.15.
 public struct GuestInfo: QMPCommand {
-    /// What `guest-info` says.
+    /// The reply of `guest-info`.
     public struct Reply: Sendable, Hashable {
         /// The agent's version.
         public let version: String
 
-        /// The names of the commands that are enabled.
+        /// The names of the enabled commands.
         public let commands: Set<String>
     }
 
-    /// The agent's name of the command.
+    /// The command's name in the agent.
     public static let name = "guest-info"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What the agent sent as `return`.
-    /// - Returns: The agent.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The version and the commands.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         let commands = try reply.member("supported_commands").map { command throws(QMPError) in
             try command.bool("enabled") ? try command.string("name") : nil

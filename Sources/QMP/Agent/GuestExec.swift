@@ -2,23 +2,23 @@ public import JSON
 
 /// `guest-exec`: starts a program in the agent's machine.
 ///
-/// Since 2.5. What it starts lives in the agent's own control group.
+/// Since 2.5. The program runs in the agent's own control group.
 public struct GuestExec: QMPCommand {
-    /// The number to ask for it by: its process id.
+    /// The process id, which `guest-exec-status` takes.
     public typealias Reply = Int
 
-    /// The agent's name of the command.
+    /// The command's name in the agent.
     public static let name = "guest-exec"
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public let arguments: [String: JSONValue]
 
-    /// Makes the command; what the program writes is kept.
+    /// Creates the command; the agent captures the program's output.
     ///
     /// - Parameters:
-    ///   - program: Its path, or a name that is looked for in the agent's `PATH`.
+    ///   - program: Its path, or a name to look up in the agent's `PATH`.
     ///   - arguments: Its arguments, without the program itself.
-    ///   - input: What it reads from standard input.
+    ///   - input: Its standard input.
     public init(_ program: String, _ arguments: [String] = [], input: [UInt8] = []) {
         var members: [String: JSONValue] = [
             "path": .string(program), "arg": .array(arguments.map(JSONValue.string)), "capture-output": true,
@@ -27,52 +27,52 @@ public struct GuestExec: QMPCommand {
         self.arguments = members
     }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What the agent sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The process id.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Int { try reply.int("pid") }
 }
 
 /// `guest-exec-status`: whether a program that the agent started has ended, and what it wrote.
 ///
-/// Since 2.5. The agent forgets the program once it has told its end.
+/// Since 2.5. The agent forgets the program once it has reported its end.
 public struct GuestExecStatus: QMPCommand {
-    /// What `guest-exec-status` says.
+    /// The reply of `guest-exec-status`.
     public struct Reply: Sendable, Hashable {
         /// Whether it has ended.
         public let hasExited: Bool
 
-        /// Its exit status; nil while it runs, and when a signal ended it.
+        /// Its exit status; nil while it runs, and if a signal ended it.
         public let exitCode: Int?
 
-        /// The signal that ended it.
+        /// The signal that ended it; nil otherwise.
         public let signal: Int?
 
-        /// What it wrote to standard output.
+        /// Its standard output.
         public let output: [UInt8]
 
-        /// What it wrote to standard error.
+        /// Its standard error.
         public let errors: [UInt8]
     }
 
-    /// The agent's name of the command.
+    /// The command's name in the agent.
     public static let name = "guest-exec-status"
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public let arguments: [String: JSONValue]
 
-    /// Makes the command.
+    /// Creates the command for one program.
     ///
-    /// - Parameter pid: What `guest-exec` returned.
+    /// - Parameter pid: The process id that `guest-exec` returned.
     public init(pid: Int) { arguments = ["pid": .integer(Int64(pid))] }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What the agent sent as `return`.
-    /// - Returns: How the program stands.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The state of the program.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(
             hasExited: try reply.bool("exited"), exitCode: try reply.optional("exitcode")?.int(),
@@ -83,7 +83,7 @@ public struct GuestExecStatus: QMPCommand {
     private static func bytes(_ reply: QMPReply?) throws(QMPError) -> [UInt8] {
         guard let reply else { return [] }
         guard let bytes = Base64.decode(try reply.string()) else {
-            throw QMPError(.unusableReply, "what the program wrote is not in base64: this agent breaks its own rules")
+            throw QMPError(.unusableReply, "the program's output is not in base64: this agent violates the protocol")
         }
         return bytes
     }

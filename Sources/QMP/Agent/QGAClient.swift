@@ -3,9 +3,9 @@ public import Linux
 
 /// A client of one guest agent (qemu-ga).
 ///
-/// The agent speaks QMP's JSON without greeting, ids and events, over a socket that is open whether it runs or not.
-/// Commands wait their turn and go one at a time. Before the first one, and after every one that was not answered in
-/// time, the two find together by `guest-sync-delimited`.
+/// The agent uses QMP's JSON without greeting, ids and events, over a socket that is open whether it runs or not.
+/// Commands are queued and sent one at a time. The client synchronises with `guest-sync-delimited` before the first
+/// command, and after every command that was not answered in time.
 public final class QGAClient: Sendable {
     private let connection: AgentConnection
 
@@ -17,14 +17,14 @@ public final class QGAClient: Sendable {
         close()
     }
 
-    /// Connects to the socket of an agent's channel; whether the agent runs shows with the first command.
+    /// Connects to the socket of an agent's channel; only the first command shows whether the agent runs.
     ///
     /// - Parameters:
     ///   - path: The socket's path.
-    ///   - patience: The longest wait for a socket whose queue is full.
-    ///   - limits: What a message may take at most.
+    ///   - patience: The maximum wait for a socket whose queue is full.
+    ///   - limits: The limits of one message.
     /// - Returns: The client.
-    /// - Throws: `system` when the socket cannot be reached, `busy` when others wait for it already.
+    /// - Throws: `system` if the socket cannot be reached, `busy` if other clients already wait for it.
     public static func connect(
         path: String,
         within patience: Duration = .seconds(2),
@@ -39,14 +39,14 @@ public final class QGAClient: Sendable {
         return QGAClient(connection)
     }
 
-    /// Takes over a connected socket.
+    /// Takes ownership of a connected socket.
     ///
     /// - Parameters:
     ///   - descriptor: A unix stream socket, connected to an agent's channel.
-    ///   - name: What to call the socket in messages.
-    ///   - limits: What a message may take at most.
+    ///   - name: The name of the socket in messages.
+    ///   - limits: The limits of one message.
     /// - Returns: The client.
-    /// - Throws: `system` when no thread can be started.
+    /// - Throws: `system` if no thread can be started.
     public static func connect(
         adopting descriptor: consuming Descriptor,
         name: String,
@@ -60,9 +60,9 @@ public final class QGAClient: Sendable {
     /// Executes a command and waits for its reply.
     ///
     /// - Parameters:
-    ///   - command: The command; descriptors and out-of-band execution are not for agents.
-    ///   - deadline: The longest wait, the time in which others have their turn included; nil for the command's own.
-    /// - Returns: What the reply says.
+    ///   - command: The command; agents support neither descriptors nor out-of-band execution.
+    ///   - deadline: The maximum wait, including the time for commands before it; nil for the command's own.
+    /// - Returns: The decoded reply.
     /// - Throws: `refused`, `timeout` (the agent does not run, or is busy), `disconnected`, `protocolViolation`,
     ///   `unusableReply`, `cancelled`.
     @discardableResult
@@ -82,11 +82,11 @@ public final class QGAClient: Sendable {
     /// Executes any command and waits for its reply.
     ///
     /// - Parameters:
-    ///   - name: The agent's name of the command.
-    ///   - arguments: What is sent along.
-    ///   - deadline: The longest wait, the time in which others have their turn included.
-    /// - Returns: What the agent sent as `return`.
-    /// - Throws: As the typed form, but for `unusableReply`.
+    ///   - name: The command's name in the agent.
+    ///   - arguments: The arguments.
+    ///   - deadline: The maximum wait, including the time for commands before it.
+    /// - Returns: The value of `return`.
+    /// - Throws: As the typed form, except `unusableReply`.
     @discardableResult
     public func executeRaw(
         _ name: String,
@@ -96,12 +96,12 @@ public final class QGAClient: Sendable {
         try await connection.execute(command(name, arguments), expectsReply: true, within: deadline)
     }
 
-    /// Sends a command that is not answered when it succeeds, such as `guest-shutdown`.
+    /// Sends a command that has no reply on success, such as `guest-shutdown`.
     ///
     /// - Parameters:
-    ///   - name: The agent's name of the command.
-    ///   - arguments: What is sent along.
-    ///   - deadline: The longest wait until the agent listens.
+    ///   - name: The command's name in the agent.
+    ///   - arguments: The arguments.
+    ///   - deadline: The maximum wait until the agent listens.
     /// - Throws: `timeout`, `disconnected`, `cancelled`.
     public func send(
         _ name: String,
@@ -111,7 +111,7 @@ public final class QGAClient: Sendable {
         _ = try await connection.execute(command(name, arguments), expectsReply: false, within: deadline)
     }
 
-    /// Ends the connection: whoever waits gets `disconnected`.
+    /// Closes the connection; waiting calls fail with `disconnected`.
     public func close() {
         connection.end(QMPError(.disconnected, "the connection was closed by this program"))
     }

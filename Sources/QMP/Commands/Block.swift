@@ -6,33 +6,33 @@ public import JSON
 public struct QueryBlock: QMPCommand {
     /// One drive.
     public struct Drive: Sendable, Hashable {
-        /// The drive's name; empty where a device was given a node with `-blockdev`.
+        /// The drive's name; empty if the device uses a node from `-blockdev`.
         public let device: String
 
-        /// The id or object path of the guest's device; nil where none uses it.
+        /// The id or object path of the guest's device; nil if no device uses the drive.
         public let qdev: String?
 
-        /// Whether the medium can be taken out.
+        /// Whether the medium is removable.
         public let isRemovable: Bool
 
-        /// The node that is in it; nil for an empty drive.
+        /// The inserted node; nil for an empty drive.
         public let inserted: BlockNode?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-block"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
     /// Ten seconds: QEMU reads image headers.
     public var deadline: Duration { .seconds(10) }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The drives.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Drive] {
         try reply.map { drive throws(QMPError) in
             var inserted: BlockNode?
@@ -47,17 +47,17 @@ public struct QueryBlock: QMPCommand {
     }
 }
 
-/// `query-named-block-nodes`: every node, also those that no drive uses.
+/// `query-named-block-nodes`: every node, including those that no drive uses.
 ///
 /// Since 2.0.
 public struct QueryNamedBlockNodes: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-named-block-nodes"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Flat: without the images of backing files within each other.
+    /// Requests a flat list, without nested images of backing files.
     ///
     /// Since 5.0.
     public var arguments: [String: JSONValue] { ["flat": true] }
@@ -65,94 +65,94 @@ public struct QueryNamedBlockNodes: QMPCommand {
     /// Ten seconds: QEMU reads image headers.
     public var deadline: Duration { .seconds(10) }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The nodes.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [BlockNode] {
         try reply.map { node throws(QMPError) in try BlockNode(from: node) }
     }
 }
 
-/// `blockdev-add`: opens an image, or whatever else can be a node.
+/// `blockdev-add`: opens an image, or any other kind of node.
 ///
 /// Since 2.9.
 public struct BlockdevAdd: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "blockdev-add"
 
-    /// The node, as `-blockdev` takes it in its JSON form: `driver`, `node-name` and what the driver needs.
+    /// The node in the JSON form of `-blockdev`: `driver`, `node-name` and the driver's options.
     public let node: [String: JSONValue]
 
-    /// Makes the command.
+    /// Creates the command for one node, which may contain others.
     ///
     /// - Parameter node: The node.
     public init(_ node: [String: JSONValue]) {
         self.node = node
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { node }
 
-    /// Thirty seconds: the image may be far away.
+    /// Thirty seconds: the image may be on a remote host.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `blockdev-del`: closes a node that nobody uses.
+/// `blockdev-del`: closes an unused node.
 ///
 /// Since 2.9.
 public struct BlockdevDel: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "blockdev-del"
 
-    /// The node.
+    /// The node's name.
     public let nodeName: String
 
-    /// Makes the command.
+    /// Creates the command for one node.
     ///
-    /// - Parameter nodeName: The node.
+    /// - Parameter nodeName: The node's name.
     public init(nodeName: String) {
         self.nodeName = nodeName
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["node-name": .string(nodeName)] }
 
     /// Thirty seconds.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `query-block-jobs`: the jobs that work on nodes (mirror, commit, backup, stream).
+/// `query-block-jobs`: the running block jobs (mirror, commit, backup, stream).
 ///
 /// Since 1.1.
 public struct QueryBlockJobs: QMPCommand {
     /// One job.
     public struct Job: Sendable, Hashable {
-        /// Its id, or the drive's name where it has none.
+        /// Its id, or the drive's name if it has none.
         public let device: String
 
         /// `mirror`, `commit`, `backup`, `stream` and so on.
         public let type: String
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-block-jobs"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The jobs.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Job] {
         try reply.map { job throws(QMPError) in
             Job(device: try job.string("device"), type: try job.string("type"))

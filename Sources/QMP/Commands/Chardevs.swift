@@ -6,29 +6,29 @@ public import JSON
 public struct QueryChardev: QMPCommand {
     /// One character device.
     public struct Chardev: Sendable, Hashable {
-        /// Its id; `compat_monitor0`, `serial0` and the like where QEMU made it up.
+        /// Its id; `compat_monitor0`, `serial0` and the like if QEMU generated it.
         public let label: String
 
-        /// What it is, for people: `disconnected:unix:/run/x,server=on`, `file`, `pty:/dev/pts/3`.
+        /// A readable description: `disconnected:unix:/run/x,server=on`, `file`, `pty:/dev/pts/3`.
         public let filename: String
 
-        /// Whether the guest's device, or the monitor, has opened it.
+        /// Whether the guest's device or the monitor has opened it.
         ///
         /// Since 2.1.
         public let isFrontendOpen: Bool
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-chardev"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The character devices.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Chardev] {
         try reply.map { chardev throws(QMPError) in
             Chardev(
@@ -40,65 +40,65 @@ public struct QueryChardev: QMPCommand {
     }
 }
 
-/// `chardev-add`: makes a character device.
+/// `chardev-add`: creates a character device.
 ///
 /// Since 1.4.
 public struct ChardevAdd: QMPCommand {
-    /// The slave of the terminal that was made, for a `pty`.
+    /// The slave of the created terminal, for a `pty`.
     public typealias Reply = String?
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "chardev-add"
 
     /// Its id.
     public let id: String
 
-    /// `{"type": "socket", "data": {...}}` and the like.
+    /// The backend: `{"type": "socket", "data": {...}}` and the like.
     public let backend: JSONValue
 
-    /// Makes the command.
+    /// Creates the command for one character device.
     ///
     /// - Parameters:
     ///   - id: Its id.
-    ///   - backend: What is behind it.
+    ///   - backend: Its backend, such as `{"type": "socket", "data": {...}}`.
     public init(id: String, backend: JSONValue) {
         self.id = id
         self.backend = backend
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["id": .string(id), "backend": backend] }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: The slave of a `pty`.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The slave of a `pty`; nil for other backends.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> String? {
         try reply.optional("pty")?.string()
     }
 }
 
-/// `chardev-remove`: removes a character device that nobody uses.
+/// `chardev-remove`: removes an unused character device.
 ///
 /// Since 1.4.
 public struct ChardevRemove: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "chardev-remove"
 
     /// Its id.
     public let id: String
 
-    /// Makes the command.
+    /// Creates the command for one character device.
     ///
     /// - Parameter id: Its id.
     public init(id: String) {
         self.id = id
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["id": .string(id)] }
 }

@@ -1,26 +1,26 @@
 public import JSON
 
-/// `getfd`: gives QEMU an open descriptor under a name.
+/// `getfd`: passes an open descriptor to QEMU under a name.
 ///
 /// Since 0.14.
 ///
-/// A `migrate` to `fd:NAME` or a `netdev_add` with that name uses it up.
+/// A `migrate` to `fd:NAME` or a `netdev_add` with that name consumes it.
 public struct GetFD: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "getfd"
 
     /// The name; it must not begin with a digit.
     ///
-    /// A descriptor that had it is closed.
+    /// QEMU closes an earlier descriptor of that name.
     public let fdname: String
 
-    /// The descriptor, which travels with the command and stays the caller's.
+    /// The descriptor, which is sent with the command; the caller remains its owner.
     public let descriptors: [Int32]
 
-    /// Makes the command.
+    /// Creates the command; it duplicates the descriptor in QEMU when it is sent.
     ///
     /// - Parameters:
     ///   - fdname: The name.
@@ -30,39 +30,39 @@ public struct GetFD: QMPCommand {
         descriptors = [descriptor]
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["fdname": .string(fdname)] }
 }
 
-/// `closefd`: closes a descriptor that was given by `getfd`.
+/// `closefd`: closes a descriptor that was passed with `getfd`.
 ///
 /// Since 0.14.
 public struct CloseFD: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "closefd"
 
     /// The name.
     public let fdname: String
 
-    /// Makes the command.
+    /// Creates the command for one descriptor.
     ///
     /// - Parameter fdname: The name.
     public init(fdname: String) {
         self.fdname = fdname
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["fdname": .string(fdname)] }
 }
 
-/// `add-fd`: gives QEMU an open descriptor for a set, which is opened as `/dev/fdset/N`.
+/// `add-fd`: adds an open descriptor to a set, which QEMU opens as `/dev/fdset/N`.
 ///
 /// Since 1.2.
 public struct AddFD: QMPCommand {
-    /// What `add-fd` says.
+    /// The reply of `add-fd`.
     public struct Reply: Sendable, Hashable {
         /// The set.
         public let fdsetID: Int
@@ -71,23 +71,23 @@ public struct AddFD: QMPCommand {
         public let number: Int
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "add-fd"
 
     /// The set; nil for a new one.
     public let fdsetID: Int?
 
-    /// A note that `query-fdsets` gives back.
+    /// A text that `query-fdsets` returns.
     public let opaque: String?
 
-    /// The descriptor, which travels with the command and stays the caller's.
+    /// The descriptor, which is sent with the command; the caller remains its owner.
     public let descriptors: [Int32]
 
-    /// Makes the command.
+    /// Creates the command; it duplicates the descriptor in QEMU when it is sent.
     ///
     /// - Parameters:
     ///   - fdsetID: The set; nil for a new one.
-    ///   - opaque: A note that `query-fdsets` gives back.
+    ///   - opaque: A text that `query-fdsets` returns.
     ///   - descriptor: The descriptor, open until the command has been executed.
     public init(fdsetID: Int? = nil, opaque: String? = nil, descriptor: Int32) {
         self.fdsetID = fdsetID
@@ -95,7 +95,7 @@ public struct AddFD: QMPCommand {
         descriptors = [descriptor]
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         var arguments: [String: JSONValue] = [:]
         arguments["fdset-id"] = fdsetID.map { .integer(Int64($0)) }
@@ -103,11 +103,11 @@ public struct AddFD: QMPCommand {
         return arguments
     }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The set and the number.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(fdsetID: try reply.int("fdset-id"), number: try reply.int("fd"))
     }
@@ -117,29 +117,29 @@ public struct AddFD: QMPCommand {
 ///
 /// Since 1.2.
 public struct RemoveFD: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "remove-fd"
 
     /// The set.
     public let fdsetID: Int
 
-    /// The descriptor's number in QEMU; nil for all of the set.
+    /// The descriptor's number in QEMU; nil for the whole set.
     public let number: Int?
 
-    /// Makes the command.
+    /// Creates the command for one descriptor or a whole set.
     ///
     /// - Parameters:
     ///   - fdsetID: The set.
-    ///   - number: The descriptor's number in QEMU; nil for all of the set.
+    ///   - number: The descriptor's number in QEMU; nil for the whole set.
     public init(fdsetID: Int, number: Int? = nil) {
         self.fdsetID = fdsetID
         self.number = number
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         var arguments: [String: JSONValue] = ["fdset-id": .integer(Int64(fdsetID))]
         arguments["fd"] = number.map { .integer(Int64($0)) }
@@ -147,7 +147,7 @@ public struct RemoveFD: QMPCommand {
     }
 }
 
-/// `query-fdsets`: the sets of descriptors.
+/// `query-fdsets`: the sets of file descriptors.
 ///
 /// Since 1.2.
 public struct QueryFDSets: QMPCommand {
@@ -165,21 +165,21 @@ public struct QueryFDSets: QMPCommand {
         /// Its number in QEMU.
         public let number: Int
 
-        /// The note that was given with it.
+        /// The text that was given with it.
         public let opaque: String?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-fdsets"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The sets.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [FDSet] {
         try reply.map { set throws(QMPError) in
             FDSet(

@@ -4,17 +4,17 @@ public import JSON
 ///
 /// Since 0.14.
 public struct QueryPCI: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-pci"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The devices of all root buses.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [PCIDevice] {
         try reply.map { bus throws(QMPError) in
             try bus.member("devices").map { device throws(QMPError) in try PCIDevice(from: device) }
@@ -22,82 +22,82 @@ public struct QueryPCI: QMPCommand {
     }
 }
 
-/// `device_add`: plugs a device.
+/// `device_add`: hot-plugs a device.
 ///
 /// Since 0.13.
 public struct DeviceAdd: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "device_add"
 
     /// The device: `driver`, `id`, `bus` and the driver's properties, which the schema does not list.
     public let device: [String: JSONValue]
 
-    /// Makes the command.
+    /// Creates the command for one device.
     ///
     /// - Parameter device: The device.
     public init(_ device: [String: JSONValue]) {
         self.device = device
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { device }
 
     /// Thirty seconds.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `device_del`: asks the guest to give a device up; `DEVICE_DELETED` tells when it has.
+/// `device_del`: requests the guest to release a device; `DEVICE_DELETED` reports its removal.
 ///
 /// Since 0.14.
 public struct DeviceDel: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "device_del"
 
     /// Its id, or its path in QEMU's object tree.
     public let id: String
 
-    /// Makes the command.
+    /// Creates the command for one device.
     ///
     /// - Parameter id: Its id, or its path in QEMU's object tree.
     public init(id: String) {
         self.id = id
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["id": .string(id)] }
 }
 
-/// `device-list-properties`: what may be set for a kind of device.
+/// `device-list-properties`: the properties that can be set for a device type.
 ///
 /// Since 1.2.
 public struct DeviceListProperties: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "device-list-properties"
 
     /// The device's type, such as `virtio-blk-pci`.
     public let typeName: String
 
-    /// Makes the command.
+    /// Creates the command for one device type.
     ///
     /// - Parameter typeName: The device's type.
     public init(typeName: String) {
         self.typeName = typeName
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["typename": .string(typeName)] }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The properties.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [ObjectProperty] {
         try reply.map { property throws(QMPError) in try ObjectProperty(from: property) }
     }

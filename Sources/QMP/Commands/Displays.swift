@@ -4,35 +4,35 @@ public import JSON
 ///
 /// Since 0.14.
 public struct QueryVNC: QMPCommand {
-    /// What `query-vnc` says.
+    /// The reply of `query-vnc`.
     public struct Reply: Sendable, Hashable {
-        /// Whether there is one.
+        /// Whether the server is enabled.
         public let isEnabled: Bool
 
-        /// The address that it listens at, or the path of its socket.
+        /// The address on which it listens, or the path of its socket.
         public let host: String?
 
-        /// The port that it listens at.
+        /// The port on which it listens.
         public let service: String?
 
         /// `ipv4`, `ipv6`, `unix`, `vsock` or `unknown`.
         public let family: String?
 
-        /// How many clients are connected.
+        /// The number of connected clients.
         public let clientCount: Int
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-vnc"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The server.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(
             isEnabled: try reply.bool("enabled"),
@@ -46,37 +46,37 @@ public struct QueryVNC: QMPCommand {
 
 /// `query-spice`: the SPICE server.
 ///
-/// Since 0.14, where QEMU was built with SPICE.
+/// Since 0.14, if QEMU was built with SPICE.
 public struct QuerySpice: QMPCommand {
-    /// What `query-spice` says.
+    /// The reply of `query-spice`.
     public struct Reply: Sendable, Hashable {
-        /// Whether there is one.
+        /// Whether the server is enabled.
         public let isEnabled: Bool
 
-        /// The address that it listens at.
+        /// The address on which it listens.
         public let host: String?
 
-        /// The port that it listens at.
+        /// The port on which it listens.
         public let port: Int?
 
         /// The port for TLS.
         public let tlsPort: Int?
 
-        /// How many channels of clients are connected.
+        /// The number of connected channels of clients.
         public let channelCount: Int
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-spice"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The server.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(
             isEnabled: try reply.bool("enabled"),
@@ -88,26 +88,26 @@ public struct QuerySpice: QMPCommand {
     }
 }
 
-/// `display-update`: lets the VNC server listen at other addresses.
+/// `display-update`: changes the addresses on which the VNC server listens.
 ///
 /// Since 7.1.
 public struct DisplayUpdate: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "display-update"
 
-    /// QEMU's `SocketAddress` values, such as `{"type": "unix", "path": "/run/vnc"}`; empty to listen nowhere.
+    /// QEMU's `SocketAddress` values, such as `{"type": "unix", "path": "/run/vnc"}`; empty for no address.
     public let addresses: [JSONValue]
 
-    /// Makes the command.
+    /// Creates the command, which replaces all addresses of the VNC server.
     ///
-    /// - Parameter vncAddresses: Where the VNC server is to listen.
+    /// - Parameter vncAddresses: The addresses on which the VNC server is to listen.
     public init(vncAddresses: [JSONValue]) {
         addresses = vncAddresses
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["type": "vnc", "addresses": .array(addresses)] }
 }

@@ -1,60 +1,60 @@
 internal import JSON
 
-/// `query-version`: the QEMU that answers.
+/// `query-version`: the version of this QEMU.
 ///
 /// Since 0.14.
 public struct QueryVersion: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-version"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The version.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> QEMUVersion {
         try QEMUVersion(from: reply)
     }
 }
 
-/// `query-name`: the guest's name as `-name` gave it.
+/// `query-name`: the guest's name from `-name`.
 ///
 /// Since 0.14.
 public struct QueryName: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-name"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: The name; nil when the guest has none.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The name; nil if the guest has none.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> String? {
         try reply.optional("name")?.string()
     }
 }
 
-/// `query-uuid`: the guest's UUID, all zeros when `-uuid` gave none.
+/// `query-uuid`: the guest's UUID; all zeros without `-uuid`.
 ///
 /// Since 0.14.
 public struct QueryUUID: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-uuid"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The UUID in lower case with dashes.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> String {
         try reply.string("UUID")
     }
@@ -64,7 +64,7 @@ public struct QueryUUID: QMPCommand {
 ///
 /// Since 0.14.
 public struct QueryKVM: QMPCommand {
-    /// What `query-kvm` says.
+    /// The reply of `query-kvm`.
     public struct Reply: Sendable, Hashable {
         /// Whether this guest runs on KVM.
         public let isEnabled: Bool
@@ -73,23 +73,23 @@ public struct QueryKVM: QMPCommand {
         public let isPresent: Bool
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-kvm"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: Whether KVM is there and used.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: Whether KVM is available and used.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(isEnabled: try reply.bool("enabled"), isPresent: try reply.bool("present"))
     }
 }
 
-/// `query-machines`: the machine types that this QEMU can be.
+/// `query-machines`: the machine types that this QEMU supports.
 ///
 /// Since 1.2.
 public struct QueryMachines: QMPCommand {
@@ -98,37 +98,37 @@ public struct QueryMachines: QMPCommand {
         /// Its versioned name, such as `pc-q35-7.2`.
         public let name: String
 
-        /// The name that stands for it without a version, such as `q35`.
+        /// Its alias without a version, such as `q35`.
         public let alias: String?
 
-        /// Whether it is taken when `-machine` names none.
+        /// Whether QEMU uses it if `-machine` names none.
         public let isDefault: Bool
 
-        /// The largest number of vCPUs.
+        /// The maximum number of vCPUs.
         public let maximumCPUs: Int
 
-        /// Whether QEMU plans to drop it.
+        /// Whether QEMU has deprecated it.
         ///
         /// Since 4.1.
         public let isDeprecated: Bool
 
-        /// The id of the RAM block that `-m` makes, such as `pc.ram`.
+        /// The id of the RAM block that `-m` creates, such as `pc.ram`.
         ///
         /// Since 5.2.
         public let defaultRAMID: String?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-machines"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The machine types.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Machine] {
         try reply.map { machine throws(QMPError) in
             Machine(
@@ -143,7 +143,7 @@ public struct QueryMachines: QMPCommand {
     }
 }
 
-/// `query-cpus-fast`: the vCPUs, without interrupting them.
+/// `query-cpus-fast`: the vCPUs; does not interrupt them.
 ///
 /// Since 2.12.
 public struct QueryCPUsFast: QMPCommand {
@@ -152,27 +152,27 @@ public struct QueryCPUsFast: QMPCommand {
         /// Its number, from 0.
         public let index: Int
 
-        /// Its place in QEMU's object tree.
+        /// Its path in QEMU's object tree.
         public let qomPath: String
 
-        /// Its thread on the host.
+        /// The id of its thread on the host.
         public let threadID: Int
 
         /// The instruction set, such as `x86_64`.
         public let target: String
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-cpus-fast"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The vCPUs.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [CPU] {
         try reply.map { cpu throws(QMPError) in
             CPU(
@@ -185,38 +185,38 @@ public struct QueryCPUsFast: QMPCommand {
     }
 }
 
-/// `query-hotpluggable-cpus`: the places for vCPUs, taken and free.
+/// `query-hotpluggable-cpus`: the CPU slots, occupied and free.
 ///
 /// Since 2.7.
 ///
-/// Some machine types have none and refuse it.
+/// Some machine types have none and refuse the command.
 public struct QueryHotpluggableCPUs: QMPCommand {
-    /// One place.
+    /// One slot.
     public struct Slot: Sendable, Hashable {
-        /// The device that fits, such as `qemu64-x86_64-cpu`.
+        /// The type of device that fits, such as `qemu64-x86_64-cpu`.
         public let type: String
 
-        /// How many vCPUs one such device has.
+        /// The number of vCPUs of such a device.
         public let vcpusCount: Int
 
         /// `socket-id`, `core-id`, `thread-id` and so on, as `device_add` takes them.
         public let properties: [String: Int]
 
-        /// What is in it; nil when it is free.
+        /// The path of the device in the slot; nil if the slot is free.
         public let qomPath: String?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-hotpluggable-cpus"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: The places.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The slots.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Slot] {
         try reply.map { slot throws(QMPError) in
             Slot(

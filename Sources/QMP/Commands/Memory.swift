@@ -4,13 +4,13 @@
 public struct QueryMemdev: QMPCommand {
     /// One backend.
     public struct Backend: Sendable, Hashable {
-        /// Its id; nil where it was made without one.
+        /// Its id; nil if it was created without one.
         public let id: String?
 
         /// Its size in bytes.
         public let size: UInt64
 
-        /// Whether all of it was allocated at the start.
+        /// Whether all of it was allocated when it was created.
         public let isPreallocated: Bool
 
         /// Whether it is mapped shared.
@@ -19,17 +19,17 @@ public struct QueryMemdev: QMPCommand {
         public let isShared: Bool
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-memdev"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The backends.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Backend] {
         try reply.map { backend throws(QMPError) in
             Backend(
@@ -42,7 +42,7 @@ public struct QueryMemdev: QMPCommand {
     }
 }
 
-/// `query-memory-devices`: the memory that is plugged like a device (DIMM, NVDIMM, virtio-mem, ...).
+/// `query-memory-devices`: the plugged memory devices (DIMM, NVDIMM, virtio-mem, ...).
 ///
 /// Since 2.1.
 public struct QueryMemoryDevices: QMPCommand {
@@ -51,33 +51,33 @@ public struct QueryMemoryDevices: QMPCommand {
         /// `dimm`, `nvdimm`, `virtio-pmem`, `virtio-mem`, `sgx-epc`, `hv-balloon`.
         public let type: String
 
-        /// Its id; nil where it was made without one.
+        /// Its id; nil if it was created without one.
         public let id: String?
 
-        /// Its address in the guest's physical memory; nil where it has none of its own.
+        /// Its guest-physical address; nil if it has no address of its own.
         public let address: UInt64?
 
         /// Its size in bytes.
         public let size: UInt64
 
-        /// The path of its backend in QEMU's object tree, such as `/objects/ram1`; nil where it has none.
+        /// The path of its backend in QEMU's object tree, such as `/objects/ram1`; nil if it has none.
         public let memdev: String?
 
-        /// Whether it was added while the guest ran; nil where QEMU does not say.
+        /// Whether it was added while the guest ran; nil if QEMU does not report it.
         public let isHotplugged: Bool?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-memory-devices"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The devices.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [Device] {
         try reply.map { device throws(QMPError) in
             let data = try device.member("data")
@@ -97,26 +97,26 @@ public struct QueryMemoryDevices: QMPCommand {
 ///
 /// Since 2.11.
 public struct QueryMemorySizeSummary: QMPCommand {
-    /// What `query-memory-size-summary` says.
+    /// The reply of `query-memory-size-summary`.
     public struct Reply: Sendable, Hashable {
         /// The memory of `-m`, in bytes.
         public let baseMemory: UInt64
 
-        /// The memory plugged like a device, in bytes; nil where the machine cannot have any.
+        /// The size of plugged memory, in bytes; nil if the machine does not support any.
         public let pluggedMemory: UInt64?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-memory-size-summary"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The sizes.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(
             baseMemory: try reply.unsigned("base-memory"),

@@ -1,46 +1,46 @@
 public import JSON
 
-/// `query-migrate`: how the migration stands.
+/// `query-migrate`: the status of the migration.
 ///
 /// Since 0.14.
 public struct QueryMigrate: QMPCommand {
-    /// What `query-migrate` says.
+    /// The reply of `query-migrate`.
     public struct Reply: Sendable, Hashable {
-        /// The state; nil when there has been no migration.
+        /// The status; nil if there has been no migration.
         public let status: MigrationStatus?
 
-        /// Why it failed, for people; absent in most failures of an incoming migration.
+        /// Why it failed, as readable text; absent in most failures of an incoming migration.
         public let errorDescription: String?
 
-        /// What forbids a migration, for people; also before one is started.
+        /// What prevents a migration, as readable text; also set before one is started.
         ///
         /// Since 6.0.
         public let blockedReasons: [String]
 
-        /// How long the guest was stopped, in milliseconds, as the old side knows it; once completed.
+        /// The downtime of the guest in milliseconds, as measured by the old side; set once completed.
         public let downtime: Int?
 
-        /// From the start to the end, in milliseconds.
+        /// The time from the start to the end, in milliseconds.
         public let totalTime: Int?
 
-        /// The bytes of RAM that were sent.
+        /// The bytes of RAM sent.
         public let transferredRAM: UInt64?
 
-        /// The bytes of RAM that are left to send.
+        /// The bytes of RAM still to be sent.
         public let remainingRAM: UInt64?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-migrate"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: The state.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The status.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         let ram = reply.optional("ram")
         return Reply(
@@ -55,24 +55,24 @@ public struct QueryMigrate: QMPCommand {
     }
 }
 
-/// `query-migrate-capabilities`: what is on and off.
+/// `query-migrate-capabilities`: which capabilities are enabled.
 ///
 /// Since 1.2.
 public struct QueryMigrateCapabilities: QMPCommand {
-    /// Each capability that this QEMU knows, and whether it is on.
+    /// Each capability that this QEMU knows, and whether it is enabled.
     public typealias Reply = [String: Bool]
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-migrate-capabilities"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The capabilities.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [String: Bool] {
         var capabilities: [String: Bool] = [:]
         for capability in try reply.elements() {
@@ -82,27 +82,27 @@ public struct QueryMigrateCapabilities: QMPCommand {
     }
 }
 
-/// `migrate-set-capabilities`: turns capabilities on and off, before a migration is started.
+/// `migrate-set-capabilities`: enables and disables capabilities, before a migration is started.
 ///
 /// Since 1.2.
 public struct MigrateSetCapabilities: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate-set-capabilities"
 
-    /// The capabilities to turn on and off, by QEMU's names.
+    /// The capabilities to enable (true) and disable (false), by QEMU's names.
     public let capabilities: [String: Bool]
 
-    /// Makes the command.
+    /// Creates the command; capabilities that are not given keep their state.
     ///
-    /// - Parameter capabilities: The capabilities to turn on and off, by QEMU's names.
+    /// - Parameter capabilities: The capabilities to enable (true) and disable (false), by QEMU's names.
     public init(_ capabilities: [String: Bool]) {
         self.capabilities = capabilities
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         let list = capabilities.sorted { $0.key < $1.key }.map { name, state -> JSONValue in
             ["capability": .string(name), "state": .bool(state)]
@@ -111,18 +111,18 @@ public struct MigrateSetCapabilities: QMPCommand {
     }
 }
 
-/// `query-migrate-parameters`: the parameters as they are.
+/// `query-migrate-parameters`: the current parameters.
 ///
 /// Since 2.4.
 public struct QueryMigrateParameters: QMPCommand {
-    /// What `query-migrate-parameters` says.
+    /// The reply of `query-migrate-parameters`.
     public struct Reply: Sendable, Hashable {
-        /// The cap on the stream, in bytes a second; 0 for none.
+        /// The bandwidth limit of the stream, in bytes per second; 0 for none.
         ///
         /// Since 2.8.
         public let maximumBandwidth: UInt64?
 
-        /// How long the guest may be stopped, in milliseconds, before the switch is put off.
+        /// The maximum downtime in milliseconds; QEMU delays the switchover while it expects a longer one.
         ///
         /// Since 2.8.
         public let downtimeLimit: Int?
@@ -133,17 +133,17 @@ public struct QueryMigrateParameters: QMPCommand {
         public let mode: String?
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-migrate-parameters"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The parameters.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(
             maximumBandwidth: try reply.optional("max-bandwidth")?.unsigned(),
@@ -153,38 +153,38 @@ public struct QueryMigrateParameters: QMPCommand {
     }
 }
 
-/// `migrate-set-parameters`: changes parameters; those not given stay.
+/// `migrate-set-parameters`: changes parameters; those not given keep their values.
 ///
 /// Since 2.4.
 public struct MigrateSetParameters: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate-set-parameters"
 
-    /// The cap on the stream, in bytes a second.
+    /// The bandwidth limit of the stream, in bytes per second.
     public let maximumBandwidth: UInt64?
 
-    /// How long the guest may be stopped, in milliseconds, at most 2,000,000.
+    /// The maximum downtime, in milliseconds, at most 2,000,000.
     public let downtimeLimit: Int?
 
     /// `normal`, `cpr-reboot` or `cpr-transfer`; QEMU 8.2 and later.
     public let mode: String?
 
-    /// Makes the command.
+    /// Creates the command; nil keeps the value of a parameter.
     ///
     /// - Parameters:
-    ///   - maximumBandwidth: The cap on the stream, in bytes a second.
-    ///   - downtimeLimit: How long the guest may be stopped, in milliseconds.
-    ///   - mode: The mode; leave it out where the schema does not have it.
+    ///   - maximumBandwidth: The bandwidth limit of the stream, in bytes per second.
+    ///   - downtimeLimit: The maximum downtime, in milliseconds.
+    ///   - mode: The mode; must be nil if the schema does not have it.
     public init(maximumBandwidth: UInt64? = nil, downtimeLimit: Int? = nil, mode: String? = nil) {
         self.maximumBandwidth = maximumBandwidth
         self.downtimeLimit = downtimeLimit
         self.mode = mode
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         var arguments: [String: JSONValue] = [:]
         arguments["max-bandwidth"] = maximumBandwidth.map { JSONValue($0) }
@@ -194,30 +194,29 @@ public struct MigrateSetParameters: QMPCommand {
     }
 }
 
-/// `migrate`: starts to send the guest away; the reply comes before the migration has ended.
+/// `migrate`: starts to send the guest; the reply comes before the migration has ended.
 ///
 /// Since 0.14.
 ///
-/// Where it ends is told by `MIGRATION` events. Never use an `exec:` address: a QEMU with `-sandbox spawn=deny` is killed
-/// by it.
+/// `MIGRATION` events report its end. Never use an `exec:` address: it kills a QEMU with `-sandbox spawn=deny`.
 public struct Migrate: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate"
 
-    /// Where to: `fd:NAME`, `unix:PATH` or `tcp:HOST:PORT`.
+    /// The destination: `fd:NAME`, `unix:PATH` or `tcp:HOST:PORT`.
     public let uri: String
 
-    /// Makes the command.
+    /// Creates the command for one destination.
     ///
-    /// - Parameter uri: Where to.
+    /// - Parameter uri: The destination.
     public init(uri: String) {
         self.uri = uri
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["uri": .string(uri)] }
 
     /// Ten seconds.
@@ -228,63 +227,63 @@ public struct Migrate: QMPCommand {
 ///
 /// Since 2.3.
 public struct MigrateIncoming: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate-incoming"
 
-    /// Where from: `fd:NAME`, `unix:PATH` or `tcp:HOST:PORT`.
+    /// The source: `fd:NAME`, `unix:PATH` or `tcp:HOST:PORT`.
     public let uri: String
 
-    /// Makes the command.
+    /// Creates the command for one address.
     ///
-    /// - Parameter uri: Where from.
+    /// - Parameter uri: The source.
     public init(uri: String) {
         self.uri = uri
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["uri": .string(uri)] }
 
     /// Ten seconds.
     public var deadline: Duration { .seconds(10) }
 }
 
-/// `migrate_cancel`: gives up a migration that has not completed; without one it does nothing.
+/// `migrate_cancel`: cancels a migration that has not completed; without one it does nothing.
 ///
 /// Since 0.14.
 public struct MigrateCancel: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate_cancel"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 }
 
-/// `migrate-continue`: lets a migration go on that waits in a given state, with `pause-before-switchover`.
+/// `migrate-continue`: continues a migration that waits in a given state, with `pause-before-switchover`.
 ///
 /// Since 2.11.
 public struct MigrateContinue: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "migrate-continue"
 
-    /// The state it has to be in.
+    /// The state in which it must be.
     public let state: MigrationStatus
 
-    /// Makes the command.
+    /// Creates the command for a migration in one state.
     ///
-    /// - Parameter state: The state it has to be in.
+    /// - Parameter state: The state in which it must be.
     public init(state: MigrationStatus) {
         self.state = state
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["state": .string(state.rawValue)] }
 }

@@ -1,46 +1,46 @@
 public import JSON
 
-/// `query-qmp-schema`: every command, event and type of this QEMU, 200 kB and more.
+/// `query-qmp-schema`: every command, event and type of this QEMU; 200 kB or more.
 ///
 /// Since 2.5.
 public struct QueryQMPSchema: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-qmp-schema"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
     /// Ten seconds.
     public var deadline: Duration { .seconds(10) }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The schema.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> QMPSchema {
         try QMPSchema(from: reply)
     }
 }
 
-/// `query-command-line-options`: the options that this QEMU knows, as far as it says.
+/// `query-command-line-options`: the options of this QEMU, as far as it reports them.
 ///
 /// Since 1.5.
 public struct QueryCommandLineOptions: QMPCommand {
     /// The name of each option, with the names of its parameters.
     public typealias Reply = [String: Set<String>]
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-command-line-options"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The parameters of each option.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [String: Set<String>] {
         var options: [String: Set<String>] = [:]
         for option in try reply.elements() {
@@ -53,36 +53,36 @@ public struct QueryCommandLineOptions: QMPCommand {
     }
 }
 
-/// `human-monitor-command`: a line for the human monitor.
+/// `human-monitor-command`: runs a line in the human monitor.
 ///
 /// Since 0.14.
 ///
-/// What it prints is for people and changes between versions.
+/// The output is meant for people and changes between versions.
 public struct HumanMonitorCommand: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "human-monitor-command"
 
     /// The line, such as `info mtree`.
     public let commandLine: String
 
-    /// Makes the command.
+    /// Creates the command for one line.
     ///
     /// - Parameter commandLine: The line.
     public init(_ commandLine: String) {
         self.commandLine = commandLine
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["command-line": .string(commandLine)] }
 
     /// Thirty seconds.
     public var deadline: Duration { .seconds(30) }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: What was printed, with CRLF line ends.
-    /// - Throws: `unusableReply`.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The output, with CRLF line ends.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> String {
         try reply.string()
     }

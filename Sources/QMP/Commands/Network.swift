@@ -1,34 +1,34 @@
 public import JSON
 
-/// `announce-self`: makes the guest's NICs known to the switches once more.
+/// `announce-self`: announces the guest's NICs to the switches again.
 ///
 /// Since 4.0.
 public struct AnnounceSelf: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "announce-self"
 
     /// The wait before the second packet, in milliseconds, at most 100,000.
     public let initial: Int
 
-    /// The longest wait between two packets, in milliseconds, at most 100,000.
+    /// The maximum wait between two packets, in milliseconds, at most 100,000.
     public let maximum: Int
 
-    /// How many packets a NIC sends, at most 1000.
+    /// The number of packets that each NIC sends, at most 1000.
     public let rounds: Int
 
-    /// By how much the wait grows, in milliseconds, at most 10,000.
+    /// The increase of the wait, in milliseconds, at most 10,000.
     public let step: Int
 
-    /// Makes the command; what is not given is as QEMU does it after a migration.
+    /// Creates the command; the defaults are those that QEMU uses after a migration.
     ///
     /// - Parameters:
     ///   - initial: The wait before the second packet, in milliseconds.
-    ///   - maximum: The longest wait between two packets, in milliseconds.
-    ///   - rounds: How many packets a NIC sends.
-    ///   - step: By how much the wait grows, in milliseconds.
+    ///   - maximum: The maximum wait between two packets, in milliseconds.
+    ///   - rounds: The number of packets that each NIC sends.
+    ///   - step: The increase of the wait, in milliseconds.
     public init(initial: Int = 50, maximum: Int = 550, rounds: Int = 5, step: Int = 100) {
         self.initial = initial
         self.maximum = maximum
@@ -36,7 +36,7 @@ public struct AnnounceSelf: QMPCommand {
         self.step = step
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         [
             "initial": .integer(Int64(initial)), "max": .integer(Int64(maximum)),
@@ -45,54 +45,54 @@ public struct AnnounceSelf: QMPCommand {
     }
 }
 
-/// `netdev_add`: makes the host's end of a network.
+/// `netdev_add`: creates a network back end.
 ///
 /// Since 0.14.
 public struct NetdevAdd: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "netdev_add"
 
-    /// The netdev: `type`, `id` and what the type needs.
+    /// The netdev: `type`, `id` and the options of the type.
     public let netdev: [String: JSONValue]
 
-    /// Makes the command.
+    /// Creates the command for one netdev.
     ///
     /// - Parameter netdev: The netdev.
     public init(_ netdev: [String: JSONValue]) {
         self.netdev = netdev
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { netdev }
 
     /// Thirty seconds: a helper program or a script may have to run.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `netdev_del`: removes the host's end of a network.
+/// `netdev_del`: removes a network back end.
 ///
 /// Since 0.14.
 public struct NetdevDel: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "netdev_del"
 
     /// Its id.
     public let id: String
 
-    /// Makes the command.
+    /// Creates the command for one netdev.
     ///
     /// - Parameter id: Its id.
     public init(id: String) {
         self.id = id
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["id": .string(id)] }
 
     /// Thirty seconds: a script may have to run.

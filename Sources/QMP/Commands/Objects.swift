@@ -1,30 +1,30 @@
 public import JSON
 
-/// `qom-list`: the properties of an object, children and links among them.
+/// `qom-list`: the properties of an object, including children and links.
 ///
 /// Since 1.2.
 public struct QOMList: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "qom-list"
 
-    /// The object, such as `/machine/peripheral`.
+    /// The path of the object, such as `/machine/peripheral`.
     public let path: String
 
-    /// Makes the command.
+    /// Creates the command for one object.
     ///
-    /// - Parameter path: The object.
+    /// - Parameter path: The path of the object.
     public init(path: String) {
         self.path = path
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["path": .string(path)] }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The properties.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> [ObjectProperty] {
         try reply.map { property throws(QMPError) in try ObjectProperty(from: property) }
     }
@@ -34,32 +34,32 @@ public struct QOMList: QMPCommand {
 ///
 /// Since 1.2.
 public struct QOMGet: QMPCommand {
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "qom-get"
 
-    /// The object.
+    /// The path of the object.
     public let path: String
 
-    /// The property.
+    /// The name of the property.
     public let property: String
 
-    /// Makes the command.
+    /// Creates the command for one property.
     ///
     /// - Parameters:
-    ///   - path: The object.
-    ///   - property: The property.
+    ///   - path: The path of the object.
+    ///   - property: The name of the property.
     public init(path: String, property: String) {
         self.path = path
         self.property = property
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["path": .string(path), "property": .string(property)] }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
-    /// - Returns: The value, of whatever type the property has.
+    /// - Parameter reply: The value of `return`.
+    /// - Returns: The value; its JSON type depends on the property.
     public static func reply(from reply: QMPReply) -> JSONValue {
         reply.value
     }
@@ -69,26 +69,26 @@ public struct QOMGet: QMPCommand {
 ///
 /// Since 1.2.
 public struct QOMSet: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "qom-set"
 
-    /// The object.
+    /// The path of the object.
     public let path: String
 
-    /// The property.
+    /// The name of the property.
     public let property: String
 
     /// The value.
     public let value: JSONValue
 
-    /// Makes the command.
+    /// Creates the command for one property.
     ///
     /// - Parameters:
-    ///   - path: The object.
-    ///   - property: The property.
+    ///   - path: The path of the object.
+    ///   - property: The name of the property.
     ///   - value: The value.
     public init(path: String, property: String, value: JSONValue) {
         self.path = path
@@ -96,102 +96,102 @@ public struct QOMSet: QMPCommand {
         self.value = value
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         ["path": .string(path), "property": .string(property), "value": value]
     }
 }
 
-/// `qom-list-types`: the kinds of objects that this QEMU can make.
+/// `qom-list-types`: the types of objects that this QEMU can create.
 ///
 /// Since 1.1.
 public struct QOMListTypes: QMPCommand {
     /// The names of the types.
     public typealias Reply = Set<String>
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "qom-list-types"
 
-    /// What they have to be, such as `device`; nil for all.
+    /// The type or interface that they must implement, such as `device`; nil for all.
     public let implements: String?
 
-    /// Whether to name those too that cannot be made themselves.
+    /// Whether to include abstract types, which cannot be instantiated.
     public let includesAbstract: Bool
 
-    /// Makes the command.
+    /// Creates the command; by default it lists all types that can be instantiated.
     ///
     /// - Parameters:
-    ///   - implements: What they have to be; nil for all.
-    ///   - includesAbstract: Whether to name those too that cannot be made themselves.
+    ///   - implements: The type or interface that they must implement; nil for all.
+    ///   - includesAbstract: Whether to include abstract types, which cannot be instantiated.
     public init(implements: String? = nil, includesAbstract: Bool = false) {
         self.implements = implements
         self.includesAbstract = includesAbstract
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] {
         var arguments: [String: JSONValue] = ["abstract": .bool(includesAbstract)]
         arguments["implements"] = implements.map { .string($0) }
         return arguments
     }
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The names of the types.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Set<String> {
         Set(try reply.map { type throws(QMPError) in try type.string("name") })
     }
 }
 
-/// `object-add`: makes an object, as `-object` does.
+/// `object-add`: creates an object, as `-object` does.
 ///
 /// Since 2.0.
 public struct ObjectAdd: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "object-add"
 
-    /// The object: `qom-type`, `id` and what the type needs.
+    /// The object: `qom-type`, `id` and the properties of the type.
     public let object: [String: JSONValue]
 
-    /// Makes the command.
+    /// Creates the command for one object.
     ///
     /// - Parameter object: The object.
     public init(_ object: [String: JSONValue]) {
         self.object = object
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { object }
 
     /// Thirty seconds: memory may have to be allocated.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `object-del`: removes an object that nobody uses.
+/// `object-del`: removes an unused object.
 ///
 /// Since 2.0.
 public struct ObjectDel: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "object-del"
 
     /// Its id.
     public let id: String
 
-    /// Makes the command.
+    /// Creates the command for one object.
     ///
     /// - Parameter id: Its id.
     public init(id: String) {
         self.id = id
     }
 
-    /// What is sent along.
+    /// The arguments in their QMP form.
     public var arguments: [String: JSONValue] { ["id": .string(id)] }
 }

@@ -2,26 +2,26 @@
 ///
 /// Since 0.14.
 public struct QueryStatus: QMPCommand {
-    /// What `query-status` says.
+    /// The reply of `query-status`.
     public struct Reply: Sendable, Hashable {
         /// Whether the vCPUs run.
         public let isRunning: Bool
 
-        /// Why they do or do not.
+        /// The run state, which tells why they do or do not.
         public let state: RunState
     }
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "query-status"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Reads the reply.
+    /// Decodes the reply.
     ///
-    /// - Parameter reply: What QEMU sent as `return`.
+    /// - Parameter reply: The value of `return`.
     /// - Returns: The status.
-    /// - Throws: `unusableReply`.
+    /// - Throws: `unusableReply` if a member is missing or has the wrong type.
     public static func reply(from reply: QMPReply) throws(QMPError) -> Reply {
         Reply(isRunning: try reply.bool("running"), state: try reply.member("status").enumeration())
     }
@@ -31,48 +31,48 @@ public struct QueryStatus: QMPCommand {
 ///
 /// Since 0.14.
 public struct Stop: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "stop"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Thirty seconds: QEMU waits for the disk requests under way.
+    /// Thirty seconds: QEMU waits for pending disk requests.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `cont`: lets the vCPUs run; the `RESUME` event comes before the reply.
+/// `cont`: resumes the vCPUs; the `RESUME` event comes before the reply.
 ///
 /// Since 0.14.
 public struct Cont: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "cont"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 
-    /// Thirty seconds: QEMU takes over the disk images first where that is due.
+    /// Thirty seconds: QEMU may first have to activate the disk images.
     public var deadline: Duration { .seconds(30) }
 }
 
-/// `quit`: ends QEMU at once, without asking the guest.
+/// `quit`: terminates QEMU at once, without asking the guest.
 ///
 /// Since 0.14.
 ///
-/// The connection may end before the reply is read.
+/// The connection may close before the reply is read.
 public struct Quit: QMPCommand {
-    /// Nothing.
+    /// The reply is empty.
     public typealias Reply = Void
 
-    /// QEMU's name of the command.
+    /// The command's name in QMP.
     public static let name = "quit"
 
-    /// Makes the command.
+    /// Creates the command, which takes no parameters.
     public init() {}
 }

@@ -55,7 +55,7 @@ struct GuestSelectionTests {
     @Test("What is no guest is named")
     func notAGuest() {
         #expect(throws: DiscoveryError.notAGuest(pid: 1, program: "systemd")) { try select("1", from: []) }
-        #expect(throws: DiscoveryError.notFound(selector: "x", hint: "No QEMU runs here that you may see.")) {
+        #expect(throws: DiscoveryError.notFound(selector: "x", hint: "No QEMU that this user can see is running.")) {
             try select("x", from: [])
         }
     }

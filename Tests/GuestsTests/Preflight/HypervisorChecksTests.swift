@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Doctor: what a host offers hypervisors")
 struct HypervisorChecksTests {
-    private static let kvm = Finding(.kvmUnusable, .pass, "KVM can be used")
+    private static let kvm = Finding(.kvmUnusable, .pass, "KVM is usable")
     private static let noKVM = Finding(.kvmUnusable, .fail, "no", evidence: ["open /dev/kvm: Permission denied"])
 
     @Test("Every check looks at this host, has an id of its own, and none fails")

@@ -43,7 +43,7 @@ struct NameTests {
         let names = ImageNames(of: process, description)
         #expect(try names.strays(openBy: [getpid()]) == [])
         #expect(rename(path, folder.file("away")) == 0)
-        #expect(try names.strays(openBy: [getpid()]).first?.contains("no such file") == true)
+        #expect(try names.strays(openBy: [getpid()]).first?.contains("no longer exists") == true)
         #expect(symlink(folder.file("away"), path) == 0)
         #expect(try names.strays(openBy: [getpid()]) == [])
         unlink(path)

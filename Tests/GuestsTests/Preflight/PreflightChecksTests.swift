@@ -121,9 +121,9 @@ struct PreflightChecksTests {
     @Test("not-permitted says which right is missing")
     func permissions() {
         #expect(PermissionChecks(lacks: []).finding.severity == .pass)
-        let finding = PermissionChecks(lacks: [.init(right: "ptrace over pid 7", reason: "EPERM")]).finding
+        let finding = PermissionChecks(lacks: [.init(right: "ptrace on pid 7", reason: "EPERM")]).finding
         #expect(finding.severity == .fail)
-        #expect(finding.evidence == ["missing: ptrace over pid 7: EPERM"])
+        #expect(finding.evidence == ["missing: ptrace on pid 7: EPERM"])
         #expect(PermissionChecks(Sample.process()).finding.severity == .fail, "a process that is gone")
         #expect(PermissionChecks.memoryFiles(["/nowhere/ram"]).count == 1)
     }

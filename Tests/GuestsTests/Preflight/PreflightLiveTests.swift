@@ -345,7 +345,7 @@ struct PreflightLiveTests {
         let finding = try #require(plan["findings"]?.array?.first { $0["id"]?.string == "not-permitted" })
         #expect(finding["severity"]?.string == "fail")
         let evidence = finding["evidence"]?.array?.compactMap(\.string).joined() ?? ""
-        for right in ["ptrace", "monitor", "become user 0"] { #expect(evidence.contains(right)) }
+        for right in ["ptrace", "monitor", "the guest's user 0"] { #expect(evidence.contains(right)) }
         #expect(try await qemu.preflight().verdict(on: .notPermitted) == .pass)
     }
 }

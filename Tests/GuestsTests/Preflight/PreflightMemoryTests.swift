@@ -34,7 +34,7 @@ struct PreflightMemoryTests {
         #expect(report([Sample.backend(mapped: false)]).verdict(on: .ramNotNamedFile) == .fail)
         let huge = report([Sample.backend(deleted: true, path: "/dev/hugepages/qemu_back_mem.ram0.Xy")])
         #expect(huge.verdict(on: .ramNotNamedFile) == .fail)
-        #expect(huge.findings(.fail).first?.evidence.first?.contains("mem-path is a folder") == true)
+        #expect(huge.findings(.fail).first?.evidence.first?.contains("mem-path is a directory") == true)
     }
 
     @Test("ram-file-too-open")

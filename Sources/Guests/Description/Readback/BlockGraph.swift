@@ -1,16 +1,16 @@
 internal import JSON
 
-/// The nodes of QEMU's block layer and how they hang together.
+/// The nodes of QEMU's block layer and the edges between them.
 struct BlockGraph: Sendable, Hashable {
     /// A node: an image format, a file, a filter.
     struct Node: Sendable, Hashable {
-        /// Its name; QEMU makes one up (`#block123`) where none was given.
+        /// Its name; QEMU generates one (`#block123`) if none was given.
         var name: String
         /// `qcow2`, `raw`, `file`, and so on.
         var driver: String
-        /// A plain path, a URL, or `json:` with the options that matter.
+        /// A plain path, a URL, or `json:` with the relevant options.
         var filename: String
-        /// The file of the whole image: what `file=` of a drive says.
+        /// The file of the whole image, as in `file=` of a drive.
         var file: String
         var isReadOnly: Bool
         var isDirect: Bool
@@ -25,15 +25,15 @@ struct BlockGraph: Sendable, Hashable {
         var hasOwnName: Bool { !name.hasPrefix("#") }
     }
 
-    /// A guest device's end of the block layer.
+    /// A guest device's connection to the block layer.
     struct Drive: Sendable, Hashable {
-        /// The name that `-drive` gave or QEMU made up; empty for a device that was given a node.
+        /// The name that `-drive` gave or QEMU generated; empty for a device that refers to a node.
         var name: String
         /// The id or the path of the guest's device.
         var device: String?
         /// The topmost node; nil for an empty drive.
         var root: String?
-        /// Whether a write is complete for the guest before it is on the disk.
+        /// Whether a write completes for the guest before it is on the disk.
         var isWriteback: Bool
         /// The limits that are not zero, by their names in a drive's options.
         var throttling: [String: Int64]
@@ -46,7 +46,7 @@ struct BlockGraph: Sendable, Hashable {
 
     init() {}
 
-    /// Reads `query-named-block-nodes`, `query-block` and `x-debug-query-block-graph`.
+    /// Parses `query-named-block-nodes`, `query-block` and `x-debug-query-block-graph`.
     init(nodes: JSONValue, drives: JSONValue, graph: JSONValue?) {
         for node in nodes.array ?? [] {
             if let node = Self.node(node) { self.nodes[node.name] = node }
@@ -61,13 +61,13 @@ struct BlockGraph: Sendable, Hashable {
         children = Self.children(graph)
     }
 
-    /// Nodes with all that is below them, children first, each once.
+    /// Returns nodes with all their descendants, children first, each once.
     ///
-    /// A graph that somebody made up may have rings, and be deep.
+    /// A forged graph may have cycles and may be deep.
     func descent(from roots: [String]) -> [Node] {
         var found: [Node] = []
         var seen: Set<String> = []
-        // The second time that a node is taken from here, all of its children are found.
+        // When a node is taken from here for the second time, all of its children have been found.
         var rest = roots.reversed().map { (name: $0, isWhole: false) }
         while let (name, isWhole) = rest.popLast() {
             guard let node = nodes[name] else { continue }
@@ -94,7 +94,7 @@ struct BlockGraph: Sendable, Hashable {
             namesBackingFile: image?["backing-filename"]?.string != nil)
     }
 
-    /// The limits under their names in `-drive`.
+    /// Returns the limits by their names in `-drive`.
     private static func throttling(_ value: JSONValue) -> [String: Int64] {
         let names = [
             "bps": "throttling.bps-total", "bps_rd": "throttling.bps-read", "bps_wr": "throttling.bps-write",

@@ -1,7 +1,7 @@
 internal import JSON
 
 extension ConfigurationReader {
-    /// Nodes that were added with `blockdev-add` or by a snapshot, and drives that were added or exchanged.
+    /// Reads nodes that were added by `blockdev-add` or a snapshot, and drives that were added or exchanged.
     mutating func readBlocks() {
         let given = givenNodes
         remove(.blockdev, ids(of: "blockdev", key: "node-name").subtracting(machine.blocks.nodes.keys))
@@ -13,7 +13,7 @@ extension ConfigurationReader {
         readDrives()
     }
 
-    /// The node names on the command line, nested ones (`file.node-name`) too.
+    /// The node names on the command line, including nested ones (`file.node-name`).
     private var givenNodes: Set<String> {
         var names: Set<String> = []
         for option in result.commandLine.options(named: "blockdev") {
@@ -22,7 +22,7 @@ extension ConfigurationReader {
         return names
     }
 
-    /// The nodes to add, children first: those with a name of their own, and those that a device was given.
+    /// Returns the nodes to add, children first: named nodes, and those that a device refers to.
     private func addedNodes(given: Set<String>) -> [String] {
         let attached = machine.blocks.drives.filter { $0.name.isEmpty }.compactMap(\.root)
         let named = machine.blocks.nodes.values.filter(\.hasOwnName).map(\.name).sorted()
@@ -30,7 +30,7 @@ extension ConfigurationReader {
         return machine.blocks.descent(from: named + attached).map(\.name).filter(wanted.contains)
     }
 
-    /// What has become the backing file of a snapshot was opened for reading only since.
+    /// Marks nodes that QEMU has reopened read-only since, such as the backing file of a snapshot.
     private mutating func freezeReadOnlyNodes() {
         for (index, option) in result.commandLine.options.enumerated() where option.name == "blockdev" {
             guard var properties = option.properties, let name = properties["node-name"],
@@ -48,7 +48,7 @@ extension ConfigurationReader {
         switch options(of: node, below: "", &seen) {
         case .success(let pairs):
             add("blockdev", pairs, impliedKey: "driver")
-            // The guest does not see these, and they do not change what is on the disk.
+            // The guest does not see these, and they do not change the data on the disk.
             result.assumptions.append("blockdev \(node.name): discard, aio and locking cannot be read back")
         case .failure(let problem):
             refuse("blockdev \(node.name) (\(node.driver))", problem.why)
@@ -61,15 +61,15 @@ extension ConfigurationReader {
 
     private typealias Pairs = [(key: String, value: String)]
 
-    /// The most nodes without a name of their own in one option.
+    /// The maximum number of unnamed nodes in one option.
     private static let mostNested = 64
 
-    /// The options of a node, with those children in it that have no name of their own.
+    /// Returns the options of a node, including those of its unnamed children.
     private func options(
         of node: BlockGraph.Node, below prefix: String, _ seen: inout Set<String>
     ) -> Result<Pairs, Problem> {
         guard seen.insert(node.name).inserted, seen.count <= Self.mostNested else {
-            return .failure(Problem(why: "it is below itself, or too deep"))
+            return .failure(Problem(why: "its graph has a cycle, or is too deep"))
         }
         guard !node.isEncrypted else {
             return .failure(Problem(why: "the key of an encrypted image cannot be read back"))
@@ -95,11 +95,11 @@ extension ConfigurationReader {
             pairs.append((prefix + "size", "\(node.virtualSize)"))
         case "qcow2", "raw", "qcow", "qed", "vdi", "vmdk", "vpc", "vhdx":
             guard !(node.driver == "raw" && node.filename.hasPrefix("json:")) else {
-                return .failure(Problem(why: "it shows a part of its file: “\(node.filename)”"))
+                return .failure(Problem(why: "it exposes only a part of its file: “\(node.filename)”"))
             }
             return addingChildren(to: pairs, of: node, below: prefix, &seen)
         default:
-            return .failure(Problem(why: "QEMU does not tell how a node of this kind was made"))
+            return .failure(Problem(why: "QEMU does not report how a node of this kind was created"))
         }
         return .success(pairs)
     }
@@ -116,7 +116,7 @@ extension ConfigurationReader {
             if child.hasOwnName {
                 pairs.append((prefix + edge, child.name))
             } else if edge == "backing" && node.namesBackingFile {
-                // QEMU opens it by the image's header, as it did before.
+                // QEMU opens it from the image's header, as it did before.
                 continue
             } else {
                 switch options(of: child, below: prefix + edge + ".", &seen) {
@@ -126,18 +126,18 @@ extension ConfigurationReader {
             }
         }
         guard children["file"] != nil else {
-            return .failure(Problem(why: "QEMU does not tell which file is below it"))
+            return .failure(Problem(why: "QEMU does not report which file it uses"))
         }
         if children["backing"] == nil && node.namesBackingFile { pairs.append((prefix + "backing", "")) }
         return .success(pairs)
     }
 
-    /// A name for a node to which QEMU gave `#block123`, which nobody else may give.
+    /// Returns a valid name for a node that QEMU named `#block123`, a form that users cannot give.
     static func nodeName(_ name: String) -> String {
         name.hasPrefix("#") ? "hf-" + name.dropFirst() : name
     }
 
-    /// `nbd://HOST:PORT/EXPORT` and `nbd+unix:///EXPORT?socket=PATH` as options.
+    /// Converts `nbd://HOST:PORT/EXPORT` and `nbd+unix:///EXPORT?socket=PATH` to options.
     private static func nbdAddress(_ url: String) -> Pairs? {
         let socket = "nbd+unix:///"
         if url.hasPrefix(socket) {
@@ -159,7 +159,7 @@ extension ConfigurationReader {
 }
 
 extension OptionProperties {
-    /// The node names of a `-blockdev`, nested ones too.
+    /// The node names of a `-blockdev`, including nested ones.
     var nodeNames: [String] {
         [self["node-name"]].compactMap(\.self)
             + ["file", "backing", "file.file", "data-file"].compactMap { self["\($0).node-name"] }

@@ -1,5 +1,5 @@
 extension ConfigurationReader {
-    /// Character devices that were added with `chardev-add`, or removed with `chardev-remove`.
+    /// Reads character devices that were added by `chardev-add` or removed by `chardev-remove`.
     mutating func readChardevs() {
         let given = ids(of: "chardev")
         remove(.chardev, given.subtracting(machine.chardevs.map(\.label)))
@@ -8,13 +8,13 @@ extension ConfigurationReader {
         }
     }
 
-    /// Whether an option such as `-serial` or `-qmp` made it: those have names of their own.
+    /// Whether an option such as `-serial` or `-qmp` created it; QEMU generates the names of those.
     private func isMadeByQEMU(_ label: String) -> Bool {
         let numbered = ["compat_monitor", "serial", "parallel", "virtcon", "vc", "usbserial", "braille", "xencons"]
         if numbered.contains(where: { label.hasPrefix($0) && label.dropFirst($0.count).allSatisfy(\.isNumber) }) {
             return true
         }
-        // The lower half of a multiplexer is called after its upper half.
+        // The lower half of a multiplexer is named after its upper half.
         return ["gdb", "debugcon", "qtest", "seamless-vdagent"].contains(label) || label.hasSuffix("-base")
     }
 
@@ -27,17 +27,17 @@ extension ConfigurationReader {
         default:
             refuse(
                 "chardev \(chardev.label) (\(kind.isEmpty ? chardev.filename : kind))",
-                "QEMU does not tell where it leads")
+                "QEMU does not report where it leads")
         }
     }
 
-    /// `disconnected:unix:/run/x.sock,server=on`, `telnet:127.0.0.1:4555,server=on`, `tcp:HOST:PORT <-> PEER`.
+    /// Adds `disconnected:unix:/run/x.sock,server=on`, `telnet:127.0.0.1:4555,server=on`, `tcp:HOST:PORT <-> PEER`.
     private mutating func addSocket(_ chardev: RunningMachine.Chardev) {
         var rest = Substring(chardev.filename)
         if rest.hasPrefix("disconnected:") { rest = rest.dropFirst("disconnected:".count) }
         let isServer = rest.contains(",server=on") || rest.contains(",server")
         guard let colon = rest.firstIndex(of: ":") else {
-            return refuse("chardev \(chardev.label) (socket)", "QEMU calls it “\(chardev.filename)”")
+            return refuse("chardev \(chardev.label) (socket)", "QEMU reports it as “\(chardev.filename)”")
         }
         let scheme = rest[..<colon]
         let address = rest[rest.index(after: colon)...].prefix { $0 != "," && $0 != " " }
@@ -51,7 +51,7 @@ extension ConfigurationReader {
             pairs.append(("port", String(address[address.index(after: split)...])))
             if scheme != "tcp" { pairs.append((String(scheme), "on")) }
         default:
-            return refuse("chardev \(chardev.label) (\(scheme))", "QEMU does not tell how it was made")
+            return refuse("chardev \(chardev.label) (\(scheme))", "QEMU does not report how it was created")
         }
         if isServer { pairs += [("server", "on"), ("wait", "off")] }
         add("chardev", pairs, impliedKey: "backend")

@@ -2,21 +2,21 @@ internal import JSON
 internal import QMP
 
 extension ConfigurationReader {
-    /// Devices that were added with `device_add`, removed with `device_del`, or given another image.
+    /// Reads devices that were added by `device_add`, removed by `device_del`, or given another image.
     mutating func readDevices() {
         let cold = machine.devices.filter { !$0.isHotplugged }
         let gone = ids(of: "device").subtracting(cold.compactMap(\.id))
         remove(.device, gone)
         let places = coldPlaces(cold, gone: gone)
         for (index, device) in places { followImage(of: device, at: index) }
-        // The place that QEMU finds for a device depends on those before it.
+        // The address that QEMU assigns to a device depends on the devices before it.
         if !gone.isEmpty {
             for (index, device) in places { pin(device, at: index) }
         }
         for device in Self.ordered(machine.devices.filter(\.isHotplugged)) { addDevice(device) }
     }
 
-    /// Controllers before what sits on their buses.
+    /// Returns the devices, controllers before the devices on their buses.
     private static func ordered(_ devices: [RunningMachine.Device]) -> [RunningMachine.Device] {
         var rest = devices
         var ordered: [RunningMachine.Device] = []
@@ -28,7 +28,7 @@ extension ConfigurationReader {
         return ordered + rest
     }
 
-    /// The `-device` options by their index, with the devices that they made.
+    /// Returns the indices of the `-device` options with the devices that they created.
     private mutating func coldPlaces(
         _ cold: [RunningMachine.Device], gone: Set<String>
     ) -> [(index: Int, device: RunningMachine.Device)] {
@@ -41,20 +41,20 @@ extension ConfigurationReader {
             } else if let match = nameless.firstIndex(where: { Self.isKind($0.type, driver) }) {
                 places.append((index, nameless.remove(at: match)))
             } else {
-                refuse("device \(driver)", "it was removed, or is one without id that cannot be told from others")
+                refuse("device \(driver)", "it was removed, or has no id and cannot be distinguished from others")
             }
         }
         return places
     }
 
-    /// Whether a driver's name, possibly an alias, means this type: `virtio-blk` is `virtio-blk-pci` on a PC.
+    /// Returns whether a driver name, possibly an alias, denotes this type: `virtio-blk` is `virtio-blk-pci` on a PC.
     private static func isKind(_ type: String, _ driver: String) -> Bool {
         let aliases = ["e1000": "e1000-82540em", "ES1370": "es1370", "ahci": "ich9-ahci", "lsi": "lsi53c895a"]
         return type == driver || type.hasPrefix(driver + "-") || type == aliases[driver]
             || aliases.contains { $0.value == driver && $0.key == type } || type == driver.lowercased()
     }
 
-    /// A snapshot or a mirror puts another node below a device; the medium of a CD drive may be another one.
+    /// Follows a change of image: a snapshot or a mirror puts another node below a device; a CD may be exchanged.
     private mutating func followImage(of device: RunningMachine.Device, at index: Int) {
         guard var properties = result.commandLine.options[index].properties, let given = properties["drive"] else {
             return
@@ -68,12 +68,12 @@ extension ConfigurationReader {
         }
         result.commandLine.options[index].properties = properties
         result.changes.append(
-            "device \(device.id ?? device.type) uses \(present.isEmpty ? "no medium" : present) in place of \(given)")
+            "device \(device.id ?? device.type) uses \(present.isEmpty ? "no medium" : present) instead of \(given)")
     }
 
-    /// The drive or node that a device uses; empty for a drive without medium.
+    /// Returns the drive or node that a device uses; empty for a drive without medium.
     ///
-    /// `usb-storage` hands its drive on to a SCSI disk that it makes, and keeps no record.
+    /// `usb-storage` passes its drive to a SCSI disk that it creates, and keeps no record.
     private func drive(of device: RunningMachine.Device) -> String {
         let own = device["drive"]?.string ?? ""
         let inner = machine.blocks.drives.first { $0.device?.hasPrefix(device.path + "/") == true }
@@ -81,7 +81,7 @@ extension ConfigurationReader {
         return ConfigurationReader.nodeName(name)
     }
 
-    /// Says where a device sits, where the command line left that to QEMU.
+    /// Sets a device's address explicitly if the command line left it to QEMU.
     private mutating func pin(_ device: RunningMachine.Device, at index: Int) {
         guard var properties = result.commandLine.options[index].properties else { return }
         let before = properties
@@ -89,7 +89,7 @@ extension ConfigurationReader {
         if properties != before { result.commandLine.options[index].properties = properties }
     }
 
-    /// The bus and the place on it, as options.
+    /// Returns the bus and the address on it, as options.
     private func place(of device: RunningMachine.Device) -> [(key: String, value: String)] {
         guard let bus = device.parentBus.flatMap({ $0.split(separator: "/").last }) else { return [] }
         var pairs = [(key: "bus", value: String(bus))]
@@ -108,7 +108,7 @@ extension ConfigurationReader {
 // MARK: - Additions
 
 extension ConfigurationReader {
-    /// Set by QEMU itself, or said elsewhere in the option.
+    /// Properties that QEMU sets itself, or that another part of the option gives.
     private static let ownProperties: Set<String> = [
         "addr", "attached", "busnr", "channel", "guest-stats", "guest-stats-polling-interval", "hotplugged", "lun",
         "nr",
@@ -129,7 +129,7 @@ extension ConfigurationReader {
         for property in device.properties.sorted(by: { $0.name < $1.name }) where isNeeded(property, of: device) {
             guard let text = Self.text(of: property) else {
                 return refuse(
-                    "device \(device.id ?? device.path)", "its property \(property.name) has no form as an option")
+                    "device \(device.id ?? device.path)", "its property \(property.name) cannot be given as an option")
             }
             pairs.append((property.name, text))
         }
@@ -137,14 +137,14 @@ extension ConfigurationReader {
         add("device", pairs, impliedKey: "driver")
     }
 
-    /// Whether a property has to be said: it differs from the default, and the new QEMU knows it.
+    /// Returns whether the option must set a property: it differs from the default, and the new QEMU knows it.
     private func isNeeded(_ property: RunningMachine.Property, of device: RunningMachine.Device) -> Bool {
         let name = property.name
-        // A DIMM has an address of its own kind, and its size is that of its memory.
+        // A DIMM's address is a memory address, and its size is that of its backend.
         let isMemory = device.parentBus == nil
         if Self.ownProperties.contains(name) && !(isMemory && name == "addr") { return false }
         if isMemory && name == "size" { return false }
-        // Settings of the machine type, for migration; and links that a device makes to itself.
+        // Settings of the machine type for migration, and links that a device creates to itself.
         if name.hasPrefix("x-") || property.type.contains(" ") || property.type.hasPrefix("child<") { return false }
         if property.type.hasPrefix("link<"), property.value.string?.hasPrefix("/objects/") != true { return false }
         if let known = knownProperties[device.type], !known.contains(name) { return false }
@@ -165,7 +165,7 @@ extension ConfigurationReader {
 }
 
 extension RunningMachine.Device {
-    /// The value of a property.
+    /// The value of a property; nil if the device has no such property.
     subscript(name: String) -> JSONValue? {
         properties.first { $0.name == name }?.value
     }

@@ -1,8 +1,9 @@
 extension ConfigurationReader {
-    /// What stays of a drive's options when there is no medium in it.
+    /// The options of a drive that remain when it has no medium.
     private static let emptyDriveKeys = ["if", "bus", "unit", "index", "id", "media", "werror", "rerror"]
 
-    /// Drives of `-drive` and its kin whose image or medium was exchanged, that are gone, or that were added.
+    /// Reads drives from `-drive` and similar options that are gone, or whose image or medium was exchanged; and added
+    /// ones.
     mutating func readDrives() {
         var seen: Set<String> = []
         var counters = DriveNames()
@@ -25,7 +26,7 @@ extension ConfigurationReader {
         }
     }
 
-    /// Puts the present image in place of the recorded one, so that the device stays where it is.
+    /// Replaces the recorded image with the current one, so that the device keeps its place.
     private mutating func follow(_ drive: BlockGraph.Drive, _ option: CommandLineOption, at index: Int) {
         let given = DriveNames.file(of: option)
         guard let root = drive.root.flatMap({ machine.blocks.nodes[$0] }) else {
@@ -50,7 +51,7 @@ extension ConfigurationReader {
         result.changes.append("drive \(drive.name) uses \(root.file) (\(root.driver))")
     }
 
-    /// Limits that were set at run time; those that were given may stand in several spellings and are left alone.
+    /// Follows limits set at run time; given limits may have several spellings and stay unchanged.
     private mutating func followLimits(_ drive: BlockGraph.Drive, _ option: CommandLineOption, at index: Int) {
         let text = option.value ?? ""
         let isLimited = ["iops", "bps", "throttling."].contains { text.contains($0) }
@@ -64,16 +65,16 @@ extension ConfigurationReader {
     private mutating func replace(
         at index: Int, _ change: (inout OptionProperties) -> Void
     ) {
-        // It may have been changed already.
+        // An earlier step may have changed it.
         let option = result.commandLine.options[index]
         var properties = option.name == "drive" ? option.properties ?? OptionProperties() : DriveNames.longForm(option)
         change(&properties)
         result.commandLine.options[index] = CommandLineOption("drive", properties: properties)
     }
 
-    /// Whether the command line names this file.
+    /// Returns whether the command line names this file.
     ///
-    /// Only plain paths are compared: QEMU writes addresses in its own way.
+    /// Compares only plain paths and takes all others as the same: QEMU formats addresses in its own way.
     private static func isSame(_ given: String?, _ file: String) -> Bool {
         guard let given else { return false }
         let bare = given.hasPrefix("file:") ? String(given.dropFirst("file:".count)) : given
@@ -82,7 +83,7 @@ extension ConfigurationReader {
         return !isPlain
     }
 
-    /// A drive that was added in the human monitor (`drive_add`).
+    /// Adds a drive that was created in the human monitor (`drive_add`).
     private mutating func addDrive(_ drive: BlockGraph.Drive) {
         var pairs = [(key: "if", value: "none"), (key: "id", value: drive.name)]
         if let root = drive.root.flatMap({ machine.blocks.nodes[$0] }) {
@@ -91,7 +92,7 @@ extension ConfigurationReader {
             }
             guard
                 !["mirror_top", "commit_top", "backup-top", "throttle", "copy-on-read", "quorum"].contains(root.driver)
-            else { return refuse("drive \(drive.name)", "a \(root.driver) filter sits on it") }
+            else { return refuse("drive \(drive.name)", "a \(root.driver) filter is on top of it") }
             pairs += [("file", root.file), ("format", root.driver)]
             if root.isReadOnly { pairs.append(("readonly", "on")) }
             if root.isDirect { pairs.append(("cache.direct", "on")) }
@@ -107,10 +108,10 @@ extension ConfigurationReader {
 
 /// The names that QEMU gives to drives without an id (`drive_new()` in blockdev.c).
 struct DriveNames {
-    /// How many drives of each interface came before.
+    /// The number of preceding drives of each interface.
     private var counts: [String: Int] = [:]
 
-    /// The names that the drive of an option may have; nil for an option that makes none.
+    /// Returns the names that the drive of an option may have; nil for an option that creates none.
     mutating func names(of option: CommandLineOption) -> [String]? {
         switch (option.name, option.form) {
         case ("drive", _):
@@ -149,13 +150,13 @@ struct DriveNames {
         return ["\(interface)\(counts[interface, default: 0])"]
     }
 
-    /// A bus of the pc machines has two units, one of q35 has one.
+    /// On the pc machines an IDE bus has two units, on q35 it has one; returns both names.
     private func ide(_ index: Int, isCD: Bool) -> [String] {
         let kind = isCD ? "cd" : "hd"
         return ["ide\(index / 2)-\(kind)\(index % 2)", "ide\(index)-\(kind)0"]
     }
 
-    /// Whether the name is one of those, so that no administrator gave it.
+    /// Returns whether QEMU generated the name.
     static func isMadeByQEMU(_ name: String) -> Bool {
         let kinds = ["ide", "scsi", "floppy", "pflash", "mtd", "sd", "virtio", "xen"]
         return kinds.contains { kind in
@@ -163,14 +164,14 @@ struct DriveNames {
         }
     }
 
-    /// The image that an option names; nil for an empty drive.
+    /// Returns the image that an option names; nil for an empty drive.
     static func file(of option: CommandLineOption) -> String? {
         guard option.name == "drive" else { return option.value }
         guard let properties = option.properties else { return nil }
         return properties["file"] ?? properties["file.filename"]
     }
 
-    /// A short option as the `-drive` that it stands for.
+    /// Returns the `-drive` properties that are equivalent to a short option.
     static func longForm(_ option: CommandLineOption) -> OptionProperties {
         let file = option.value ?? ""
         let pairs: [(key: String, value: String)] =

@@ -1,15 +1,15 @@
 extension ConfigurationReader {
-    /// Network back ends that were added with `netdev_add`, or removed with `netdev_del`.
+    /// Reads network back ends that were added by `netdev_add` or removed by `netdev_del`.
     mutating func readNetworks() {
         let given = ids(of: "netdev", "nic", "net")
         remove(.netdev, ids(of: "netdev").subtracting(machine.network.backends.map(\.id)))
-        // What -nic and -net without an id make has names of its own.
+        // QEMU generates the names of back ends from -nic and -net without an id.
         let added = machine.network.backends.filter { !given.contains($0.id) && !$0.id.hasPrefix("#") }
         for backend in added where !isMadeByQEMU(backend.id) {
             switch backend.type {
             case "tap": addTap(backend)
             case "user": addUser(backend)
-            default: refuse("netdev \(backend.id) (\(backend.type))", "QEMU does not tell how it was made")
+            default: refuse("netdev \(backend.id) (\(backend.type))", "QEMU does not report how it was created")
             }
         }
     }
@@ -19,7 +19,7 @@ extension ConfigurationReader {
             || ["user.", "tap.", "bridge.", "socket."].contains { id.hasPrefix($0) }
     }
 
-    /// A tap that QEMU opened is known by its interface, one that it was given by its descriptor's number.
+    /// Adds a tap: by its interface if QEMU opened it, by its descriptor's number if QEMU received it.
     private mutating func addTap(_ backend: NetworkInfo.Backend) {
         var pairs = [(key: "type", value: "tap"), (key: "id", value: backend.id)]
         if let interface = backend.details["ifname"] {
@@ -28,20 +28,23 @@ extension ConfigurationReader {
         } else if let number = backend.details["fd"], backend.queues == 1 {
             pairs.append(("fd", number))
         } else {
-            return refuse("netdev \(backend.id) (tap)", "QEMU does not tell which tap descriptors are its queues")
+            return refuse("netdev \(backend.id) (tap)", "QEMU does not report which tap descriptors are its queues")
         }
         if usesVhost(backend) { pairs.append(("vhost", "on")) }
         add("netdev", pairs, impliedKey: "type")
     }
 
-    /// Each queue with vhost has a /dev/vhost-net open: what the command line does not account for is the added ones'.
+    /// Returns whether the back end uses vhost.
+    ///
+    /// Each queue with vhost has /dev/vhost-net open; those that the command line does not account for belong to added
+    /// back ends.
     private mutating func usesVhost(_ backend: NetworkInfo.Backend) -> Bool {
         let given = result.commandLine.options(named: "netdev").compactMap(\.properties).filter {
             $0.flag("vhost") == true || $0["vhostfd"] != nil || $0["vhostfds"] != nil
         }
         let spare = machine.vhostNetCount - given.reduce(0) { $0 + TapQueues.count(in: $1) }
         guard spare > 0 else { return false }
-        if spare < backend.queues { result.assumptions.append("netdev \(backend.id): whether vhost is on is a guess") }
+        if spare < backend.queues { result.assumptions.append("netdev \(backend.id): vhost is assumed to be on") }
         return true
     }
 
@@ -52,7 +55,7 @@ extension ConfigurationReader {
         pairs += (machine.hostForwards[backend.id] ?? []).map { ("hostfwd", $0) }
         add("netdev", pairs, impliedKey: "type")
         result.assumptions.append(
-            "netdev \(backend.id): of a user network only its IPv4 network, restrict and forwarded ports can be read back"
+            "netdev \(backend.id): only IPv4 network, restrict and forwarded ports of a user network can be read back"
         )
     }
 }

@@ -1,7 +1,7 @@
 internal import JSON
 
 extension ConfigurationReader {
-    /// The properties by which an object of a kind is made; what has QEMU's default is left out.
+    /// The properties with which an object of a type is created, with QEMU's defaults, which the option omits.
     private static let makers: [String: [String: JSONValue]] = [
         "iothread": [
             "poll-max-ns": 32768, "poll-grow": 0, "poll-shrink": 0, "aio-max-batch": 0, "thread-pool-min": 0,
@@ -25,19 +25,19 @@ extension ConfigurationReader {
         "throttle-group": [:],
     ]
 
-    /// Objects that were added with `object-add`, or removed with `object-del`.
+    /// Reads objects that were added by `object-add` or removed by `object-del`.
     mutating func readObjects() {
         let given = ids(of: "object")
         let running = Set(machine.objects.map(\.id))
         remove(.object, given.subtracting(running))
         for object in machine.objects where !given.contains(object.id) {
-            // QEMU makes the memory of plain -m itself.
+            // QEMU creates the memory of plain -m itself.
             if object.type.hasPrefix("memory-backend-"), isOwnMemory(object.id) { continue }
             addObject(object)
         }
     }
 
-    /// Whether QEMU made the backend from `-m`, and not an administrator.
+    /// Returns whether QEMU created the backend for `-m`, rather than an administrator.
     private func isOwnMemory(_ id: String) -> Bool {
         let line = result.commandLine
         let isNamed = line.options(named: "machine").contains { $0.properties?["memory-backend"] != nil }
@@ -50,7 +50,7 @@ extension ConfigurationReader {
     private mutating func addObject(_ object: RunningMachine.Object) {
         guard let maker = Self.makers[object.type] else {
             return refuse(
-                "object \(object.id) (\(object.type))", "QEMU does not tell how an object of this kind was made")
+                "object \(object.id) (\(object.type))", "QEMU does not report how an object of this kind was created")
         }
         var pairs = [(key: "qom-type", value: object.type), (key: "id", value: object.id)]
         for (name, usual) in maker.sorted(by: { $0.key < $1.key }) {
@@ -70,7 +70,7 @@ extension ConfigurationReader {
 }
 
 extension JSONValue {
-    /// The value as QEMU takes it in a list of options; nil for what has no such form.
+    /// The value as QEMU accepts it in a list of options; nil if it has no such form.
     var optionText: String? {
         switch self {
         case .bool(let isOn): isOn ? "on" : "off"

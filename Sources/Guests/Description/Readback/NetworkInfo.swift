@@ -1,17 +1,17 @@
-/// What the human monitor's `info network` says; QMP has no such question.
+/// The output of the human monitor's `info network`; QMP has no such query.
 ///
-/// A NIC stands in a line of its own, the back end that it uses indented below; a back end without NIC stands alone:
+/// A NIC has its own line, with its back end indented below; a back end without a NIC has a line without indentation:
 /// ```
 /// nic1: index=0,type=nic,model=virtio-net-pci,macaddr=52:54:00:11:22:33
 ///  \ un1: index=0,type=user,net=10.9.0.0,restrict=off
 /// ```
 struct NetworkInfo: Sendable, Hashable {
-    /// A network back end; a tap with several queues has one line each.
+    /// A network back end; a tap with several queues has one line for each.
     struct Backend: Sendable, Hashable {
         var id: String
         /// `tap`, `user`, `socket` and so on.
         var type: String
-        /// What else is said of the first queue.
+        /// The remaining fields of the first queue.
         var details: [String: String]
         var queues: Int
     }
@@ -21,7 +21,7 @@ struct NetworkInfo: Sendable, Hashable {
     init(_ text: String) {
         var backends: [Backend] = []
         for line in text.split(whereSeparator: \.isNewline) {
-            // A port of a hub stands before the one that is connected to it: `h0: nic1: index=0,...`.
+            // A port of a hub precedes the back end or NIC connected to it: `h0: nic1: index=0,...`.
             var words = Self.words(line.drop { $0 == " " || $0 == "\\" })
             guard let text = words.popLast(), let id = words.popLast() else { continue }
             backends += words.map { Backend(id: String($0), type: "hubport", details: [:], queues: 1) }
@@ -46,7 +46,7 @@ struct NetworkInfo: Sendable, Hashable {
         return words + [rest]
     }
 
-    /// `index=0,type=tap,ifname=tap0,script=no`; a part without `=` belongs to the value before it.
+    /// Parses `index=0,type=tap,ifname=tap0,script=no`; a part without `=` belongs to the preceding value.
     private static func details(_ text: Substring) -> [String: String] {
         var details: [String: String] = [:]
         var last: String?
@@ -63,9 +63,9 @@ struct NetworkInfo: Sendable, Hashable {
     }
 }
 
-/// What the human monitor's `info usernet` says of forwarded ports.
+/// The forwarded ports in the output of the human monitor's `info usernet`.
 enum UserNetworkInfo {
-    /// The rules by netdev as `hostfwd` takes them: `tcp:127.0.0.1:2222-10.0.2.15:22`.
+    /// Returns the rules by netdev, in the form of `hostfwd`: `tcp:127.0.0.1:2222-10.0.2.15:22`.
     ///
     /// ```
     /// Hub -1 (un1):
@@ -96,9 +96,9 @@ enum UserNetworkInfo {
     }
 }
 
-/// What the human monitor's `info usb` says: `  Device 0.0, Port 1, Speed 480 Mb/s, Product QEMU USB Tablet, ID: ut`.
+/// The human monitor's `info usb`: `  Device 0.0, Port 1, Speed 480 Mb/s, Product QEMU USB Tablet, ID: ut`.
 enum USBInfo {
-    /// The port by device id.
+    /// Returns the port by device id.
     static func ports(_ text: String) -> [String: String] {
         var ports: [String: String] = [:]
         for line in text.split(whereSeparator: \.isNewline) {

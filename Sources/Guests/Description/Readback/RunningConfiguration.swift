@@ -1,35 +1,35 @@
-/// The command line of a guest as it would be if everything that was plugged, unplugged and changed since its start had
-/// been said at the start.
+/// The command line that would start the guest with everything that was plugged, unplugged and changed since its start.
 struct RunningConfiguration: Sendable, Hashable {
-    /// Something that runs and cannot be put on a command line.
+    /// A part of the running machine that cannot be written as command-line options.
     struct Unreadable: Sendable, Hashable {
-        /// What: `netdev n1 (socket)`.
+        /// The part: `netdev n1 (socket)`.
         var what: String
-        /// Why it cannot be followed.
+        /// Why it cannot be written as options.
         var why: String
     }
 
     /// The recorded command line, changed in place where an image or a medium was exchanged.
     var commandLine: CommandLine
-    /// What was added, in an order in which it can be created.
+    /// The added options, in an order in which QEMU can create them.
     var additions: [CommandLineOption] = []
-    /// What was removed.
+    /// The removed objects.
     var removals: Set<RemovedObject> = []
-    /// What was changed in place, a line each.
+    /// The changes made in place, one per line.
     var changes: [String] = []
-    /// What cannot be followed.
+    /// The parts that cannot be written as options.
     var unreadable: [Unreadable] = []
-    /// What was followed with settings that QEMU does not tell, a line each.
+    /// Settings that QEMU does not report and that were assumed, one per line.
     var assumptions: [String] = []
 
-    /// Reads a machine against the command line that it was started with.
+    /// Compares a machine with the command line with which it was started.
     ///
     /// - Parameters:
-    ///   - machine: what runs.
-    ///   - commandLine: what it was started with.
-    ///   - knownProperties: the properties that the new QEMU knows of each device type; what it does not know is a
-    ///     setting that its machine type has anyway, or had not yet. A type that is not in it is taken as it is.
-    /// - Returns: the command line for what runs.
+    ///   - machine: the running machine.
+    ///   - commandLine: the command line with which it was started.
+    ///   - knownProperties: the properties that the new QEMU knows for each device type. Other properties are omitted:
+    ///     the machine type either implies them or predates them. A type that is not listed keeps all of its
+    ///     properties.
+    /// - Returns: the command line for the running machine.
     static func read(
         _ machine: RunningMachine, against commandLine: CommandLine, knownProperties: [String: Set<String>] = [:]
     ) -> RunningConfiguration {
@@ -42,45 +42,46 @@ struct RunningConfiguration: Sendable, Hashable {
         return reader.result
     }
 
-    /// Whether anything differs from what the guest was started with.
+    /// Whether anything differs from the original command line.
     var hasChanged: Bool {
         !(additions.isEmpty && removals.isEmpty && changes.isEmpty && unreadable.isEmpty)
     }
 
-    /// What the administrator should know of it.
+    /// The findings for the administrator.
     var findings: [Finding] {
         let id = FindingID.devicesNotOnCommandLine
         if !unreadable.isEmpty {
             return [
                 Finding(
-                    id, .fail, "what was changed while the guest ran cannot all be put on a command line",
+                    id, .fail, "some changes made while the guest ran cannot be put on a command line",
                     evidence: unreadable.map { "\($0.what): \($0.why)" },
-                    remedy: "Unplug these before the refresh and plug them again afterwards "
+                    remedy: "Unplug these before the refresh and plug them in again afterwards "
                         + "(device_del, then netdev_del, blockdev-del, chardev-remove or object-del).")
             ]
         }
-        guard hasChanged else { return [Finding(id, .pass, "everything that runs is on the command line")] }
+        guard hasChanged else { return [Finding(id, .pass, "the command line describes the running guest")] }
         let evidence =
             additions.map { "added: \($0)" }
             + removals.map { "removed: \($0.kind.rawValue) \($0.id)" }.sorted() + changes.map { "changed: \($0)" }
         guard !assumptions.isEmpty else {
             return [
                 Finding(
-                    id, .pass, "what was changed while the guest ran goes onto the new command line", evidence: evidence
+                    id, .pass, "the new command line includes the changes made while the guest ran", evidence: evidence
                 )
             ]
         }
         return [
             Finding(
                 id, .warn,
-                "what was changed while the guest ran is followed, but QEMU does not tell all of its settings",
+                "the new command line includes the changes made while the guest ran, "
+                    + "but QEMU does not report all of their settings",
                 evidence: assumptions + evidence,
-                remedy: "If these settings were given, unplug what they belong to and plug it again after the refresh.")
+                remedy: "If you set one of these, unplug its device before the refresh and plug it in again later.")
         ]
     }
 }
 
-/// Compares a machine with its command line, kind by kind.
+/// Compares a machine with its command line, one kind of object at a time.
 struct ConfigurationReader {
     let machine: RunningMachine
     let knownProperties: [String: Set<String>]
@@ -92,7 +93,7 @@ struct ConfigurationReader {
         result = RunningConfiguration(commandLine: commandLine)
     }
 
-    /// The ids that the command line gives to options of these names.
+    /// Returns the ids that the command line gives to options with these names.
     func ids(of names: String..., key: String = "id") -> Set<String> {
         Set(names.flatMap { result.commandLine.options(named: $0) }.compactMap { $0.properties?[key] })
     }

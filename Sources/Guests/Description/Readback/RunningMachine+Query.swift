@@ -2,16 +2,16 @@ internal import JSON
 internal import QMP
 
 extension RunningMachine {
-    /// What says where a device of the command line sits and what image it has.
+    /// The properties that give the address and the image of a device from the command line.
     private static let placeProperties = ["addr", "drive", "scsi-id", "channel", "lun", "nr", "unit"]
 
-    /// Asks a QEMU what runs in it.
+    /// Queries a QEMU for its running machine.
     ///
     /// - Parameters:
     ///   - client: the QEMU's monitor.
-    ///   - vhostNetCount: how many /dev/vhost-net the process has open.
-    /// - Returns: what runs.
-    /// - Throws: `QMPError` when a question stays without an answer.
+    ///   - vhostNetCount: how many descriptors of /dev/vhost-net the process has open.
+    /// - Returns: the running machine.
+    /// - Throws: `QMPError` if a query is not answered.
     static func read(_ client: QMPClient, vhostNetCount: Int) async throws -> RunningMachine {
         async let devices = devices(client)
         async let objects = objects(client)
@@ -69,18 +69,18 @@ extension RunningMachine {
             properties: properties)
     }
 
-    /// The properties with which a device of this type can be made, and what they are now.
+    /// Returns the properties with which a device of this type can be created, and their current values.
     private static func settable(
         _ path: String, type: String, _ known: [ObjectProperty], _ client: QMPClient
     ) async throws -> [Property] {
-        // A CPU's features are hundreds, and come from -cpu.
+        // A CPU has hundreds of features, and they come from -cpu.
         if type.hasSuffix("-cpu") { return [] }
         let names = Set(known.map(\.name))
         let listed = try await client.executeRaw("device-list-properties", arguments: ["typename": .string(type)])
         var properties: [Property] = []
         for entry in listed.array ?? [] {
             guard let name = entry["name"]?.string, let kind = entry["type"]?.string, names.contains(name),
-                // Some can be read in certain states only; those say nothing about how the device was made.
+                // Some are readable only in certain states; those do not show how the device was created.
                 let value = try? await client.execute(QOMGet(path: path, property: name))
             else { continue }
             properties.append(Property(name: name, type: kind, value: value, defaultValue: entry["default-value"]))
@@ -95,7 +95,7 @@ extension RunningMachine {
             let path = "/objects/\(child.name)"
             var properties: [String: JSONValue] = [:]
             for property in try await client.execute(QOMList(path: path)) where property.childType == nil {
-                // A property that cannot be read is left out on both sides alike.
+                // A property that cannot be read is omitted, on both sides alike.
                 properties[property.name] = try? await client.execute(QOMGet(path: path, property: property.name))
             }
             objects.append(Object(id: child.name, type: type, properties: properties))
@@ -114,7 +114,7 @@ extension RunningMachine {
 }
 
 extension QMPClient {
-    /// The raw reply; nil where this QEMU has no such command.
+    /// Returns the raw reply; nil if this QEMU has no such command.
     fileprivate func rawIfKnown(_ name: String) async throws(QMPError) -> JSONValue? {
         do throws(QMPError) {
             return try await executeRaw(name)

@@ -1,31 +1,31 @@
 internal import JSON
 internal import QMP
 
-/// What a QEMU's command line may no longer say of its machine, read over QMP and HMP.
+/// The running machine of a QEMU, which may differ from its command line; read over QMP and HMP.
 ///
-/// It is data only, so that what follows from it can be tested on recordings.
+/// It is data only, so that tests can use recordings.
 struct RunningMachine: Sendable, Hashable {
     /// A device below /machine/peripheral or /machine/peripheral-anon.
     struct Device: Sendable, Hashable {
         var path: String
         var type: String
-        /// Whether it was added after the machine was made, not by the command line.
+        /// Whether it was added after the machine was created, not by the command line.
         var isHotplugged: Bool
-        /// The path of the bus it sits on; nil for a CPU or a DIMM.
+        /// The path of its bus; nil for a CPU or a DIMM.
         var parentBus: String?
-        /// What can be set on it; for a device of the command line only what says where it sits.
+        /// Its settable properties; for a device from the command line, only those that give its address and image.
         var properties: [Property]
 
-        /// Its id; nil where it was made without one.
+        /// Its id; nil if it was created without one.
         var id: String? { GuestDescription.Peripheral(path: path, type: type).id }
     }
 
-    /// A property that can be set when a device is made.
+    /// A property that can be set when a device is created.
     struct Property: Sendable, Hashable {
         var name: String
         var type: String
         var value: JSONValue
-        /// The device's own default; nil where its kind tells none.
+        /// The device's own default; nil if its type reports none.
         var defaultValue: JSONValue?
     }
 
@@ -39,13 +39,13 @@ struct RunningMachine: Sendable, Hashable {
     /// A character device.
     struct Chardev: Sendable, Hashable {
         var label: String
-        /// As `query-chardev` has it: `unix:/run/x.sock,server=on`, `pty:/dev/pts/3`, or only the kind.
+        /// As in `query-chardev`: `unix:/run/x.sock,server=on`, `pty:/dev/pts/3`, or only the kind.
         var filename: String
-        /// The QOM type: `chardev-socket`; nil where QEMU does not tell.
+        /// The QOM type: `chardev-socket`; nil if QEMU does not report it.
         var type: String?
     }
 
-    /// The devices in the order in which they were made.
+    /// The devices in the order of their creation.
     var devices: [Device] = []
     var objects: [Object] = []
     var blocks = BlockGraph()
@@ -56,6 +56,6 @@ struct RunningMachine: Sendable, Hashable {
     /// The port of each USB device by its id, from `info usb`.
     var usbPorts: [String: String] = [:]
     var cpuSlots: [QueryHotpluggableCPUs.Slot] = []
-    /// How many /dev/vhost-net the process has open.
+    /// The number of /dev/vhost-net descriptors that the process has open.
     var vhostNetCount = 0
 }

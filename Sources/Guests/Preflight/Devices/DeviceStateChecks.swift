@@ -1,42 +1,42 @@
-/// Whether QEMU saves what the guest's devices hold, by what its binary says of device states (`-dump-vmstate`).
+/// Checks whether QEMU saves the state of the guest's devices, by the device states that its binary lists
+/// (`-dump-vmstate`).
 ///
-/// A device without a saved state begins anew on the new QEMU under a driver that does not expect it, and QEMU reports
-/// success.
+/// A device without a saved state starts from reset on the new QEMU, under a driver that does not expect it, and QEMU
+/// reports success.
 struct DeviceStateChecks {
     /// The parent of each of QEMU's types (`qom-list-types`).
     let parents: [String: String]
-    /// What the running binary saves; or why it could not be asked.
+    /// The states that the running binary saves, or why it could not be queried.
     let saved: Result<VMState, VMStateDumpFailure>
-    /// Every object of the guest's machine: its path and its type.
+    /// Every object of the guest's machine, with its path and its type.
     let objects: [QOMTree.Object]
-    /// What the running binary emulates: `x86_64`.
+    /// The architecture that the running binary emulates: `x86_64`.
     let target: String
 
-    /// What was found of one device type.
+    /// The result for one device type.
     private enum Verdict {
         case saved, lost, withoutPCI
     }
 
-    /// Devices without a saved state of their own, by their type or one that it comes from, each looked at in QEMU's
-    /// source.
+    /// Devices without a saved state of their own, by their type or an ancestor of it, each checked in QEMU's source.
     private static let reviewed: Set<String> = [
-        // Nothing that a guest could change: a register file that is computed, a bus, a bridge, a loader.
+        // No state that a guest could change: computed registers, a bus, a bridge, a loader.
         "vmport", "isabus-bridge", "isa-debugcon", "isa-debug-exit", "pvpanic", "cpu-cluster", "loader", "guest-loader",
         "pxb", "pxb-pcie", "pc-dimm",
-        // What the guest has told it shows on the host's screen alone.
+        // The guest's settings affect only the host's screen.
         "ramfb",
-        // Saved by what they sit on: the transport's registers and the ports with the virtio device that they carry, drives
-        // with their controller, chips with their card.
+        // Saved by another object: the transport's registers and the ports with their virtio device, drives with their
+        // controller, chips with their card.
         "virtio-pci", "virtio-mmio", "virtio-serial-port", "ide-device", "floppy", "serial", "esp", "base-xhci",
-        // Registered when the device is made, and so not known to its type.
+        // Registered when the device is created, and so not listed for its type.
         "apic-common", "pci-ide", "isa-ide", "ipmi-bmc", "isa-ipmi-kcs", "isa-ipmi-bt", "i82550", "i82551", "i82557a",
         "i82557b", "i82557c", "i82558a", "i82558b", "i82559a", "i82559b", "i82559c", "i82559er", "i82562", "i82801",
         // Computed from the registers of its CPU.
         "hyperv-synic",
     ]
-    /// Known to lose their state, for a binary that cannot be asked.
+    /// Known to lose their state; for a binary that cannot be queried.
     private static let knownLost: Set<String> = ["virtio-pmem", "sdhci-pci", "acpi-erst", "ati-vga", "adlib"]
-    /// Those of whose machines every part was looked at.
+    /// The architectures of whose machines every part was checked.
     private static let reviewedTargets: Set<String> = ["x86_64", "i386"]
 
     var findings: [Finding] {
@@ -61,11 +61,11 @@ struct DeviceStateChecks {
         guard unreviewed.isEmpty else {
             return [
                 Finding(
-                    id, .warn, "QEMU may not save all that this machine's own devices hold", evidence: unreviewed,
-                    remedy: "Try it with a guest that may be lost, or refresh this one while its system is shut down.")
+                    id, .warn, "QEMU may not save the whole state of this machine's own devices", evidence: unreviewed,
+                    remedy: "Test with an expendable guest, or refresh this one while its system is shut down.")
             ]
         }
-        return [Finding(id, .pass, "QEMU saves what the guest's \(count) kinds of devices hold")]
+        return [Finding(id, .pass, "QEMU saves the state of the guest's \(count) kinds of devices")]
     }
 
     private func verdict(on type: String, _ saved: VMState) -> Verdict {
@@ -73,7 +73,7 @@ struct DeviceStateChecks {
         guard let section = line.lazy.compactMap({ saved.devices[$0] }).first else {
             return line.contains(where: Self.reviewed.contains) ? .saved : .lost
         }
-        // What a virtio device says of its transport is saved by the transport.
+        // The transport of a virtio device saves its PCI configuration.
         let isPCI = line.contains("pci-device") && !line.contains("virtio-pci")
         return isPCI && !section.holdsPCIConfiguration ? .withoutPCI : .saved
     }
@@ -83,7 +83,7 @@ struct DeviceStateChecks {
         return line.contains("device") && !line.contains("cpu")
     }
 
-    /// A type, what it comes from, and so on.
+    /// Returns a type, its parent, and so on.
     private func descent(of type: String) -> [String] {
         var line = [type]
         while let parent = line.last.flatMap({ parents[$0] }), line.count < 32 { line.append(parent) }
@@ -100,24 +100,24 @@ struct DeviceStateChecks {
         guard lost.isEmpty else { return [refusal(lost)] }
         return [
             Finding(
-                .deviceStateNotSaved, .warn, "it is not known whether QEMU saves what all of the guest's devices hold",
+                .deviceStateNotSaved, .warn, "cannot determine whether QEMU saves the state of all the guest's devices",
                 evidence: ["the running binary: \(failure.reason)"],
-                remedy: "`BINARY -machine TYPE -dump-vmstate FILE` must work for the binary that runs.")
+                remedy: "`BINARY -machine TYPE -dump-vmstate FILE` must work for the running binary.")
         ]
     }
 
     private func refusal(_ lines: [String]) -> Finding {
         Finding(
-            .deviceStateNotSaved, .fail, "QEMU does not save what some of the guest's devices hold",
+            .deviceStateNotSaved, .fail, "QEMU does not save the state of some of the guest's devices",
             evidence: lines,
             remedy:
                 "Unplug them for the refresh (device_del), or start the guest without them: a driver in the guest does "
-                + "not expect its device to begin anew.")
+                + "not expect a reset of its device.")
     }
 }
 
 extension VMState.Section {
-    /// Whether it has the registers by which a guest places and enables a PCI device.
+    /// Whether it contains the registers by which a guest maps and enables a PCI device.
     fileprivate var holdsPCIConfiguration: Bool {
         name.hasPrefix("PCI") || fields.contains { $0.parts?.holdsPCIConfiguration == true }
             || subsections.contains(where: \.holdsPCIConfiguration)
@@ -125,7 +125,7 @@ extension VMState.Section {
 }
 
 extension [QOMTree.Object] {
-    /// One object for each type; one that was given on the command line where there is one.
+    /// One object for each type, preferably one from the command line.
     fileprivate var unique: [QOMTree.Object] {
         let sorted = sorted { left, right in
             let leftIsGiven = left.path.hasPrefix("/machine/peripheral")

@@ -3,12 +3,12 @@ internal import Linux
 internal import QMP
 
 extension PreflightRun {
-    /// The processors of whose machines none writes to the guest's RAM when it starts: tried with live guests.
+    /// The architectures of whose machines none writes to the guest's RAM at its start: tested with running guests.
     private static let quietTargets: Set<String> = [
         "x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "loongarch64",
     ]
 
-    /// Tries whether the new QEMU leaves the shared memory as it is when it starts, where a device may not.
+    /// Tests whether the new QEMU leaves the shared memory unchanged at its start, if a device may change it.
     mutating func tryStart(
         _ description: GuestDescription, _ configuration: RunningConfiguration, _ target: QEMUBinary,
         _ client: QMPClient
@@ -20,7 +20,7 @@ extension PreflightRun {
         let devices = StartProbe.devices(of: options, backends: description.memory)
         let arch = try await client.executeRaw("query-target")["arch"]?.string ?? ""
         guard !devices.isEmpty || !Self.quietTargets.contains(arch) else {
-            findings.append(Finding(id, .pass, "no device of the guest touches its memory when a QEMU starts"))
+            findings.append(Finding(id, .pass, "no device of the guest changes its memory when QEMU starts"))
             return
         }
         let probe = StartProbe(
@@ -28,7 +28,7 @@ extension PreflightRun {
             memoryOption: guest.commandLine?.options(named: "m").last?.value,
             memorySize: try await client.execute(QueryMemorySizeSummary()).baseMemory, devices: devices)
         do {
-            // The file that runs is not at its path in our view where the guest has a view of its own.
+            // In another mount namespace, the running file is not at its path in our view.
             let isOurs = ProcessView(pid: guest.identity.pid).sharesOurFiles
             let place = isOurs ? target.path : "/proc/\(guest.identity.pid)/exe"
             var placed = probe

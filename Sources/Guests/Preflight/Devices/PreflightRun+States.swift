@@ -3,25 +3,25 @@ internal import Linux
 internal import QMP
 
 extension PreflightRun {
-    /// What the running binary says of device states.
+    /// Returns the device states that the running binary lists.
     ///
-    /// It is run as ourselves if nobody else can have put it there, else as the guest's user, who has chosen it.
+    /// Runs the binary as ourselves if no other user can have put it there, else as the guest's user, who chose it.
     func savedStates(_ description: GuestDescription) async -> Result<VMState, VMStateDumpFailure> {
         let exe = "/proc/\(guest.identity.pid)/exe"
         var user: HelperProgram.User?
         if FileFacts.at(exe)?.isWritableByOthers != false {
-            // A user that cannot be told is nobody to run a binary as.
+            // If the user is unknown, the binary is not executed.
             guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
                 credentials.user.effective != 0
-            else { return .failure(VMStateDumpFailure(reason: "it is in other hands and is not executed by us")) }
+            else { return .failure(VMStateDumpFailure(reason: "others can change it, so it is not executed")) }
             user = HelperProgram.User(uid: credentials.user.effective, gid: credentials.group.effective)
         }
         return await VMStateDump.read(exe, machineType: description.machineType, environment: oldModules, user: user)
     }
 
-    /// Whether all that the guest's devices hold is saved.
+    /// Checks whether QEMU saves the complete state of the guest's devices.
     mutating func checkDeviceStates(_ client: QMPClient, _ saved: Result<VMState, VMStateDumpFailure>) async throws {
-        // Without the object tree nothing is known of the guest's devices: that is an error, not a guest without any.
+        // Without the object tree, the guest's devices are unknown: this is an error, not a guest without devices.
         let tree = try await client.execute(HumanMonitorCommand("info qom-tree"))
         let types = try await client.executeRaw("qom-list-types", arguments: ["abstract": true])
         let target = try await client.executeRaw("query-target")["arch"]?.string ?? ""

@@ -1,18 +1,18 @@
-/// QEMU's object tree as the human monitor prints it (`info qom-tree`): `    /ioapic[0] (memory-region)`.
+/// Parses QEMU's object tree as the human monitor prints it (`info qom-tree`): `    /ioapic[0] (memory-region)`.
 enum QOMTree {
-    /// An object in it.
+    /// An object in the tree.
     struct Object: Sendable, Hashable {
-        /// Its place: `/machine/peripheral/net0`.
+        /// Its path: `/machine/peripheral/net0`.
         let path: String
         let type: String
     }
 
-    /// The types of all objects in it.
+    /// Returns the types of all objects in the tree.
     static func types(_ text: String) -> Set<String> {
         Set(objects(text).map(\.type))
     }
 
-    /// All objects in it, in their order.
+    /// Returns all objects in the tree, in its order.
     static func objects(_ text: String) -> [Object] {
         var names: [Substring] = []
         var objects: [Object] = []

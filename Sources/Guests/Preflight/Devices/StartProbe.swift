@@ -3,19 +3,19 @@ internal import JSON
 internal import Linux
 internal import QMP
 
-/// Tries whether a QEMU that starts and waits for a guest leaves the memory that it shares as it is.
+/// Tests whether a QEMU that starts and waits for a guest leaves its shared memory unchanged.
 ///
-/// The new QEMU starts while the guest still runs in the same memory. Some devices empty or write theirs at that moment:
-/// virtio-mem until QEMU 8.1, `-device loader` with data. Which do is found by starting the very binary with such devices
-/// on memory of ours, never by its version.
+/// The new QEMU starts while the guest still runs in the same memory. Some devices clear or write theirs at that
+/// moment: virtio-mem until QEMU 8.1, `-device loader` with data. The test starts the same binary with such devices on
+/// memory of our own; the version does not matter.
 struct StartProbe: Sendable {
-    /// A device to try, and the memory that it is given.
+    /// A device to test, and its memory.
     struct Device: Sendable, Hashable {
-        /// Its option, with the place of its memory left to the probe.
+        /// Its option; the probe sets its memory.
         var properties: OptionProperties
         /// The backend that it names as `memdev`; nil for a device that uses the guest's RAM.
         var memory: String?
-        /// How much memory that is, in bytes.
+        /// The size of that memory, in bytes.
         var size: UInt64 = 0
 
         var driver: String { properties["driver"] ?? "" }
@@ -23,39 +23,39 @@ struct StartProbe: Sendable {
 
     var binary: QEMUBinary
     let machineType: String
-    /// The value of `-m`, with slots and the largest size.
+    /// The value of `-m`, with slots and the maximum size.
     let memoryOption: String?
-    /// The guest's RAM in bytes, without what is plugged.
+    /// The size of the guest's RAM in bytes, without plugged memory.
     let memorySize: UInt64
     let devices: [Device]
 
-    /// How long the start may take on a busy host.
+    /// The time limit for the start, for a busy host.
     private static let deadline = Duration.seconds(20)
-    /// The page of a pattern; a device empties at least one.
+    /// The size of a pattern, one page; a device clears at least one.
     private static let pageSize = 4096
-    /// In how many places of each memory the pattern stands.
+    /// The number of patterns in each memory.
     private static let places = 64
 
-    /// The devices of a guest that may change shared memory when they start; empty where there is nothing to try.
+    /// Returns the devices of a guest that may change shared memory at start; empty if there is nothing to test.
     static func devices(of options: [CommandLineOption], backends: [MemoryBackend]) -> [Device] {
         let sizes = Dictionary(backends.map { ($0.id, $0.size) }, uniquingKeysWith: { first, _ in first })
         return options.filter { $0.name == "device" }.compactMap { option in
             guard let properties = option.properties else { return nil }
             if let memory = properties["memdev"] {
-                // Memory that is not shared, or is not there, is refused for its own sake.
+                // Other checks refuse memory that is not shared, or does not exist.
                 return sizes[memory].map { Device(properties: properties, memory: memory, size: $0) }
             }
             return properties["driver"] == "loader" ? Device(properties: properties, memory: nil) : nil
         }
     }
 
-    /// What a start changed, a line each.
+    /// Starts the binary, and returns what that changed, one line for each memory.
     ///
     /// - Parameters:
-    ///   - credentials: the rights to start it with; nil for ours.
-    ///   - environment: variables beside ours.
-    /// - Returns: nothing where all memory was as before.
-    /// - Throws: ``QEMUProbeError`` where it did not start; `SystemError`.
+    ///   - credentials: the credentials to start it with; nil for ours.
+    ///   - environment: variables in addition to ours.
+    /// - Returns: the changes; empty if all memory is unchanged.
+    /// - Throws: ``QEMUProbeError`` if it did not start; `SystemError`.
     func run(credentials: ProcessCredentials?, environment: [String: String]) async throws -> [String] {
         let ram = try Memory("ram", name: "the guest's RAM", size: memorySize)
         var memories = [ram]
@@ -69,7 +69,7 @@ struct StartProbe: Sendable {
             binary.path, credentials: credentials, environment: environment, machine: arguments(memories),
             inherited: memories.map(\.file))
         defer { process.end() }
-        // Its monitor greets once the machine is made and reset.
+        // QEMU sends its greeting after the machine is created and reset.
         let client = try await process.connect(within: Self.deadline)
         defer { client.close() }
         _ = try await client.execute(QueryStatus())
@@ -94,7 +94,7 @@ struct StartProbe: Sendable {
             var properties = device.properties
             properties.remove("id")
             if device.memory != nil {
-                // Where it sits does not matter; a loader's `addr` is where it writes.
+                // The device's address does not matter; a loader's `addr` is where it writes.
                 properties.remove("bus", "addr", "node", "slot", "romfile", "bootindex", "multifunction")
                 properties.set("memdev", "dev\(index)")
             }
@@ -103,7 +103,7 @@ struct StartProbe: Sendable {
         return arguments
     }
 
-    /// Memory of ours: holes, with a pattern here and there.
+    /// Memory of our own: holes, with a pattern at some offsets.
     private final class Memory: Sendable {
         let id: String
         let name: String
@@ -118,7 +118,7 @@ struct StartProbe: Sendable {
             for offset in Self.offsets(size) { try file.write(Self.pattern, at: offset) }
         }
 
-        /// What is not as it was made; nil where all is.
+        /// The first change since its creation; nil if there is none.
         var change: String? {
             get throws(SystemError) {
                 let places = Set(Self.offsets(size))
@@ -135,7 +135,7 @@ struct StartProbe: Sendable {
 
         private static let pattern = [UInt8](repeating: 0xA5, count: pageSize)
 
-        /// Spread over the whole, the first and the last page among them.
+        /// Returns offsets spread over the whole memory, including the first and the last page.
         private static func offsets(_ size: UInt64) -> [UInt64] {
             let page = UInt64(pageSize)
             let last = size / page == 0 ? 0 : size / page - 1
@@ -145,29 +145,29 @@ struct StartProbe: Sendable {
 }
 
 extension StartProbe {
-    /// What follows from a try.
+    /// Returns the finding for the changes of a test.
     static func finding(_ changes: [String], devices: [String], binary: String) -> Finding {
         let names = Set(devices).sorted().joined(separator: ", ")
         guard !changes.isEmpty else {
             return Finding(
-                .startChangesMemory, .pass, "the new QEMU leaves the guest's memory as it is when it starts",
-                evidence: devices.isEmpty ? [] : ["tried with \(names) on memory of our own"])
+                .startChangesMemory, .pass, "the new QEMU leaves the guest's memory unchanged when it starts",
+                evidence: devices.isEmpty ? [] : ["tested with \(names) on memory of our own"])
         }
         return Finding(
             .startChangesMemory, .fail,
-            "the new QEMU would change the guest's memory by starting, while the guest runs",
-            evidence: changes.map { "\($0), in a try on memory of our own" }
-                + (names.isEmpty ? [] : ["tried: \(names)"]),
-            remedy: "Choose a QEMU that does not (--to; with virtio-mem newer ones do not), or unplug the device "
+            "the new QEMU would change the guest's memory at its start, while the guest runs",
+            evidence: changes.map { "\($0), in a test on memory of our own" }
+                + (names.isEmpty ? [] : ["tested: \(names)"]),
+            remedy: "Choose a QEMU that does not (--to; newer ones do not with virtio-mem), or unplug the device "
                 + "(virtio-mem: qom-set its requested-size to 0 first; then device_del).")
     }
 
-    /// That it could not be tried.
+    /// Returns the finding for a test that was not possible.
     static func untried(_ reason: String, _ evidence: [String]) -> Finding {
         Finding(
             .startChangesMemory, .fail,
-            "it could not be tried whether the new QEMU leaves the guest's memory as it is when it starts",
+            "cannot test whether the new QEMU leaves the guest's memory unchanged when it starts",
             evidence: [reason] + evidence,
-            remedy: "Unplug the device that the new QEMU's words name, or choose another binary (--to).")
+            remedy: "Unplug the device that the new QEMU's message names, or choose another binary (--to).")
     }
 }

@@ -1,12 +1,12 @@
 internal import Glibc
 internal import Linux
 
-/// Whether what the guest's command line names is still what its QEMU took by these names.
+/// Checks that the paths on the guest's command line still refer to what its QEMU opened.
 enum NameChecks {
-    /// What QEMU reads at its start and does not keep open.
+    /// The options whose files QEMU reads at its start and does not keep open.
     private static let readOnce = ["kernel", "initrd", "dtb"]
 
-    /// The images that the guest has open.
+    /// Checks the images that the guest has open.
     static func images(of guest: GuestProcess, _ description: GuestDescription) -> Finding {
         let id = FindingID.nameLeadsElsewhere
         let names = ImageNames(of: guest, description)
@@ -14,25 +14,25 @@ enum NameChecks {
             let strays = try names.strays(openBy: [guest.identity.pid])
             guard strays.isEmpty else {
                 return Finding(
-                    id, .fail, "the names of the guest's disks do not lead to the files that it has open",
+                    id, .fail, "the paths of the guest's disks do not refer to the files that it has open",
                     evidence: strays,
                     remedy:
-                        "Put the files back under their names (`ls -l /proc/\(guest.identity.pid)/fd` shows those that "
-                        + "are open), or shut the guest down and start it anew.")
+                        "Restore the files at their paths (`ls -l /proc/\(guest.identity.pid)/fd` shows the open "
+                        + "ones), or shut the guest down and start it again.")
             }
             return Finding(
-                id, .pass, "the names of the guest's disks lead to the files that it has open",
+                id, .pass, "the paths of the guest's disks refer to the files that it has open",
                 evidence: names.images.map(\.path))
         } catch {
             return Finding(
-                id, .fail, "it cannot be told whether the guest's disks are still the files of their names",
+                id, .fail, "cannot determine whether the paths of the guest's disks refer to its open files",
                 evidence: ["\(error)"], remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
         }
     }
 
-    /// The files of the guest's memory, which QEMU keeps open.
+    /// Checks the files of the guest's memory, which QEMU keeps open.
     ///
-    /// - Returns: Nothing where their names lead to what is open.
+    /// - Returns: Empty if their paths refer to the open files.
     static func memory(of guest: GuestProcess, _ description: GuestDescription) -> [Finding] {
         let id = FindingID.nameLeadsElsewhere
         let pid = guest.identity.pid
@@ -46,21 +46,21 @@ enum NameChecks {
             guard !strays.isEmpty else { return [] }
             return [
                 Finding(
-                    id, .fail, "the names of the guest's memory do not lead to the files that it has open",
+                    id, .fail, "the paths of the guest's memory do not refer to the files that it has open",
                     evidence: strays,
-                    remedy: "Take away what covers them (`findmnt --target PATH` names a mount), or put the files back "
-                        + "under their names.")
+                    remedy: "Unmount what covers them (`findmnt --target PATH` shows the mount), or restore the files "
+                        + "at their paths.")
             ]
         } catch {
             return [
                 Finding(
-                    id, .fail, "it cannot be told whether the guest's memory is still the file of its name",
+                    id, .fail, "cannot determine whether the paths of the guest's memory refer to its open files",
                     evidence: ["\(error)"], remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
             ]
         }
     }
 
-    /// Whether a name leads to one of these files; it does not where there is nothing.
+    /// Returns whether a path refers to one of these files; false if it does not exist.
     private static func leads(_ path: String, to files: Set<FileIdentity>) throws(SystemError) -> Bool {
         do throws(SystemError) { return files.contains(try Files.identity(path)) } catch {
             if error.code == ENOENT { return false }
@@ -68,24 +68,24 @@ enum NameChecks {
         }
     }
 
-    /// The kernel and what goes with it, which a new QEMU reads anew for the guest's next boot.
+    /// Checks the kernel and related files, which a new QEMU reads again for the guest's next boot.
     static func kernel(of guest: GuestProcess) -> [Finding] {
         guard let line = guest.commandLine, let start = startSeconds(of: guest.identity) else { return [] }
         let view = ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory)
         let changed = line.options.filter { readOnce.contains($0.name) }.compactMap { option -> String? in
             guard let path = option.value, let facts = FileFacts.at(view.place(path)) else { return nil }
-            // The kernel tells the start in ticks since a boot in whole seconds.
+            // The kernel reports the start in ticks since a boot time in whole seconds.
             return facts.key.modifiedSeconds > start + 2 ? "-\(option.name) \(path) was changed since the start" : nil
         }
         guard !changed.isEmpty else { return [] }
         return [
             Finding(
-                .nameLeadsElsewhere, .warn, "the guest's next boot will be from other files than its last one",
-                evidence: changed, remedy: "Nothing, if they were replaced on purpose.")
+                .nameLeadsElsewhere, .warn, "the guest's next boot will use other files than its last one",
+                evidence: changed, remedy: "No action is needed if they were replaced on purpose.")
         ]
     }
 
-    /// The sockets and the pid file that would be put in the place of the guest's.
+    /// Checks the sockets and the pid file that the handoff would replace.
     static func endpoints(of guest: GuestProcess, _ plan: LaunchPlan) -> [Finding] {
         let pid = guest.identity.pid
         let view = ProcessView(pid: pid, workingDirectory: guest.workingDirectory)
@@ -101,39 +101,39 @@ enum NameChecks {
             )
             let strays = rest.compactMap { endpoint -> String? in
                 guard let facts = FileFacts.at(view.reachable(endpoint.lasting)) else { return nil }
-                if endpoint.kind == .pidFile { return facts.isFolder ? "\(endpoint.lasting): it is a folder" : nil }
-                return facts.mode & S_IFMT == S_IFSOCK ? nil : "\(endpoint.lasting): it is no socket any more"
+                if endpoint.kind == .pidFile { return facts.isFolder ? "\(endpoint.lasting): it is a directory" : nil }
+                return facts.mode & S_IFMT == S_IFSOCK ? nil : "\(endpoint.lasting): it is no longer a socket"
             }
             var findings: [Finding] = []
             if !used.isEmpty {
                 findings.append(
                     Finding(
-                        .nameLeadsElsewhere, .fail, "the guest's socket would be put in the place of another's",
-                        evidence: used.map { "\($0): another process listens there (`ss -xlp` names it)" },
+                        .nameLeadsElsewhere, .fail, "the guest's socket would replace another process's",
+                        evidence: used.map { "\($0): another process listens there (`ss -xlp` shows it)" },
                         remedy:
-                            "Give each guest sockets of its own: start one of the two anew with another path, when it "
-                            + "suits."))
+                            "Give each guest its own sockets: restart one of the two with another path, when that is "
+                            + "convenient."))
             }
             if !strays.isEmpty {
                 findings.append(
                     Finding(
                         .nameLeadsElsewhere, .fail,
-                        "the guest's socket or pid file would be put in the place of something else", evidence: strays,
-                        remedy: "Move aside what is there."))
+                        "the guest's socket or pid file would replace another file", evidence: strays,
+                        remedy: "Move the other file away."))
             }
             return findings
         } catch {
             return [
                 Finding(
-                    .nameLeadsElsewhere, .fail, "it cannot be told who listens at the guest's sockets",
+                    .nameLeadsElsewhere, .fail, "cannot determine which process listens on the guest's sockets",
                     evidence: ["\(error)"], remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
             ]
         }
     }
 
-    /// When a process started, in seconds since 1970.
+    /// Returns when a process started, in seconds since 1970; nil if unknown.
     private static func startSeconds(of identity: ProcessIdentity) -> Int? {
-        // A warning only hangs on it.
+        // Only a warning depends on it.
         guard let bytes = try? Files.readAll("/proc/stat") else { return nil }
         let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n")
         guard let boot = lines.first(where: { $0.hasPrefix("btime ") }).flatMap({ Int($0.dropFirst("btime ".count)) })

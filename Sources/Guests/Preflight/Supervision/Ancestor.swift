@@ -1,60 +1,60 @@
 internal import Linux
 
-/// A process above a guest's QEMU, or the first one of its pid namespace, as the kernel shows it.
+/// A process above a guest's QEMU, or the first one of its pid namespace, as the kernel reports it.
 struct Ancestor: Sendable, Hashable {
-    /// What becomes of it, or what it does, when the process that it waits for ends.
+    /// What the process does when the process that it waits for ends.
     enum Role: Sendable, Hashable {
-        /// A service manager that is asked elsewhere (systemd), or that only adopts orphans.
+        /// A service manager that is queried elsewhere (systemd), or that only adopts orphans.
         case initProcess
-        /// Ends when its first child does, and adopts orphans until then: tini and its like.
+        /// Ends when its first child does, and adopts orphans until then: tini and similar programs.
         case reaper
-        /// Starts what it waits for again.
+        /// Restarts what it waits for.
         case supervisor
-        /// Takes away all that a container has when its first process ends.
+        /// Removes a container when its first process ends.
         case containerRuntime
         /// Ends with the process that it waits for, and does nothing else: sudo(8), timeout(1).
         case wrapper
-        /// A shell that a person types at.
+        /// A shell with a person at its terminal.
         case interactiveShell
-        /// A shell that reads a script.
+        /// A shell that runs a script.
         case script
-        /// What a person's session hangs on: a terminal, sshd(8).
+        /// Belongs to a person's session: a terminal, sshd(8).
         case session
         /// Anything else.
         case unknown
     }
 
     let pid: Int32
-    /// The name that the kernel shows, at most 15 bytes.
+    /// The name that the kernel reports, at most 15 bytes.
     let command: String
-    /// The file that runs, without its folder; empty where it may not be read.
+    /// The running file, without its directory; empty if it is not readable.
     var program = ""
     var arguments: [String] = []
     /// In clock ticks since boot.
     var startTime: UInt64 = 0
     var session: Int32 = 0
     var parent: Int32 = 0
-    /// Whether it reads from a terminal.
+    /// Whether its standard input is a terminal.
     var readsTerminal = false
-    /// Whether it reads its commands from standard input that is no terminal.
+    /// The commands of a shell that runs a script.
     var scriptText: ScriptText = .none
 
-    /// A shell's script, as far as it can be read.
+    /// A shell's script, as far as it is readable.
     enum ScriptText: Sendable, Hashable {
         case none
         case text(String)
         case unreadable(String)
     }
 
-    /// For messages: `pid 4711 (runsv)`.
+    /// The process in messages: `pid 4711 (runsv)`.
     var name: String { "pid \(pid) (\(command))" }
 
     var role: Role {
         let shown = Set(([command] + arguments.prefix(1)).map(Self.baseName).filter { !$0.isEmpty })
-        // What an interpreter runs: `python3 /usr/bin/supervisord`.
+        // The script that an interpreter runs: `python3 /usr/bin/supervisord`.
         let scripts = shown.union([program]).union(arguments.dropFirst().prefix(1).map(Self.baseName))
         if !scripts.isDisjoint(with: Self.supervisors) || command.hasPrefix("PM2") { return .supervisor }
-        // The file that runs counts where it is known: a script may be called `init`. Only busybox is what it is called.
+        // The running file decides if it is known: a script may be named `init`. Only busybox acts by its argv[0].
         let names = program.isEmpty || program == "busybox" ? shown : [program]
         if isShell(names) { return isInteractive ? .interactiveShell : .script }
         if !names.isDisjoint(with: Self.runtimes) || command.hasPrefix("containerd-shim") { return .containerRuntime }
@@ -65,13 +65,13 @@ struct Ancestor: Sendable, Hashable {
         return .unknown
     }
 
-    /// The script that a shell was given as a file, without its folder.
+    /// The script file of a shell, without its directory.
     var scriptName: String? {
         guard role == .script, !arguments.dropFirst().contains(where: Self.isCommandOption) else { return nil }
         return arguments.dropFirst().first { !$0.hasPrefix("-") && !$0.hasPrefix("+") }.map(Self.baseName)
     }
 
-    /// `-c`, also among others: `-ec`.
+    /// Returns whether an argument is `-c`, also combined with others: `-ec`.
     static func isCommandOption(_ argument: String) -> Bool {
         argument.hasPrefix("-") && !argument.hasPrefix("--") && argument.hasSuffix("c")
     }
@@ -88,7 +88,7 @@ struct Ancestor: Sendable, Hashable {
 
     static func baseName(_ path: String) -> String {
         let name = path.split(separator: "/").last.map(String.init) ?? ""
-        // A login shell's name begins so.
+        // A login shell's name begins with a dash.
         return name.hasPrefix("-") ? String(name.dropFirst()) : name
     }
 

@@ -1,28 +1,28 @@
 internal import Glibc
 internal import Linux
 
-/// Who may act when a guest's QEMU ends, by descent: the processes that wait for it, and the first of its pid namespace.
+/// The processes that may act when a guest's QEMU ends: those that wait for it, and the first of its pid namespace.
 struct Parentage: Sendable, Hashable {
     /// The guest's QEMU.
     var guest: Ancestor
-    /// Whether nobody who started it waits for it: it went into the background, or a refresh has started it.
+    /// Whether the process that started it does not wait for it: it went into the background, or a handoff started it.
     var isOrphan = false
     /// Whether it is the first process of its pid namespace.
     var isFirst = false
-    /// Whether it is in another pid namespace than we are.
+    /// Whether its pid namespace is not ours.
     var hasOwnNamespace = false
-    /// Its parent, that one's parent, and so on, up to the first of its pid namespace if that is among them.
+    /// Its parent, that one's parent, and so on, up to the first process of its pid namespace if that is an ancestor.
     var ancestors: [Ancestor] = []
     /// The first process of its pid namespace.
     var first: Ancestor?
     /// The oldest child of the first process.
     var oldestChild: Int32?
 
-    /// Reads it from /proc.
+    /// Reads the parentage from /proc.
     ///
     /// - Parameter process: the guest's QEMU.
-    /// - Returns: what the kernel shows.
-    /// - Throws: `SystemError` where the process may not be read or has ended.
+    /// - Returns: the parentage as the kernel reports it.
+    /// - Throws: `SystemError` if the process is not readable or has ended.
     static func read(_ process: GuestProcess) throws(SystemError) -> Parentage {
         let pid = process.identity.pid
         let space = try ProcFS.namespaces(pid)["pid"]
@@ -42,12 +42,12 @@ struct Parentage: Sendable, Hashable {
         return parentage
     }
 
-    /// More than any line of descent has.
+    /// More than any chain of ancestors has.
     private static let longestLine = 256
 
     private static func isFirst(_ pid: Int32, of space: UInt64?) throws(SystemError) -> Bool {
         do throws(SystemError) {
-            // The first of our own namespace is not meant, and may not be looked at by anybody.
+            // The first process of our own namespace is excluded, and may not be readable.
             guard pid != 1, try ProcFS.namespacePIDs(pid).last == 1 else { return false }
             return try ProcFS.namespaces(pid)["pid"] == space
         } catch  where error.isGone {
@@ -62,7 +62,7 @@ struct Parentage: Sendable, Hashable {
 
     private static func oldestChild(of parent: Int32) throws(SystemError) -> Int32? {
         try ProcFS.processes().compactMap { pid -> (pid: Int32, startTime: UInt64)? in
-            // One that ends meanwhile is nobody's oldest child any more.
+            // Ignores a process that has ended since.
             guard let status = try? ProcFS.status(pid), status.parent == parent else { return nil }
             return (pid, status.startTime)
         }.min { ($0.startTime, $0.pid) < ($1.startTime, $1.pid) }?.pid
@@ -70,7 +70,7 @@ struct Parentage: Sendable, Hashable {
 }
 
 extension GuestProcess {
-    /// Whether it left whoever started it (`-daemonize`), or was started by a refresh, which leaves it to init.
+    /// Whether it left its parent (`-daemonize`), or a handoff started it, which leaves it to init.
     fileprivate var isDetached: Bool {
         commandLine?.contains("daemonize") == true
             || (commandLine?.contains("incoming") == true && monitors.contains { $0.boundPath != $0.lastingPath })
@@ -78,13 +78,13 @@ extension GuestProcess {
 }
 
 extension Ancestor {
-    /// Shells keep the script that they read at one of these: bash, dash and busybox, zsh.
+    /// The descriptors by which shells read a script: bash, dash and busybox, zsh.
     private static let scriptDescriptors: [Int32] = [255, 10, 11]
     private static let longestScript = 1 << 20
 
     /// Nil for a process that has ended.
     fileprivate static func ifThere(_ pid: Int32) -> Ancestor? {
-        // Whatever else cannot be read of it leaves a field empty, and an unknown process is warned of.
+        // Any other read error leaves a field empty; an unknown process leads to a warning.
         try? Ancestor(reading: pid)
     }
 
@@ -95,7 +95,7 @@ extension Ancestor {
         startTime = status.startTime
         session = status.session
         parent = status.parent
-        // Another user's process shows neither its program nor its descriptors: it is judged by its name then.
+        // Another user's process shows neither its program nor its descriptors: its name decides.
         program = (try? ProcFS.executable(pid)).map { Self.baseName($0.path) } ?? ""
         arguments = (try? ProcFS.commandLine(pid)) ?? []
         let input = (try? Files.linkTarget("/proc/\(pid)/fd/0")) ?? ""
@@ -109,11 +109,11 @@ extension Ancestor {
             return command.map { .text($0) } ?? .unreadable("it has no text after -c")
         }
         let isFile = arguments.dropFirst().contains { !$0.hasPrefix("-") }
-        // Without a file the shell reads its commands from standard input.
+        // Without a file, the shell reads its commands from standard input.
         let descriptors = isFile ? scriptDescriptors : [0]
         for number in descriptors {
             let place = "/proc/\(pid)/fd/\(number)"
-            // A pipe is not read: that would take the script away from the shell.
+            // A pipe is not read: that would take the script from the shell.
             guard FileFacts.at(place)?.isRegular == true, let bytes = try? Files.readAll(place, limit: longestScript)
             else { continue }
             return .text(String(decoding: bytes, as: UTF8.self))

@@ -1,24 +1,24 @@
-/// What a shell script does when a command of its ends, as far as its words tell.
+/// Determines from the words of a shell script what it does when one of its commands ends.
 ///
-/// It is no parser of the shell's language: it tells a loop around a command from a command that is run once, and where
-/// it cannot it says that the command may be run again.
+/// This is not a parser of the shell's language. It distinguishes a loop around a command from a command that runs
+/// once; if it cannot, it reports that the command may run again.
 struct ShellScript {
-    /// A word, or what separates commands: `;`, `&`, `|`, a newline, parentheses.
+    /// A word, or a separator of commands: `;`, `&`, `|`, a newline, parentheses.
     private let tokens: [String]
 
     init(_ text: String) {
         tokens = Self.tokens(String(text.prefix(1 << 20)).replacing("\\\n", with: " "))
     }
 
-    /// Whether one of these commands is, or may well be, run again when it ends.
+    /// Returns whether one of these commands is, or may be, run again when it ends.
     ///
-    /// - Parameter isCommand: tells the word that starts the process which is waited for.
-    /// - Returns: true also where the command is not found by its word and there is a loop.
+    /// - Parameter isCommand: tells whether a word starts the process that the shell waits for.
+    /// - Returns: true also if no such word is found and there is a loop.
     func mayRunAgain(_ isCommand: (String) -> Bool) -> Bool {
         if startsItselfAgain { return true }
         let loops = loopDepths
         let places = tokens.indices.filter { isCommand(tokens[$0]) && beginsCommand($0) }
-        // The command may have another name here (a variable, a function): any loop may be around it.
+        // The script may use another name for the command (a variable, a function), so any loop may contain it.
         guard !places.isEmpty, !definesFunctions else {
             return tokens.contains { ["while", "until"].contains($0) }
         }
@@ -26,12 +26,12 @@ struct ShellScript {
         return places.contains { loops[$0] > 0 && (!isInBackground($0) || waits) }
     }
 
-    /// In how many loops each token is.
+    /// The number of loops around each token.
     private var loopDepths: [Int] {
         var depth = 0
         return tokens.map { token in
             switch token {
-            // The condition is run again and again as well.
+            // The condition runs repeatedly as well.
             case "while", "until": depth += 1
             case "for", "select": depth += 1
             case "done": depth = max(0, depth - 1)
@@ -41,7 +41,7 @@ struct ShellScript {
         }
     }
 
-    /// Whether a word is a command, not an argument of one: what stands before it in its line only prepares it.
+    /// Returns whether a word is a command and not an argument: only prefixes precede it in its command.
     private func beginsCommand(_ index: Int) -> Bool {
         guard !tokens[index].contains("=") else { return false }
         let start = tokens[..<index].lastIndex { Self.separators.contains($0) }.map { $0 + 1 } ?? 0
@@ -72,7 +72,7 @@ struct ShellScript {
 
     private static let separators: Set<String> = [";", "&", "&&", "|", "||", "\n", "(", ")", "{", "}"]
 
-    /// Words without their quotes and comments, and separators.
+    /// Returns words without their quotes and comments, and separators.
     private static func tokens(_ text: String) -> [String] {
         var tokens: [String] = []
         var word = ""

@@ -1,8 +1,8 @@
 internal import Linux
 
-/// Whether somebody acts when the old QEMU ends: kills the new one, starts another one, or cleans up after it.
+/// Checks whether a process acts when the old QEMU ends: kills the new one, starts another one, or cleans up after it.
 ///
-/// Only descent is looked at here; systemd is asked for its units elsewhere.
+/// Checks descent only; another check queries systemd for its units.
 struct SupervisionChecks {
     let parentage: Parentage
 
@@ -10,20 +10,20 @@ struct SupervisionChecks {
         self.parentage = parentage
     }
 
-    /// The findings on a guest's process; a refusal where it cannot be told who would act.
+    /// Returns the findings on a guest's process; a failure if it cannot be determined which process would act.
     static func findings(of guest: GuestProcess) -> [Finding] {
         do throws(SystemError) {
             return SupervisionChecks(try Parentage.read(guest)).findings
         } catch {
             return [
                 Finding(
-                    .parentActs, .fail, "it cannot be told who acts when the guest's QEMU ends",
+                    .parentActs, .fail, "cannot determine which process acts when the guest's QEMU ends",
                     evidence: ["\(error)"], remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
             ]
         }
     }
 
-    /// One at least for each check.
+    /// The findings, at least one for each check.
     var findings: [Finding] {
         if parentage.isFirst { return [namespaceEnds(with: parentage.guest)] }
         return [namespace] + parents
@@ -35,18 +35,18 @@ struct SupervisionChecks {
         let id = FindingID.pidNamespaceEnds
         guard let first = parentage.first else {
             return Finding(
-                id, .fail, "the first process of the guest's pid namespace cannot be found",
-                remedy: "Run hyperfresh as root, where that process can be seen.")
+                id, .fail, "cannot find the first process of the guest's pid namespace",
+                remedy: "Run hyperfresh as root, in a pid namespace in which that process is visible.")
         }
         if mayEndWithGuest(first) { return namespaceEnds(with: first) }
         guard parentage.hasOwnNamespace else { return Finding(id, .pass, "no pid namespace ends with the old QEMU") }
         return Finding(
-            id, .warn, "the guest is in a pid namespace: when \(first.name) ends, the kernel ends the new QEMU too",
+            id, .warn, "the guest is in a pid namespace: when \(first.name) ends, the kernel kills the new QEMU",
             evidence: [Self.line(first)],
-            remedy: "Nothing, if that process does not wait for the old QEMU in some way of its own.")
+            remedy: "No action is needed unless that process waits for the old QEMU in its own way.")
     }
 
-    /// Whether the first process of the namespace ends when the old QEMU does, or may.
+    /// Returns whether the first process of the namespace ends, or may end, when the old QEMU does.
     private func mayEndWithGuest(_ first: Ancestor) -> Bool {
         guard !parentage.isOrphan, let index = parentage.ancestors.firstIndex(where: { $0.pid == first.pid }) else {
             return false
@@ -56,10 +56,10 @@ struct SupervisionChecks {
         switch first.role {
         case .initProcess, .supervisor, .interactiveShell, .session: return false
         case .reaper:
-            // It waits for its first child alone; the others it has adopted.
+            // It waits only for its first child; it adopted the others.
             return parentage.oldestChild == (below.last ?? parentage.guest).pid
         case .unknown where !parentage.hasOwnNamespace:
-            // The whole machine's first process, or a container's in which we are: what left its session was adopted.
+            // The first process of the whole machine, or of our container: it adopted processes that left its session.
             return parentage.guest.session == first.session && first.session != 0
         case .containerRuntime, .wrapper, .script, .unknown: return true
         }
@@ -70,15 +70,15 @@ struct SupervisionChecks {
         return Finding(
             .pidNamespaceEnds, .fail,
             isItself
-                ? "the old QEMU is the first process of its pid namespace: when it ends, the kernel ends the new one too"
-                : "\(first.name), the first process of the guest's pid namespace, waits for the old QEMU: when it ends, the "
-                    + "kernel ends the new one too",
+                ? "the old QEMU is the first process of its pid namespace: when it ends, the kernel kills the new one"
+                : "\(first.name), the first process of the guest's pid namespace, waits for the old QEMU: when it "
+                    + "ends, the kernel kills the new one",
             evidence: ([first] + (isItself ? [] : parentage.ancestors.filter { $0.pid != first.pid })).map(Self.line),
-            remedy: "Start the guest anew below a first process that stays: qemu-system-… -daemonize, then "
+            remedy: "Restart the guest below a first process that keeps running: qemu-system-… -daemonize, then "
                 + "`sleep infinity`; or without a pid namespace (docker run --pid=host, unshare without -p).")
     }
 
-    // MARK: - Who waits
+    // MARK: - Waiting processes
 
     private var parents: [Finding] {
         let id = FindingID.parentActs
@@ -86,16 +86,16 @@ struct SupervisionChecks {
         var waits: [Ancestor] = []
         var child = parentage.guest
         for ancestor in parentage.ancestors {
-            // What the first process of a machine adopts, it only buries.
+            // The first process of a machine only reaps the processes that it adopts.
             if ancestor.pid == 1, !parentage.hasOwnNamespace, ![.script, .interactiveShell].contains(ancestor.role) {
                 break
             }
             switch ancestor.role {
-            case .supervisor: return [restarts(ancestor, "it starts again what ends")]
+            case .supervisor: return [restarts(ancestor, "it restarts what ends")]
             case .containerRuntime: return [cleansUp(ancestor)]
             case .initProcess:
                 guard parentage.hasOwnNamespace else { return [conclusion(waits)] }
-                return [restarts(ancestor, "what it does then cannot be asked from here")]
+                return [restarts(ancestor, "what it does then is not visible from here")]
             case .script:
                 if mayRunAgain(child, by: ancestor) { return [restarts(ancestor, "its script has a loop around QEMU")] }
                 waits.append(ancestor)
@@ -121,28 +121,28 @@ struct SupervisionChecks {
         let id = FindingID.parentActs
         guard let nearest = waits.first else { return Finding(id, .pass, "no process waits for the old QEMU") }
         return Finding(
-            id, .warn, "\(nearest.name) waits for the old QEMU: it sees it killed, and may act on that",
+            id, .warn, "\(nearest.name) waits for the old QEMU, and may act when it is killed",
             evidence: waits.map(Self.line),
-            remedy: "Look at what it does when QEMU ends: it must not start the guest again, nor remove its files.")
+            remedy: "Check what it does when QEMU ends: it must neither restart the guest nor remove its files.")
     }
 
     private func restarts(_ ancestor: Ancestor, _ why: String) -> Finding {
-        // A shell or supervisor that is killed starts nothing any more; init adopts the QEMU.
+        // A killed shell or supervisor starts nothing; init adopts the QEMU.
         let letGo = ancestor.role == .script && !ancestor.readsTerminal
         return Finding(
             .supervisorRestarts, .fail,
-            "\(ancestor.name) would start a second QEMU, or end the new one, when the old one ends: \(why)",
+            "\(ancestor.name) would start a second QEMU, or kill the new one, when the old one ends: \(why)",
             evidence: [Self.line(ancestor)],
             remedy: letGo
-                ? "kill -9 \(ancestor.pid)  (that shell ends, and its loop; the guest goes on without it)"
-                : "Start the guest anew without it (-daemonize, or a systemd service with Restart=no).")
+                ? "kill -9 \(ancestor.pid)  (ends that shell and its loop; the guest keeps running)"
+                : "Restart the guest without it (-daemonize, or a systemd service with Restart=no).")
     }
 
     private func cleansUp(_ ancestor: Ancestor) -> Finding {
         Finding(
-            .parentActs, .fail, "\(ancestor.name) takes the guest's container away when the old QEMU ends",
+            .parentActs, .fail, "\(ancestor.name) removes the guest's container when the old QEMU ends",
             evidence: [Self.line(ancestor)],
-            remedy: "Start the guest below a first process that stays, not as the container's own (-daemonize).")
+            remedy: "Restart the guest below a first process that keeps running, not as the first one (-daemonize).")
     }
 
     private static func line(_ ancestor: Ancestor) -> String {
@@ -154,7 +154,7 @@ struct SupervisionChecks {
 }
 
 extension Ancestor {
-    /// Whether it stays when a child of its ends.
+    /// Whether it keeps running when one of its children ends.
     fileprivate var outlivesItsChildren: Bool {
         switch role {
         case .initProcess, .supervisor, .interactiveShell, .session: true
