@@ -70,15 +70,20 @@ let package = Package(
         room("CanaryTesting", ["JSON", "Linux"]),
         room("Handoff"),
         room("Journal", ["Handoff", "JSON", "Linux"]),
+        room("QEMUCommandLine", ["JSON"]),
         room(
             "Guests",
             [
-                "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log"),
+                "QEMUCommandLine", "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log"),
                 .product(name: "Subprocess", package: "swift-subprocess"),
             ]),
         room("StackFile", ["CYAML", "Linux"]),
         room(
-            "VirtualMachines", ["StackFile", "QMP", "JSON", "Linux", .product(name: "Logging", package: "swift-log")],
+            "VirtualMachines",
+            [
+                "StackFile", "QEMUCommandLine", "QMP", "JSON", "Linux",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             resources: hypervisorFiles),
         room("Containers", ["VirtualMachines", "StackFile", "JSON"], resources: containerFiles),
 
@@ -116,7 +121,7 @@ let package = Package(
             ], resources: [.copy("Fixtures")]),
         tests("HandoffTests", ["Handoff"]),
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux", "TestTools"]),
-        tests("GuestsTests", ["Guests", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests("GuestsTests", ["Guests", "QEMUCommandLine", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
         tests(
             "VirtualMachinesTests", ["VirtualMachines", "StackFile", "QMP", "JSON", "Linux", "TestTools"],
             resources: [.copy("Fixtures")]),

@@ -25,9 +25,16 @@ enum House {
         Room(name: "CanaryTesting", uses: ["JSON", "Linux"]),
         Room(name: "Handoff", isPure: true),
         Room(name: "Journal", uses: ["Handoff", "JSON", "Linux"]),
-        Room(name: "Guests", uses: ["QMP", "JSON", "Linux"], packages: ["Logging", "Subprocess", "SystemPackage"]),
+        Room(name: "QEMUCommandLine", uses: ["JSON"]),
+        Room(
+            name: "Guests", uses: ["QEMUCommandLine", "QMP", "JSON", "Linux"],
+            packages: ["Logging", "Subprocess", "SystemPackage"]
+        ),
         Room(name: "StackFile", uses: ["CYAML", "Linux"]),
-        Room(name: "VirtualMachines", uses: ["StackFile", "QMP", "JSON", "Linux"], packages: ["Logging"]),
+        Room(
+            name: "VirtualMachines", uses: ["StackFile", "QEMUCommandLine", "QMP", "JSON", "Linux"],
+            packages: ["Logging"]
+        ),
         Room(name: "Containers", uses: ["VirtualMachines", "StackFile", "JSON"]),
 
         Room(

@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// The facts about a guest that its command line states, before any query.
 struct CommandLineSurvey: Hashable {
     /// Where a QMP monitor listens.

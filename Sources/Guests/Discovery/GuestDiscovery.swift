@@ -1,4 +1,5 @@
 public import Linux
+internal import QEMUCommandLine
 internal import QMP
 
 /// Finds the guests of this host by looking at its processes.

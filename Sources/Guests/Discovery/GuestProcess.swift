@@ -1,4 +1,5 @@
 public import Linux
+internal import QEMUCommandLine
 public import QMP
 
 /// A QEMU process that runs a guest, as described in /proc.

@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// The objects of a whole command line to which options refer by id or by number.
 struct CommandLineReferences {
     /// The purpose of each character device, by its id.

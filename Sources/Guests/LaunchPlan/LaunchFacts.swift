@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// The facts about the running guest that the launch plan needs in addition to its command line.
 ///
 /// All of them can be read from /proc and QMP at any time, so a refreshed guest can be refreshed again without a record

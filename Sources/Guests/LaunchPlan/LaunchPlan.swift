@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// How to start the new QEMU while the old one runs: the old command line, changed only where two processes would
 /// conflict.
 ///

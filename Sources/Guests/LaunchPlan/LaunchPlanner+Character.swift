@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-chardev`.
     mutating func characterDevice(_ option: CommandLineOption) -> CommandLineOption {

@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Returns the old process's sockets that listen on one of the ports; only those with this exact address if there
     /// are any.

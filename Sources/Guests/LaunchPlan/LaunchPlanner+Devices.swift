@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-device`, `-fsdev`, `-virtfs` and `-tpmdev`.
     mutating func device(_ option: CommandLineOption) -> CommandLineOption {

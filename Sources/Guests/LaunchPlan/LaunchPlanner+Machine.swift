@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-machine`: names the running type, because an alias such as `q35` denotes another type in another QEMU.
     mutating func machine(_ option: CommandLineOption) -> CommandLineOption {

@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-object`.
     mutating func object(_ option: CommandLineOption) -> CommandLineOption {

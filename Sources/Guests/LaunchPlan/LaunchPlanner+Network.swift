@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-netdev`, `-nic` and `-net`.
     mutating func network(_ option: CommandLineOption) -> CommandLineOption {

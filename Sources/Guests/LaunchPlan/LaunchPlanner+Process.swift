@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension LaunchPlanner {
     /// Plans `-pidfile`.
     mutating func pidFile(_ option: CommandLineOption) -> CommandLineOption {

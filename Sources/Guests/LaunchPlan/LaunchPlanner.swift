@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// Traverses a command line once and collects the plan.
 ///
 /// Each family of options has a file of extensions. Each method takes an option, returns its replacement, and records

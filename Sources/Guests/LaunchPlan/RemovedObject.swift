@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// An object of the command line that was removed while the guest ran.
 ///
 /// QEMU has a separate namespace of ids for each kind: a netdev and a device may both be `net0`.

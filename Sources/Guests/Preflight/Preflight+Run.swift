@@ -1,4 +1,5 @@
 internal import Linux
+internal import QEMUCommandLine
 internal import QMP
 
 extension Preflight {

@@ -1,4 +1,5 @@
 internal import JSON
+internal import QEMUCommandLine
 public import StackFile
 
 /// The command line of the QEMU that runs a guest inside a hypervisor.

@@ -1,4 +1,5 @@
 import Guests
+@testable import QEMUCommandLine
 import Testing
 
 /// Parses `-readconfig` files as util/qemu-config.c does.

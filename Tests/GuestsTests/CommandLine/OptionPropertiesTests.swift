@@ -1,4 +1,5 @@
 import Guests
+@testable import QEMUCommandLine
 import Testing
 
 @Suite struct OptionPropertiesTests {

@@ -1,4 +1,5 @@
 import Foundation
+@testable import QEMUCommandLine
 import Testing
 
 @testable import Guests

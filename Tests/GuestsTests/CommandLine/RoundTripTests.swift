@@ -1,4 +1,5 @@
 import Guests
+@testable import QEMUCommandLine
 import Testing
 
 /// Parsing and formatting a command line returns the same line, whatever it contains.

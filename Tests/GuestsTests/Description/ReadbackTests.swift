@@ -1,4 +1,5 @@
 import JSON
+@testable import QEMUCommandLine
 import QMP
 import Testing
 

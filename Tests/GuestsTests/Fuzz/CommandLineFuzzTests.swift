@@ -1,4 +1,5 @@
 @testable import Linux
+@testable import QEMUCommandLine
 import TestTools
 import Testing
 

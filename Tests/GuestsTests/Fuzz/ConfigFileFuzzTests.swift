@@ -1,3 +1,4 @@
+@testable import QEMUCommandLine
 import TestTools
 import Testing
 

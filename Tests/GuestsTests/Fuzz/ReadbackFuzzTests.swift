@@ -1,5 +1,6 @@
 import JSON
 import Linux
+@testable import QEMUCommandLine
 import TestTools
 import Testing
 

@@ -1,6 +1,7 @@
 import Foundation
 import Guests
 import JSON
+@testable import QEMUCommandLine
 
 /// A recorded command line with facts about its process, from Fixtures/command-lines/NAME.
 struct LaunchFixture: Sendable, CustomStringConvertible {

@@ -1,5 +1,6 @@
 import Foundation
 import Guests
+@testable import QEMUCommandLine
 import Testing
 
 /// Real command lines, and the plans made from them.

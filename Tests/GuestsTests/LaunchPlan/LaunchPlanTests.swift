@@ -1,4 +1,5 @@
 import Guests
+@testable import QEMUCommandLine
 import Testing
 
 /// Properties of every plan, whatever the command line.

@@ -1,4 +1,5 @@
 import Guests
+@testable import QEMUCommandLine
 
 /// Predicts the process that a plan starts, as seen after its follow-ups.
 enum LaunchedProcess {

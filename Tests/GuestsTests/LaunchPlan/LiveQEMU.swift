@@ -3,6 +3,7 @@ import Glibc
 import Guests
 import JSON
 import Linux
+@testable import QEMUCommandLine
 import QMP
 
 /// A real QEMU for a test, with its own folder; killed and cleaned up with the folder.

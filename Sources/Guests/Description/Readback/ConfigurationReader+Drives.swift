@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 extension ConfigurationReader {
     /// The options of a drive that remain when it has no medium.
     private static let emptyDriveKeys = ["if", "bus", "unit", "index", "id", "media", "werror", "rerror"]

@@ -1,3 +1,5 @@
+internal import QEMUCommandLine
+
 /// The command line that would start the guest with everything that was plugged, unplugged and changed since its start.
 struct RunningConfiguration: Sendable, Hashable {
     /// A part of the running machine that cannot be written as command-line options.

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import JSON
 internal import Linux
+internal import QEMUCommandLine
 internal import QMP
 
 /// Tests whether a QEMU that starts and waits for a guest leaves its shared memory unchanged.

@@ -2,9 +2,9 @@
 ///
 /// From qemu-options.hx of QEMU 7.2 and 10.0. Options removed since 4.0 are kept because a QEMU of that age may be
 /// running; `-id`, which Proxmox adds, is included.
-enum OptionTable {
+package enum OptionTable {
     /// How QEMU parses an option's argument.
-    enum Syntax: Hashable {
+    package enum Syntax: Hashable {
         /// The option takes no argument.
         case flag
         /// The argument is plain text.
@@ -16,17 +16,17 @@ enum OptionTable {
     }
 
     /// Returns how QEMU parses the option's argument; `.text` for a positional disk image and for unknown options.
-    static func syntax(of name: String) -> Syntax {
+    package static func syntax(of name: String) -> Syntax {
         table[canonicalName(name)] ?? .text
     }
 
     /// Returns whether any QEMU since 4.0 knows the option.
-    static func knows(_ name: String) -> Bool {
+    package static func knows(_ name: String) -> Bool {
         table[canonicalName(name)] != nil
     }
 
     /// Returns the name under which the table lists an option to which QEMU gives two names.
-    static func canonicalName(_ name: String) -> String {
+    package static func canonicalName(_ name: String) -> String {
         switch name {
         case "M": "machine"
         case "h": "help"

@@ -1,15 +1,15 @@
 /// The short form of a character device, as `-serial`, `-monitor`, `-qmp`, `-parallel`, `-debugcon` and `-gdb` take it.
 ///
 /// Converts it to the properties that `-chardev` takes, as QEMU does (`qemu_chr_parse_compat` in chardev/char.c).
-struct CharacterText: Hashable {
+package struct CharacterText: Hashable {
     /// Whether `mon:` precedes it: a human monitor shares the device.
-    var sharesMonitor: Bool
+    package var sharesMonitor: Bool
     /// The properties that `-chardev` would take.
-    var properties: OptionProperties
+    package var properties: OptionProperties
 
     /// Parses the short form; nil for text that creates no device (`none`, `chardev:ID`) and for devices that stay
     /// unchanged (`vc`, `null`, `/dev/…` and other host devices).
-    init?(parsing text: String) {
+    package init?(parsing text: String) {
         sharesMonitor = text.hasPrefix("mon:")
         let rest = String(text.dropFirst(sharesMonitor ? 4 : 0))
         guard let properties = CharacterText.properties(of: rest) else { return nil }
@@ -17,7 +17,7 @@ struct CharacterText: Hashable {
     }
 
     /// The short form of a unix socket.
-    var unixText: String {
+    package var unixText: String {
         let pairs = properties.pairs.filter { $0.key != "backend" }
         return (sharesMonitor ? "mon:unix:" : "unix:") + OptionProperties(pairs, impliedKey: "path").text
     }

@@ -1,15 +1,16 @@
 internal import JSON
 
 /// Formats QEMU options: `driver,key=value,key.key=value`.
-enum OptionText {
+package enum OptionText {
     /// Formats an option.
     ///
     /// - Parameters:
     ///   - head: The leading word, such as `tap`; `nil` for none.
     ///   - pairs: Keys and values, in the order of the output.
     /// - Returns: The option's argument.
-    static func make(_ head: String?, _ pairs: [(String, String)]) -> String {
-        ([head].compactMap(\.self) + pairs.map { "\($0)=\(escaped($1))" }).joined(separator: ",")
+    package static func make(_ head: String?, _ pairs: [(String, String)]) -> String {
+        let entries = [head].compactMap(\.self).map { KeyValueText.Entry(key: "", value: $0, form: .implied) }
+        return KeyValueText.text(of: entries + pairs.map { KeyValueText.Entry(key: $0, value: $1, form: .pair) })
     }
 
     /// Formats the arguments of `object-add`, `device_add` or `blockdev-add` as an option, so that a device has the
@@ -19,7 +20,7 @@ enum OptionText {
     ///   - kind: The key whose value comes first, without the key: `driver` or `qom-type`.
     ///   - members: The QMP arguments.
     /// - Returns: The option's argument.
-    static func make(kind: String, _ members: [String: JSONValue]) -> String {
+    package static func make(kind: String, _ members: [String: JSONValue]) -> String {
         let pairs = flattened(members, prefix: "").filter { $0.0 != kind }
         let isName: (String) -> Bool = { $0 == "id" || $0 == "node-name" }
         return make(members[kind]?.string, pairs.filter { isName($0.0) } + pairs.filter { !isName($0.0) })
@@ -34,10 +35,5 @@ enum OptionText {
             default: [(prefix + key, value.description)]
             }
         }
-    }
-
-    /// Doubles each comma, as QEMU's option syntax requires.
-    private static func escaped(_ value: String) -> String {
-        value.split(separator: ",", omittingEmptySubsequences: false).joined(separator: ",,")
     }
 }

@@ -6,8 +6,8 @@ internal import JSON
 /// Unchanged entries are written back as they were read.
 public struct OptionProperties: Sendable, Hashable {
     /// One entry of a key=value list.
-    struct Entry: Sendable, Hashable {
-        enum Form: Sendable, Hashable {
+    package struct Entry: Sendable, Hashable {
+        package enum Form: Sendable, Hashable {
             /// `key=value`
             case pair
             /// `value`; the option implies the key
@@ -16,9 +16,9 @@ public struct OptionProperties: Sendable, Hashable {
             case flag
         }
 
-        var key: String
-        var value: String
-        var form: Form
+        package var key: String
+        package var value: String
+        package var form: Form
     }
 
     private enum Storage: Sendable, Hashable {
@@ -38,7 +38,7 @@ public struct OptionProperties: Sendable, Hashable {
     /// - Parameters:
     ///   - pairs: the keys and values in order.
     ///   - impliedKey: the key that QEMU implies for the first value; if it comes first, the text omits it.
-    init(_ pairs: [(key: String, value: String)], impliedKey: String? = nil) {
+    package init(_ pairs: [(key: String, value: String)], impliedKey: String? = nil) {
         let entries = pairs.enumerated().map { index, pair in
             // QEMU's keyval_parse ends an implied value at the first comma, doubled or not.
             let isImplied = index == 0 && pair.key == impliedKey && !pair.value.contains { $0 == "," || $0 == "=" }
@@ -53,7 +53,7 @@ public struct OptionProperties: Sendable, Hashable {
     ///   - text: the argument as QEMU receives it.
     ///   - impliedKey: the key that QEMU implies for the first value, if any.
     ///   - allowsJSON: whether text that begins with `{` is a JSON object.
-    init(parsing text: String, impliedKey: String?, allowsJSON: Bool = false) {
+    package init(parsing text: String, impliedKey: String?, allowsJSON: Bool = false) {
         if allowsJSON, text.hasPrefix("{"), let value = try? JSONValue(parsing: text) {
             storage = .json(value)
         } else {
@@ -157,7 +157,7 @@ extension OptionProperties {
     }
 
     /// Replaces each value of a key that may occur several times.
-    mutating func replaceValues(of key: String, _ change: (String) -> String) {
+    package mutating func replaceValues(of key: String, _ change: (String) -> String) {
         guard case .list(let entries) = storage else {
             self[key].map { set(key, change($0)) }
             return
@@ -181,7 +181,7 @@ extension OptionProperties {
     }
 
     /// The pairs of a key=value list in order; empty in JSON form.
-    var pairs: [(key: String, value: String)] {
+    package var pairs: [(key: String, value: String)] {
         guard case .list(let entries) = storage else { return [] }
         return entries.map { ($0.key, $0.value) }
     }
