@@ -27,7 +27,7 @@ struct JournalLine {
         ]
         let text = value.encodedBytes(terminator: [UInt8(ascii: "\n")])
         let checksum = checksum(sequence: record.sequence, json: text.dropLast(), seed: seed)
-        let head = "hf\(version) \(record.sequence) \(hexadecimal(checksum)) "
+        let head = "hf\(version) \(record.sequence) \(checksum.hexadecimal(digits: 8)) "
         return (Array(head.utf8) + text, checksum)
     }
 
@@ -36,11 +36,6 @@ struct JournalLine {
         crc.update("hf\(version) \(sequence) ".utf8)
         crc.update(json)
         return crc.value
-    }
-
-    private static func hexadecimal(_ value: UInt32) -> String {
-        let digits = String(value, radix: 16)
-        return String(repeating: "0", count: 8 - digits.utf8.count) + digits
     }
 
     /// Reads a line without its line break.
@@ -57,7 +52,7 @@ struct JournalLine {
             throw damaged("it is not record \(sequence)")
         }
         let checksum = Self.checksum(sequence: sequence, json: fields[3], seed: seed)
-        guard fields[2].elementsEqual(Self.hexadecimal(checksum).utf8) else {
+        guard fields[2].elementsEqual(checksum.hexadecimal(digits: 8).utf8) else {
             throw damaged("its checksum does not fit, or it belongs to another place or journal")
         }
         guard

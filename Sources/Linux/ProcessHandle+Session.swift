@@ -1,6 +1,21 @@
 internal import Glibc
 
 extension ProcessHandle {
+    /// Kills the process with SIGKILL and waits for its exit.
+    ///
+    /// The wait does not end when the task is cancelled: cleanup after a cancellation needs the result, too.
+    ///
+    /// - Parameter deadline: The longest wait.
+    /// - Returns: Whether the process is gone; false at once if the signal is not permitted.
+    public func end(within deadline: Duration) async -> Bool {
+        do throws(SystemError) {
+            try signal(SIGKILL)
+        } catch {
+            guard error.isGone else { return false }
+        }
+        return await Task { await waitForExit(within: deadline) }.value
+    }
+
     /// Kills the process with SIGKILL, and everything it started that is still in the session that it leads.
     ///
     /// Otherwise a wrapper that runs a program as its child would leave the program behind. It works after the process

@@ -1,3 +1,5 @@
+internal import Linux
+
 /// Hardware addresses of network cards.
 enum HardwareAddress {
     /// Returns the address of a guest's card for which the stack file names none; it depends on these names only.
@@ -35,7 +37,7 @@ enum HardwareAddress {
         let bytes =
             prefix + [UInt8(truncatingIfNeeded: hash >> 40), UInt8(truncatingIfNeeded: hash >> 24)]
             + [UInt8(truncatingIfNeeded: hash >> 8)]
-        return bytes.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined(separator: ":")
+        return bytes.map { $0.hexadecimal(digits: 2) }.joined(separator: ":")
     }
 }
 

@@ -196,6 +196,24 @@ public struct SystemdManager: Sendable {
         )
     }
 
+    /// Moves a process into a scope of its own, so that it does not end with the unit that it was started from.
+    ///
+    /// Does nothing on a host without systemd.
+    ///
+    /// - Parameters:
+    ///   - pid: The process.
+    ///   - name: What the process is, for the scope's name: `hyperfresh-NAME-PID.scope`.
+    ///   - model: A process whose slice and resource limits the scope gets.
+    ///   - description: The description shown by systemctl.
+    /// - Throws: `SystemdError`; see `adopt`.
+    public static func isolate(
+        _ pid: Int32, named name: String, like model: Int32, description: String
+    ) async throws(SystemdError) {
+        guard let manager = own() else { return }
+        try await manager.adopt(
+            pid, as: scopeName("hyperfresh-\(name)-\(pid)"), like: model, description: description)
+    }
+
     private static func deadline(_ within: Duration) -> Int64 {
         let (seconds, attoseconds) = within.components
         return MainContext.now() + seconds * 1_000_000 + attoseconds / 1_000_000_000_000

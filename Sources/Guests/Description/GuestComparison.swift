@@ -1,3 +1,4 @@
+internal import Linux
 internal import QMP
 
 /// Checks that a waiting QEMU has the guest's devices at the guest's addresses.
@@ -50,15 +51,10 @@ public enum GuestComparison {
     /// happened in a waiting QEMU. Devices from the command line are compared by bus and address instead.
     private static func places(_ devices: [PCIDevice]) -> [String] {
         devices.filter { $0.bus == 0 }.map { device in
-            let vendor = "\(hexadecimal(device.vendorID, 4)):\(hexadecimal(device.deviceID, 4))"
+            let vendor = "\(device.vendorID.hexadecimal(digits: 4)):\(device.deviceID.hexadecimal(digits: 4))"
             let id = device.qdevID.isEmpty ? "" : " \(device.qdevID)"
-            return "\(hexadecimal(device.slot, 2)).\(device.function) \(vendor)\(id)"
+            return "\(device.slot.hexadecimal(digits: 2)).\(device.function) \(vendor)\(id)"
         }
-    }
-
-    private static func hexadecimal(_ number: Int, _ width: Int) -> String {
-        let digits = String(number, radix: 16)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 

@@ -108,7 +108,7 @@ extension LaunchPlanner {
 
     /// Returns the environment with the new binary's module directory instead of the old one's.
     fileprivate func environment() -> [String] {
-        let name = "QEMU_MODULE_DIR="
+        let name = "\(ModuleDirectory.variable)="
         let kept = facts.environment.filter { variable in
             let isOurs = facts.binary.moduleDirectory.map { variable == name + $0 } ?? false
             return !isOurs && !(target.moduleDirectory != nil && variable.hasPrefix(name))

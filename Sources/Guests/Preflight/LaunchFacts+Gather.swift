@@ -68,8 +68,7 @@ extension FDSet {
 enum OldBinary {
     static func describe(_ process: GuestProcess, environment: [String], version: QEMUVersion) -> QEMUBinary {
         let path = process.executable?.path ?? process.arguments.first ?? ""
-        let name = "QEMU_MODULE_DIR="
-        let modules = environment.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) }
+        let modules = ModuleDirectory.value(in: environment)
         let folders = process.commandLine?.options(named: "L").compactMap(\.value) ?? []
         return QEMUBinary(
             path: path, version: .init(version.major, version.minor),

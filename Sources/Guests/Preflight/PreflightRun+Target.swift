@@ -130,17 +130,14 @@ extension PreflightRun {
     /// The running QEMU's own modules, if only root or we can have put them there.
     var oldModules: [String: String] {
         let environment = (try? ProcFS.environment(guest.identity.pid)) ?? []
-        let name = "QEMU_MODULE_DIR="
-        guard let folder = environment.first(where: { $0.hasPrefix(name) })?.dropFirst(name.count),
-            ProgramTrust.isOurs(String(folder))
-        else { return [:] }
-        return ["QEMU_MODULE_DIR": String(folder)]
+        guard let folder = ModuleDirectory.value(in: environment), ProgramTrust.isOurs(folder) else { return [:] }
+        return [ModuleDirectory.variable: folder]
     }
 
     /// The part of these that the new QEMU inherits: the environment, but not the modules of an unpacked old QEMU.
     private var inheritedModules: [String: String] {
         let modules = oldModules
-        guard let folder = modules["QEMU_MODULE_DIR"], let executable = guest.executable?.path,
+        guard let folder = modules[ModuleDirectory.variable], let executable = guest.executable?.path,
             let tree = FirmwareSearch.tree(of: executable), folder.hasPrefix(tree + "/"),
             result.targetPath != executable
         else { return modules }
@@ -149,7 +146,7 @@ extension PreflightRun {
 
     private func modules(of probe: QEMUProbe) -> [String: String] {
         var environment = probe.environment
-        if let folder = probe.binary.moduleDirectory { environment["QEMU_MODULE_DIR"] = folder }
+        if let folder = probe.binary.moduleDirectory { environment[ModuleDirectory.variable] = folder }
         return environment
     }
 }

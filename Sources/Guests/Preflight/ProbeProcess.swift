@@ -27,7 +27,7 @@ final class ProbeProcess: Sendable {
 
         /// Whether only the module directory was added to the environment, apart from the shell's own variables.
         var addsOnlyModules: Bool {
-            environment.keys.allSatisfy { ["QEMU_MODULE_DIR", "PWD", "OLDPWD", "SHLVL", "_"].contains($0) }
+            environment.keys.allSatisfy { [ModuleDirectory.variable, "PWD", "OLDPWD", "SHLVL", "_"].contains($0) }
         }
     }
 

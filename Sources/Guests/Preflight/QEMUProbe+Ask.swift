@@ -27,8 +27,8 @@ extension QEMUProbe {
         let path = try find(name)
         try await checkVersion(path, credentials: credentials, environment: environment)
         var environment = environment
-        if environment["QEMU_MODULE_DIR"] == nil, let modules = ownModules(of: path) {
-            environment["QEMU_MODULE_DIR"] = modules
+        if environment[ModuleDirectory.variable] == nil, let modules = ownModules(of: path) {
+            environment[ModuleDirectory.variable] = modules
         }
         let process = try ProbeProcess(path, credentials: credentials, environment: environment)
         defer { process.end() }
@@ -145,6 +145,6 @@ extension QEMUProbe {
         }
         return QEMUBinary(
             path: surroundings.executable, version: number, firmwareDirectories: firmware,
-            moduleDirectory: surroundings.environment["QEMU_MODULE_DIR"])
+            moduleDirectory: surroundings.environment[ModuleDirectory.variable])
     }
 }

@@ -26,7 +26,9 @@ struct ShareServer: Sendable {
             let log = try Descriptor.open(
                 folder.shareLog(container.name), flags: O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
             let process = try spawn(request(program, log: log.number))
-            try await keepApart(process)
+            try await SystemdManager.isolate(
+                process.pid, named: "share-\(container.name)", like: getpid(),
+                description: "Root file system of container \(container.name)")
             try await waitUntilItListens(process)
         } catch {
             // Evidence for a failure, where there is any.
@@ -53,10 +55,8 @@ struct ShareServer: Sendable {
 
     private static func end(_ processes: [ProcessIdentity]) async {
         for process in processes {
-            // Refused only when it is gone already, which the wait finds.
-            guard let handle = try? ProcessHandle(process) else { continue }
-            try? handle.signal(SIGKILL)
-            _ = await Task { await handle.waitForExit(within: .seconds(5)) }.value
+            // A process that cannot be opened is gone.
+            _ = await (try? ProcessHandle(process))?.end(within: .seconds(5))
         }
     }
 
@@ -124,14 +124,6 @@ struct ShareServer: Sendable {
         request.descriptors = [.init(source: log, number: 1), .init(source: log, number: 2)]
         request.umask = 0o077
         return request
-    }
-
-    /// Where systemd runs: a scope of its own, so that it does not end with the unit that this process was started from.
-    private func keepApart(_ process: ProcessIdentity) async throws {
-        guard let manager = SystemdManager.own() else { return }
-        try await manager.adopt(
-            process.pid, as: SystemdManager.scopeName("hyperfresh-share-\(container.name)-\(process.pid)"),
-            like: getpid(), description: "Root file system of container \(container.name)")
     }
 
     private func waitUntilItListens(_ process: ProcessIdentity) async throws {

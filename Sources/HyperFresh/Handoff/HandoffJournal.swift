@@ -23,8 +23,7 @@ final class HandoffJournal: Sendable {
 
     /// A new handoff's id: eight hexadecimal digits.
     static func makeID() -> String {
-        let digits = String(UInt32.random(in: .min ... .max), radix: 16)
-        return String(repeating: "0", count: 8 - digits.count) + digits
+        UInt32.random(in: .min ... .max).hexadecimal(digits: 8)
     }
 
     /// Opens the record of a handoff that is about to begin.

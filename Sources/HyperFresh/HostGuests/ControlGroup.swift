@@ -17,9 +17,6 @@ enum ControlGroup {
 
     /// Moves the new process into a scope of its own, where systemd runs.
     static func adopt(_ new: ProcessIdentity, guest: String, like old: ProcessIdentity) async throws(SystemdError) {
-        guard let manager = SystemdManager.own() else { return }
-        try await manager.adopt(
-            new.pid, as: SystemdManager.scopeName("hyperfresh-\(guest)-\(new.pid)"), like: old.pid,
-            description: "QEMU of \(guest)")
+        try await SystemdManager.isolate(new.pid, named: guest, like: old.pid, description: "QEMU of \(guest)")
     }
 }

@@ -72,9 +72,8 @@ struct ProcessSide: RecoverableQEMU {
             if await handle.waitForExit(within: Self.startDeadline) { return }
             guard proof.holds(for: identity) else { throw unproven(identity) }
         }
-        // Refused only when it is gone already, which the wait finds.
-        if isOurs { handle.endSession() } else { try? handle.signal(SIGKILL) }
-        guard await handle.waitForExit(within: .seconds(10)) else {
+        if isOurs { handle.endSession() }
+        guard await handle.end(within: .seconds(10)) else {
             throw unended(identity, because: "it does not end by SIGKILL; it may wait for a disk")
         }
     }

@@ -152,9 +152,7 @@ extension HostGuestSides {
         defer { context.clock.end() }
         beginWatchingVCPUs()
         await takeListeners()
-        // Refused only when it is gone already, which the wait finds.
-        try? old.handle.signal(SIGKILL)
-        guard await old.handle.waitForExit(within: .seconds(10)) else {
+        guard await old.handle.end(within: .seconds(10)) else {
             context.warn("\(names.old) did not end within 10 seconds")
             return .oldSurvived
         }

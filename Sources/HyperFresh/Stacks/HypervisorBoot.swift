@@ -44,7 +44,8 @@ struct HypervisorBoot {
                     tscKilohertz: accelerator == .tcg ? TimeStampCounter.measureKilohertz() : nil))
             var record = try start([command.executable] + command.arguments, id: id, folder: folder)
             process = record.process
-            try await keepApart(record.process)
+            try await SystemdManager.isolate(
+                record.process.pid, named: spec.name, like: getpid(), description: "\(spec.kind) \(spec.name)")
             let hypervisor = try await reach(record, folder, until: .now + min(boot, Self.patience(accelerator)))
             try await hypervisor.pin(to: stack.cores(of: spec.name))
             try await BridgeTaps(instance, in: stack).connect()
@@ -63,10 +64,7 @@ struct HypervisorBoot {
     ) async -> HyperFreshError {
         // A process that cannot be held is gone: `forget` makes sure of that.
         if let process, let handle = try? ProcessHandle(process) {
-            // Refused only when it is gone already, which the wait finds.
-            try? handle.signal(SIGKILL)
-            // In a task of its own: this one may have been cancelled.
-            _ = await Task { await handle.waitForExit(within: .seconds(20)) }.value
+            _ = await handle.end(within: .seconds(20))
         }
         do throws(HyperFreshError) {
             try store.forget(spec.name, instance: id)
@@ -102,14 +100,6 @@ struct HypervisorBoot {
         request.descriptors = [.init(source: errors, number: 2)]
         request.umask = 0o077
         return request
-    }
-
-    /// Where systemd runs: a scope of its own, so that it does not end with the unit that this process was started from.
-    private func keepApart(_ process: ProcessIdentity) async throws {
-        guard let manager = SystemdManager.own() else { return }
-        try await manager.adopt(
-            process.pid, as: SystemdManager.scopeName("hyperfresh-\(spec.name)-\(process.pid)"), like: getpid(),
-            description: "\(spec.kind) \(spec.name)")
     }
 
     private func reach(

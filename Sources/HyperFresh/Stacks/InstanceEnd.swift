@@ -92,9 +92,7 @@ extension StackStore {
         let lock = try lock(instance.hypervisor)
         defer { lock.release() }
         do throws(SystemError) {
-            let handle = try ProcessHandle(instance.process)
-            try handle.signal(SIGKILL)
-            if await handle.waitForExit(within: .seconds(20)) { return }
+            if try await ProcessHandle(instance.process).end(within: .seconds(20)) { return }
         } catch {
             if !instance.process.isAlive { return }
         }

@@ -133,10 +133,7 @@ struct StackDown {
 
     private func end(_ record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
         do throws(SystemError) {
-            let handle = try ProcessHandle(record.process)
-            // Refused only when it is gone already, which the wait finds.
-            try? handle.signal(9)
-            if await handle.waitForExit(within: .seconds(20)) { return }
+            if try await ProcessHandle(record.process).end(within: .seconds(20)) { return }
         } catch {
             // It ended by itself meanwhile.
             if !record.process.isAlive { return }

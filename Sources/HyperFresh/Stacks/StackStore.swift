@@ -187,8 +187,7 @@ struct StackStore: Sendable {
             try placementFile(hypervisor).write(Self.members(of: [:]))
         }
         while true {
-            let digits = String(UInt16.random(in: .min ... .max), radix: 16)
-            let id = String(repeating: "0", count: 4 - digits.count) + digits
+            let id = UInt16.random(in: .min ... .max).hexadecimal(digits: 4)
             let folder = folder(hypervisor, id)
             guard !Files.exists(folder.path) else { continue }
             try Files.createDirectory(folder.path)

@@ -76,10 +76,7 @@ public final class Hypervisor: Sendable {
     /// - Parameter deadline: The longest wait for the process to exit.
     /// - Returns: Whether it is gone.
     public func end(within deadline: Duration = .seconds(20)) async -> Bool {
-        // Fails only if the process is gone already; the wait below finds that out.
-        try? process.signal(9)
-        // In its own task: cleanup after a cancellation must still wait and get the result.
-        return await Task { [process] in await process.waitForExit(within: deadline) }.value
+        await process.end(within: deadline)
     }
 
     /// Returns the last lines of a console.

@@ -1,3 +1,5 @@
+internal import Linux
+
 /// A UUID (RFC 9562).
 public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
     /// Its 16 bytes, in the order of the text form.
@@ -26,7 +28,7 @@ public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
 
     /// Its text form: 32 hexadecimal digits in five groups, in lower case.
     public var description: String {
-        let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+        let digits = bytes.map { $0.hexadecimal(digits: 2) }
         return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { digits[$0].joined() }.joined(separator: "-")
     }
 }

@@ -65,7 +65,7 @@ struct StartProbe: Sendable {
             memories.append(try Memory("dev\(index)", name: "\(memory) (\(device.driver))", size: device.size))
         }
         var environment = environment
-        if let modules = binary.moduleDirectory { environment["QEMU_MODULE_DIR"] = modules }
+        if let modules = binary.moduleDirectory { environment[ModuleDirectory.variable] = modules }
         let process = try ProbeProcess(
             binary.path, credentials: credentials, environment: environment, machine: arguments(memories),
             inherited: memories.map(\.file))
