@@ -2,18 +2,18 @@ internal import JSON
 public import StackFile
 public import VirtualMachines
 
-/// A container's place in one OS VM: what is prepared for it there, how CRIU takes it out and in, and what is seen of it.
+/// A container's place in one OS VM: its preparation, CRIU's dump and restore, and its observation.
 ///
-/// Each call is one verb of Scripts/container.sh, and one call of the agent: a round trip through two kernels. CRIU is called
-/// itself, not through runc: runc can neither keep what it restored from running until it may, nor keep what it dumped for the
-/// case that it must come back (docs/decisions/0012-criu-without-runc.md).
+/// Each call is one verb of Scripts/container.sh, and one call of the agent: a round trip through two kernels.
+/// hyperfresh calls CRIU directly, not through runc: runc can neither keep a restored container stopped until it may
+/// run, nor keep a dumped one in case it must come back (docs/decisions/0012-criu-without-runc.md).
 public struct ContainerPlace: Sendable {
     /// The container.
     public let spec: ContainerSpec
     /// The OS VM.
     public let system: Hypervisor
 
-    /// Describes a place.
+    /// Describes a place; nothing is prepared yet.
     ///
     /// - Parameters:
     ///   - spec: The container.
@@ -30,8 +30,7 @@ public struct ContainerPlace: Sendable {
     static let script = InnerNetwork.script + String(decoding: PackageResources.container_sh, as: UTF8.self)
     private static let timersProgram = String(decoding: PackageResources.timers_pl, as: UTF8.self)
 
-    /// - Parameters:
-    ///   - startsUnit: Whether the verb starts a unit, which runs a copy of the script.
+    /// Runs a verb of the script; `startsUnit` tells whether the verb starts a unit, which runs a copy of the script.
     @discardableResult
     private func run(
         _ verb: String, _ arguments: [String] = [], startsUnit: Bool = false, to purpose: String,
@@ -48,9 +47,9 @@ public struct ContainerPlace: Sendable {
 // MARK: - The place
 
 extension ContainerPlace {
-    /// Mounts the bundle, makes network and control group, and notes where the image store is.
+    /// Mounts the bundle, creates network and control group, and records the block device of the image store.
     ///
-    /// Nothing to do for what is there already.
+    /// Skips anything that exists already.
     ///
     /// - Parameters:
     ///   - store: The block device of the image store here, such as `/dev/pmem0`.
@@ -70,36 +69,36 @@ extension ContainerPlace {
             within: .seconds(60))
     }
 
-    /// Removes what ``prepare(store:rootFolder:)`` made, so that the bundle and the store can be unplugged.
+    /// Removes what ``prepare(store:rootFolder:)`` created, so that the bundle and the store can be unplugged.
     ///
     /// - Throws: ``HypervisorError``.
     public func clear() async throws(HypervisorError) {
         try await run("clear", to: "clean up after container \(name)")
     }
 
-    /// Empties the image store and leaves a word in it, or reads the word that was left, and unmounts it.
+    /// Reads the word in the image store, replaces the contents of the store by another word, and unmounts it.
     ///
-    /// - Parameter word: What to leave; `nil` to leave nothing.
-    /// - Returns: The word that was in it.
+    /// - Parameter word: The new word; `nil` leaves the store as it is.
+    /// - Returns: The word that was in the store.
     /// - Throws: ``HypervisorError``.
     public func exchange(_ word: String?) async throws(HypervisorError) -> String {
         try await run("exchange", [word ?? ""], to: "use the image store of container \(name)")
     }
 
-    /// Starts the container anew by runc, in a systemd unit.
+    /// Starts a new run of the container with runc, in a systemd unit.
     ///
     /// - Parameter bundle: Its bundle.
-    /// - Throws: ``HypervisorError`` with runc's words.
+    /// - Throws: ``HypervisorError`` with runc's message.
     public func start(_ bundle: OCIBundle) async throws(HypervisorError) {
         try await run(
             "start", [bundle.runtimeConfig(of: spec).encoded()], startsUnit: true, to: "start container \(name)",
             within: .seconds(60))
     }
 
-    /// Asks the container to end, and ends it if it does not.
+    /// Asks the container to end, and kills it if it does not.
     ///
-    /// - Parameter grace: How long it may take after SIGTERM; zero ends it at once.
-    /// - Throws: ``HypervisorError`` when it may not have ended.
+    /// - Parameter grace: How long it may take after SIGTERM; zero kills it at once.
+    /// - Throws: ``HypervisorError`` if it may still run.
     public func stop(grace: Duration) async throws(HypervisorError) {
         try await run(
             "stop", ["\(grace.components.seconds * 10)"], to: "stop container \(name)", within: grace + .seconds(30))
@@ -109,29 +108,29 @@ extension ContainerPlace {
 // MARK: - Out of an OS VM
 
 extension ContainerPlace {
-    /// Copies memory into the image store while the container runs: all of it, then what was written since.
+    /// Copies memory into the image store while the container runs: all of it, then the pages written since.
     ///
-    /// - Parameter round: From 0, each once.
-    /// - Returns: How many bytes were copied, and how many the store has left.
-    /// - Throws: ``HypervisorError`` with CRIU's words; the container is as it was.
+    /// - Parameter round: Counts from 0; each round once.
+    /// - Returns: The bytes copied, and the bytes free in the store.
+    /// - Throws: ``HypervisorError`` with CRIU's message; the container is unchanged.
     public func copyMemory(round: Int) async throws(HypervisorError) -> (copied: UInt64, left: UInt64) {
         let text = try await run(
             "copy-memory", ["\(round)"], to: "copy the memory of container \(name)", within: .seconds(120))
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
         guard numbers.count == 2 else {
             throw HypervisorError(
-                "OS VM \(system.record.hypervisor) does not say how much of container \(name) was copied",
-                remedy: "See its console.", evidence: [text])
+                "OS VM \(system.record.hypervisor) did not report how much of container \(name) was copied",
+                remedy: "See the console of the OS VM.", evidence: [text])
         }
         return (copied: numbers[0], left: numbers[1])
     }
 
-    /// Prepares ``dump(over:within:)``: a script waits for the word, so that nothing is prepared while the container stands
-    /// still.
+    /// Prepares ``dump(over:within:)``: a script waits for the order, so that no preparation is left when the container
+    /// is frozen.
     ///
     /// - Parameters:
-    ///   - rounds: How many rounds of copying went before.
-    ///   - channel: Where the script waits.
+    ///   - rounds: The number of rounds already copied.
+    ///   - channel: The channel on which the script waits.
     /// - Throws: ``HypervisorError``.
     public func prepareDump(afterRounds rounds: Int, over channel: ControlChannel) async throws(HypervisorError) {
         let purpose = "prepare the dump of container \(name)"
@@ -141,30 +140,30 @@ extension ContainerPlace {
 
     /// Freezes the container and writes the rest of it to the image store, which is then free for the new OS VM.
     ///
-    /// The frozen processes remain until it is certain that they are not needed any more.
+    /// The frozen processes remain until they are certainly not needed any more.
     ///
     /// - Parameters:
-    ///   - channel: Where ``prepareDump(afterRounds:over:)`` has the script wait.
+    ///   - channel: The channel on which the script of ``prepareDump(afterRounds:over:)`` waits.
     ///   - deadline: How long it may take.
-    /// - Returns: When what happened.
-    /// - Throws: ``HypervisorError`` with CRIU's words.
+    /// - Returns: The times of the steps.
+    /// - Throws: ``HypervisorError`` with CRIU's message.
     public func dump(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
         -> StepTimes
     {
         StepTimes(try await channel.tell("dump", to: "dump container \(name)", within: deadline))
     }
 
-    /// Ends what is there of the container, for good, and releases the image store.
+    /// Kills every process of the container here and releases the image store.
     ///
-    /// - Throws: ``HypervisorError`` when it may not have ended.
+    /// - Throws: ``HypervisorError`` if processes may remain.
     public func end() async throws(HypervisorError) {
         try await run("end", to: "end container \(name)", within: .seconds(20))
     }
 
-    /// Brings back a container that was to leave: its processes run on where they were frozen.
+    /// Takes a dumped container back: its processes continue where they were frozen.
     ///
-    /// - Parameter thaw: Whether they ran before.
-    /// - Throws: ``HypervisorError`` when it is not there any more.
+    /// - Parameter thaw: Whether its processes ran before.
+    /// - Throws: ``HypervisorError`` if it has no process any more.
     public func takeBack(thaw: Bool) async throws(HypervisorError) {
         try await run("take-back", [thaw ? "yes" : "no"], to: "resume container \(name)", within: .seconds(90))
     }
@@ -173,9 +172,9 @@ extension ContainerPlace {
 // MARK: - Into an OS VM
 
 extension ContainerPlace {
-    /// Starts what will restore the container, up to the point where it needs the images.
+    /// Starts the unit that will restore the container, up to the point where it needs the images.
     ///
-    /// - Parameter channel: Where its script waits for the word.
+    /// - Parameter channel: The channel on which its script waits.
     /// - Throws: ``HypervisorError``.
     public func prepareRestore(over channel: ControlChannel) async throws(HypervisorError) {
         let purpose = "prepare for container \(name)"
@@ -184,105 +183,106 @@ extension ContainerPlace {
         try await channel.hear(to: purpose, within: .seconds(20))
     }
 
-    /// Restores the container from the image store; its processes are complete and stopped then.
+    /// Restores the container from the image store; its processes are then complete and stopped.
     ///
     /// - Parameters:
-    ///   - channel: Where ``prepareRestore(over:)`` has the script wait.
+    ///   - channel: The channel on which the script of ``prepareRestore(over:)`` waits.
     ///   - deadline: How long it may take.
-    /// - Returns: When what happened.
-    /// - Throws: ``HypervisorError`` with CRIU's words.
+    /// - Returns: The times of the steps.
+    /// - Throws: ``HypervisorError`` with CRIU's message.
     public func restore(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
         -> StepTimes
     {
         StepTimes(try await channel.tell("restore", to: "restore container \(name)", within: deadline))
     }
 
-    /// Runs what was restored, and announces it to its network.
+    /// Resumes the restored processes and announces the container to its network.
     ///
-    /// - Parameter channel: Where ``restore(over:within:)`` has left the script waiting.
-    /// - Throws: ``HypervisorError``; it may run nevertheless, and ``resume()`` may be tried.
+    /// - Parameter channel: The channel on which the script waits after ``restore(over:within:)``.
+    /// - Throws: ``HypervisorError``; the container may run nevertheless, and ``resume()`` may be tried.
     public func resume(over channel: ControlChannel) async throws(HypervisorError) {
         _ = try await channel.tell("resume", to: "run container \(name)", within: .seconds(10))
     }
 
-    /// Runs what was restored, whoever restored it; harmless if it runs already.
+    /// Resumes the restored processes, without a waiting script; harmless if they run already.
     ///
     /// - Throws: ``HypervisorError``.
     public func resume() async throws(HypervisorError) {
         try await run("resume", to: "run container \(name)")
     }
 
-    /// Makes runc know what was restored, and releases the image store.
+    /// Registers the restored container with runc and releases the image store.
     ///
     /// - Throws: ``HypervisorError``.
     public func adopt() async throws(HypervisorError) {
-        try await run("adopt", to: "make runc know container \(name)")
+        try await run("adopt", to: "register container \(name) with runc")
     }
 }
 
-// MARK: - What is seen of it
+// MARK: - Observation and checks
 
 extension ContainerPlace {
-    /// Looks at the container.
+    /// Observes the container.
     ///
-    /// - Returns: What is seen.
-    /// - Throws: ``HypervisorError`` when the agent does not answer.
+    /// - Returns: Its state in this OS VM.
+    /// - Throws: ``HypervisorError`` if the agent does not answer.
     public func observe() async throws(HypervisorError) -> ContainerObservation {
-        let word = try await run("observe", to: "look at container \(name)", within: .seconds(15))
+        let word = try await run("observe", to: "observe container \(name)", within: .seconds(15))
         guard let observation = ContainerObservation(rawValue: word.filter { !$0.isWhitespace }) else {
             throw HypervisorError(
-                "OS VM \(system.record.hypervisor) does not say what container \(name) does",
-                remedy: "See its console.", evidence: [word])
+                "OS VM \(system.record.hypervisor) did not report the state of container \(name)",
+                remedy: "See the console of the OS VM.", evidence: [word])
         }
         return observation
     }
 
-    /// Asks CRIU and looks through what the container has open.
+    /// Runs `criu check` and examines the open files of the container.
     ///
-    /// - Returns: What was found.
-    /// - Throws: ``HypervisorError`` when the agent does not answer or CRIU is not there.
+    /// - Returns: The results.
+    /// - Throws: ``HypervisorError`` if the agent does not answer or CRIU is not installed.
     public func check() async throws(HypervisorError) -> ContainerCheck {
         ContainerCheck(try await run("check", to: "check container \(name)", within: .seconds(60)))
     }
 
-    /// Dumps and restores a process that nobody needs; once in the life of an OS VM, before any container stands still.
+    /// Dumps and restores a test process; once in the life of an OS VM, before any container is frozen.
     ///
-    /// - Throws: ``HypervisorError`` with CRIU's words.
+    /// - Throws: ``HypervisorError`` with CRIU's message.
     public func tryCRIU() async throws(HypervisorError) {
         try await run(
             "try-criu", to: "try a dump and a restore in OS VM \(system.record.hypervisor)", within: .seconds(60))
     }
 
-    /// What must be left beside a container's memory: an OS VM without any memory left ends programs.
+    /// Bytes that must stay free in addition to a container's memory: a kernel without free memory kills processes.
     private static let margin: UInt64 = 32 << 20
 
-    /// How many bytes the processes, and the files that they have in memory, take now.
+    /// Returns how many bytes the container's processes, and their files in memory, use now.
     ///
     /// - Throws: ``HypervisorError``.
     public func memoryInUse() async throws(HypervisorError) -> UInt64 {
         try bytes(try await run("memory-in-use", to: "measure the memory of container \(name)"))
     }
 
-    /// Makes sure that there is memory for what is to come.
+    /// Checks that the OS VM has enough free memory.
     ///
-    /// - Parameter bytes: How much.
-    /// - Throws: ``HypervisorError`` when there is not so much.
+    /// - Parameter bytes: The memory needed.
+    /// - Throws: ``HypervisorError`` if less is free.
     public func requireRoom(for bytes: UInt64) async throws(HypervisorError) {
         let available = try self.bytes(
-            try await run("memory-left", to: "see how much memory is left for container \(name)"))
+            try await run("memory-left", to: "measure the free memory for container \(name)"))
         guard available >= bytes + Self.margin else {
             throw HypervisorError(
-                "OS VM \(system.record.hypervisor) has \(available >> 20) MiB of memory left, and container \(name) takes "
-                    + "\(bytes >> 20) MiB",
-                remedy: "Give the OS VM more memory in the stack file and refresh it, or relocate something away.")
+                "OS VM \(system.record.hypervisor) has \(available >> 20) MiB of free memory, and container "
+                    + "\(name) uses \(bytes >> 20) MiB",
+                remedy: "Give the OS VM more memory in the stack file and refresh it, or relocate another container "
+                    + "away.")
         }
     }
 
     private func bytes(_ text: String) throws(HypervisorError) -> UInt64 {
         guard let bytes = UInt64(text.filter { !$0.isWhitespace }) else {
             throw HypervisorError(
-                "OS VM \(system.record.hypervisor) does not say how much memory there is",
-                remedy: "See its console.", evidence: [text])
+                "OS VM \(system.record.hypervisor) did not report an amount of memory",
+                remedy: "See the console of the OS VM.", evidence: [text])
         }
         return bytes
     }

@@ -1,25 +1,25 @@
 public import JSON
 public import StackFile
 
-/// A container's OCI bundle as the hyperplexor has it, and as runc runs it in an OS VM.
+/// A container's OCI bundle: as it is on the physical host, and as runc runs it in an OS VM.
 ///
 /// Source: the OCI runtime specification 1.0.2, config.md and config-linux.md.
 public struct OCIBundle: Sendable {
-    /// Something in a bundle with which it cannot be relocated.
+    /// A property of a bundle that prevents relocation.
     public struct Obstacle: Sendable, Hashable {
-        /// What it is.
+        /// The property.
         public let message: String
-        /// What to do about it.
+        /// How to change it.
         public let remedy: String
     }
 
-    /// The folder of the root file system, seen from the bundle's: `rootfs`.
+    /// The folder of the root file system, relative to the bundle: `rootfs`.
     public let rootFolder: String
     private let config: [String: JSONValue]
 
-    /// Reads a bundle's `config.json`; `nil` where it has nothing to run, or no root file system within the bundle.
+    /// Parses a bundle's `config.json`; `nil` without a process to run or a root file system within the bundle.
     ///
-    /// - Parameter json: The file's content.
+    /// - Parameter json: The file's contents.
     public init?(json: JSONValue) {
         guard let config = json.object, let root = config["root"]?["path"]?.string,
             config["process"]?["args"]?.array?.isEmpty == false
@@ -30,12 +30,12 @@ public struct OCIBundle: Sendable {
         self.config = config
     }
 
-    /// The namespaces without which CRIU cannot give a process tree back its ids and mounts.
+    /// The namespaces that CRIU needs to restore a process tree's ids and mounts.
     private static let needed = ["pid", "ipc", "uts", "mount"]
-    /// Kinds of mounts whose content is the kernel's, or goes along in the images.
+    /// The types of mounts whose contents the kernel provides, or CRIU keeps in its images.
     private static let movable: Set<String> = ["proc", "sysfs", "tmpfs", "devpts", "mqueue"]
 
-    /// What keeps the container from being relocated, whatever it does.
+    /// The properties that prevent relocation in any state of the container.
     public var obstacles: [Obstacle] {
         namespaceObstacles + mountObstacles + ioObstacles
     }
@@ -49,7 +49,7 @@ public struct OCIBundle: Sendable {
         }
         let foreign = ["user", "cgroup", "time"].filter(kinds.contains).map { kind in
             Obstacle(
-                message: "the container has a \(kind) namespace, which is not moved",
+                message: "the container has a \(kind) namespace, which cannot be moved",
                 remedy: "Remove it from linux.namespaces of its config.json.")
         }
         return missing + foreign
@@ -61,8 +61,8 @@ public struct OCIBundle: Sendable {
             guard !Self.movable.contains(kind) else { return nil }
             let target = mount["destination"]?.string ?? "?"
             return Obstacle(
-                message: "the mount at \(target) (\(kind)) leads out of the container",
-                remedy: "Put what it needs into the bundle's root file system.")
+                message: "the mount at \(target) (\(kind)) refers to something outside the container",
+                remedy: "Copy the files that it needs into the bundle's root file system.")
         }
     }
 
@@ -70,23 +70,23 @@ public struct OCIBundle: Sendable {
         guard config["process"]?["terminal"]?.bool == true else { return [] }
         return [
             Obstacle(
-                message: "the container wants a terminal",
-                remedy: "Set process.terminal to false: what it writes goes to its console log.")
+                message: "the container needs a terminal",
+                remedy: "Set process.terminal to false: its output goes to its console log.")
         ]
     }
 
-    /// The `config.json` by which runc runs the container in an OS VM.
+    /// Returns the `config.json` with which runc runs the container in an OS VM.
     ///
-    /// The bundle's own, but for what depends on the place: root file system, network namespace, control group, and the
-    /// limit of its memory.
+    /// It is the bundle's own, except for the parts that depend on the place: root file system, network namespace,
+    /// control group, and memory limit.
     ///
     /// - Parameter spec: The container as the stack file describes it.
-    /// - Returns: The content.
+    /// - Returns: The file's contents.
     public func runtimeConfig(of spec: ContainerSpec) -> JSONValue {
         let files = ContainerFiles(container: spec.name)
         var config = config
         var root = config["root"]?.object ?? [:]
-        // The bundle's root is reached by the one path at which it is mounted.
+        // In the OS VM the bundle is mounted at this one path.
         root["path"] = .string("\(files.bundle)/\(rootFolder)")
         config["root"] = .object(root)
         var linux = config["linux"]?.object ?? [:]

@@ -1,31 +1,31 @@
-/// What the controller has to do next.
+/// An action that the controller has to perform.
 ///
-/// Each action is answered by exactly one of the events named with it.
+/// The controller answers each action with exactly one of the events named with it.
 public enum HandoffAction: Sendable, Hashable {
     /// Append the state to the journal: `recorded` or `recordFailed`.
     case record(HandoffState)
-    /// Start the new side, its vCPUs stopped: `launched` or `launchFailed`.
+    /// Start the new side with its vCPUs stopped: `launched` or `launchFailed`.
     case launchNew
-    /// Agree on capabilities, prove the memory, hand both the channel: `linked` or `linkFailed`.
+    /// Negotiate capabilities, prove that memory is the same, connect the channel: `linked` or `linkFailed`.
     case link
-    /// Tell the old side to hand over: `switchRefused`, or in time `oldCompleted`, `oldFailed`, `newCompleted`, …
+    /// Tell the old side to hand over: `switchRefused`, or later `oldCompleted`, `oldFailed`, `newCompleted`, …
     case beginSwitch
-    /// Let the new side's vCPUs run: `newResumed` or `resumeRefused`.
+    /// Resume the new side's vCPUs: `newResumed` or `resumeRefused`.
     case resumeNew
     /// End the old side's process so that it can never run again: `oldRetired` or `oldSurvived`.
     case retireOld
-    /// Put endpoints at their lasting names: `settled` or `settleFailed`.
+    /// Move endpoints to their permanent names: `settled` or `settleFailed`.
     case settle
     /// End the new side's process and remove its traces: `newRemoved` or `newSurvived`.
     case removeNew
-    /// Bring the old side back to what it was, its vCPUs running if they ran: `oldRestored` or `restoreFailed`.
+    /// Restore the old side, with its vCPUs running if they ran before: `oldRestored` or `restoreFailed`.
     ///
-    /// Only ever ordered once the new side's process is known to be gone.
+    /// Ordered only after the new side's process is known to be gone.
     case restoreOld(resume: Bool)
     /// The handoff is over.
     case finish(HandoffOutcome)
 
-    /// The answer by which the action has failed; `nil` where it cannot.
+    /// The event that reports the failure of this action; `nil` if it cannot fail.
     public var failure: HandoffEvent? {
         switch self {
         case .record(let state): .recordFailed(state)
@@ -42,19 +42,19 @@ public enum HandoffAction: Sendable, Hashable {
     }
 }
 
-/// How a handoff ended, and so where the guest is.
+/// The result of a handoff, which determines where the guest is.
 public enum HandoffOutcome: Sendable, Hashable {
-    /// The guest is on the new side; nothing is left of the old one.
+    /// The guest is on the new side, and the old one is gone completely.
     case refreshed
-    /// The rehearsal went well up to a linked new side, which was removed again. The guest was never touched.
+    /// The rehearsal reached a linked new side and removed it again; the guest was never touched.
     case rehearsed
     /// The guest is on the old side, as before.
     case rolledBack(HandoffFailure)
-    /// The guest is on the new side, but something of the old one, or a record, or an endpoint, is not as it should be.
+    /// The guest is on the new side, but retiring the old one, writing a record or settling an endpoint failed.
     case incomplete
-    /// The guest is gone: the side that owned it died, or ended because the guest had come to its own end.
+    /// The guest is gone: the side that owned it died, or exited because the guest ended.
     case lost
-    /// The guest's whereabouts could not be settled; an operator must look.
+    /// It could not be determined where the guest is; an operator must look.
     case unknown
 }
 

@@ -1,33 +1,33 @@
-/// What happened in the world, as the controller saw it.
+/// An event that the controller observed.
 public enum HandoffEvent: Sendable, Hashable {
     /// The journal holds this state.
     case recorded(HandoffState)
     /// The journal could not be written; the record of this state does not exist.
     case recordFailed(HandoffState)
 
-    /// The new side's process exists and answers, waiting for state with its vCPUs stopped.
+    /// The new side's process exists and answers; it waits for state with its vCPUs stopped.
     case launched
-    /// The new side could not be started. There may be remains of it.
+    /// The new side could not be started; parts of it may exist.
     case launchFailed
-    /// Capabilities are agreed, memory is proven the same, and the channel is in both hands.
+    /// Capabilities are negotiated, the memory is proven the same, and both sides have their end of the channel.
     ///
-    /// `guestRuns` is whether the old side's vCPUs run at this moment: a guest that was paused stays paused.
+    /// `guestRuns` tells whether the old side's vCPUs run at this moment: a guest that was paused stays paused.
     case linked(guestRuns: Bool)
     /// The two sides cannot be linked.
     case linkFailed
 
-    /// The guest came to its own end on the old side: it powered itself off, or panicked and was stopped for it.
+    /// The guest ended on the old side: it powered itself off, or it panicked and was stopped for that.
     ///
-    /// Heard before whatever the old side reports later, its exit included.
+    /// Arrives before anything that the old side reports later, including its exit.
     case guestEnded
 
     /// The old side could not be told to hand over.
     case switchRefused
-    /// The old side reports its state handed over completely; its vCPUs are stopped for good unless told otherwise.
+    /// The old side reports that it has handed over all state; its vCPUs stay stopped unless they are resumed.
     case oldCompleted
     /// The old side reports that handing over failed.
     ///
-    /// Its falling silent is no such report: it may have died with everything sent, which `oldExited` will tell.
+    /// Silence is not a failure report: the old side may have died after it sent everything, which `oldExited` reports.
     case oldFailed
     /// The old side's process is gone.
     case oldExited
@@ -47,9 +47,9 @@ public enum HandoffEvent: Sendable, Hashable {
     case oldRetired
     /// The old side's process could not be ended.
     case oldSurvived
-    /// Endpoints are at their lasting names.
+    /// Endpoints are at their permanent names.
     case settled
-    /// Some endpoint could not be put in its place.
+    /// An endpoint could not be moved to its permanent name.
     case settleFailed
 
     /// The new side's process is gone, as ordered, and its traces with it.
@@ -58,11 +58,11 @@ public enum HandoffEvent: Sendable, Hashable {
     case newSurvived
     /// The old side is as it was before the refresh.
     case oldRestored
-    /// The old side could not be brought back to what it was.
+    /// The old side could not be restored.
     case restoreFailed
 
     /// A deadline passed.
     case deadlinePassed
-    /// The operator wants out.
+    /// The operator cancelled.
     case cancelled
 }

@@ -1,22 +1,21 @@
 /// The handoff of one guest from an old side to a new one: events in, actions out.
 ///
-/// A plain value: no I/O, no clock, no lock, and no knowledge of what the two sides are. The controller performs the
-/// actions in the order given and answers each with an event. It promises, for every order of events:
+/// A plain value: no I/O, no clock, no lock, and no knowledge of the kind of the two sides. The controller performs the
+/// actions in the order given and answers each with an event. The machine guarantees, for every order of events:
 ///
 /// 1. ``HandoffAction/resumeNew`` is only ordered after the journal holds ``HandoffState/committed``, which is only
 ///    ordered once the new side is loaded and the old one has completed or is dead.
 /// 2. ``HandoffAction/restoreOld(resume:)`` is never ordered after commit, and only with the new side gone.
 /// 3. ``HandoffAction/retireOld`` is only ordered after commit.
-/// 4. A guest that was paused, or that has come to its own end, is not resumed on either side.
-/// 5. ``HandoffAction/removeNew`` is never ordered while the old side is known to be dead and the new one may still hold
-///    the guest's state: it would be the only copy. Of a guest that has come to its own end nothing is left to keep.
-/// 6. An outcome never claims what the machine was told is not so: a guest whose owner is known to be dead is
-///    ``HandoffOutcome/lost``.
+/// 4. A guest that was paused, or that has ended, is not resumed on either side.
+/// 5. ``HandoffAction/removeNew`` is never ordered while the old side is known to be dead and the new one may still
+///    hold the guest's state: it would be the only copy. If the guest has ended, there is nothing left to keep.
+/// 6. An outcome never contradicts the events: a guest whose owner is known to be dead is ``HandoffOutcome/lost``.
 public struct HandoffMachine: Sendable, Hashable {
-    /// How far the handoff has come.
+    /// How far the handoff has progressed.
     public private(set) var state = HandoffState.planned
 
-    /// How it ended; `nil` while it goes on.
+    /// The result of the handoff; `nil` while it is in progress.
     public private(set) var outcome: HandoffOutcome?
 
     /// Whether the guest's vCPUs ran when the two sides were linked.
@@ -35,17 +34,17 @@ public struct HandoffMachine: Sendable, Hashable {
     private var newHasResumed = false
     private var isBlemished = false
 
-    /// A handoff that has not begun.
+    /// Creates the machine of a handoff that has not begun.
     ///
     /// - Parameter isRehearsal: Stop at a linked new side and remove it again; the guest is never paused.
     public init(isRehearsal: Bool = false) {
         self.isRehearsal = isRehearsal
     }
 
-    /// The first actions of a handoff.
+    /// Returns the first actions of a handoff.
     public func begin() -> [HandoffAction] { [.record(.planned)] }
 
-    /// Takes note of an event and says what to do next.
+    /// Processes an event and returns the actions to perform next.
     public mutating func handle(_ event: HandoffEvent) -> [HandoffAction] {
         guard outcome == nil else { return [] }
         note(event)
@@ -61,7 +60,7 @@ public struct HandoffMachine: Sendable, Hashable {
         }
     }
 
-    /// Facts that hold from now on, whatever state they were learned in.
+    /// Stores facts that hold from now on, in every state in which the event may arrive.
     private mutating func note(_ event: HandoffEvent) {
         switch event {
         case .guestEnded: guestHasEnded = true
@@ -109,11 +108,11 @@ extension HandoffMachine {
 
 extension HandoffMachine {
     private mutating func transfer(_ event: HandoffEvent) -> [HandoffAction] {
-        // A guest that switched itself off is over once its QEMU is: the new side must not bring it back.
+        // If the guest powered itself off and its QEMU exited, the guest is over: the new side must not bring it back.
         if oldIsGone { return guestHasEnded ? undo(because: .transfer) : awaitOnlyCopy(event) }
         switch event {
         case .oldCompleted, .newCompleted: return commitIfLoaded()
-        // What has completed cannot fail any more; a monitor may say so when it is torn down.
+        // A completed handover cannot fail any more, but a monitor may report a failure when it is torn down.
         case .oldFailed where oldHasCompleted: return []
         case .switchRefused, .oldFailed, .newFailed, .newExited: return undo(because: .transfer)
         case .deadlinePassed: return undo(because: .deadline)
@@ -122,10 +121,10 @@ extension HandoffMachine {
         }
     }
 
-    /// The old side died in the switch: if everything was sent by then, the new side will soon have loaded it.
+    /// Waits for the new side after the old one died in the switch: it will soon have loaded everything that was sent.
     ///
     /// A dead old side is as good as a completed one: it cannot run again. But the new side may hold the only copy of
-    /// the guest's state, and nobody's wish nor any deadline is worth that.
+    /// the guest's state; no cancellation and no deadline justifies its loss.
     private mutating func awaitOnlyCopy(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
         case .oldExited, .newCompleted: return commitIfLoaded()
@@ -136,36 +135,36 @@ extension HandoffMachine {
     }
 
     private mutating func commitIfLoaded() -> [HandoffAction] {
-        // Both, always: until the old side has completed, it may still fail and resume by itself.
+        // Require both: until the old side has completed, it may still fail and resume automatically.
         guard newIsLoaded, oldHasCompleted || oldIsGone else { return [] }
         state = .loaded
         return [.record(.committed)]
     }
 
-    /// Between the order to write the commit record and the answer, nothing else may decide.
+    /// Waits for the answer to the order to write the commit record; until then no other event may decide.
     private mutating func commit(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
         case .recorded(.committed):
             state = .committed
             return newIsGone ? lose() : tryToResume()
         case .recordFailed(.committed):
-            // With the old side dead, the new one is all there is: it stays as it is until the journal can be written.
+            // The old side is dead and the new one is the only copy: keep it until the journal can be written.
             return oldIsGone && !newIsGone && !guestHasEnded ? finish(.unknown) : undo(because: .journal)
         default: return []
         }
     }
 }
 
-// MARK: - After commit: the guest is the new side's
+// MARK: - After commit: the new side owns the guest
 
 extension HandoffMachine {
     private mutating func resume(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
-        // While the old side is being retired its answer decides: a resume that seemed refused may come true late.
+        // While the old side is being retired its answer decides: a resume that seemed refused may still succeed.
         case .newResumed: return oldMakesWay ? [] : takeOver()
         case .newExited: return oldMakesWay ? [] : lose()
         case .resumeRefused where !oldMakesWay:
-            // What holds the new side up may be the old one (an image lock): it may go now, so it goes, and once more.
+            // The old side may block the new one (an image lock). It may go now: retire it and resume once more.
             if resumeAttempts > 1, !guestHasEnded { return finish(.unknown) }
             if oldIsGone { return tryToResume() }
             oldMakesWay = true
@@ -178,7 +177,7 @@ extension HandoffMachine {
         }
     }
 
-    /// Lets the new side run, unless the guest was paused, or has come to its own end since.
+    /// Resumes the new side unless the guest was paused, or has ended since.
     private mutating func tryToResume() -> [HandoffAction] {
         guard guestRuns, !guestHasEnded else { return takeOver() }
         resumeAttempts += 1
@@ -206,13 +205,13 @@ extension HandoffMachine {
             if newIsGone { return lose() }
             state = .retired
             return finish(.refreshed)
-        // Some action is always in progress here: its answer finds the new side gone.
+        // An action is always in progress here: when its answer arrives, the new side is found gone.
         default: return []
         }
     }
 }
 
-// MARK: - Lost: the owner is dead, and the other side must not come to run in its place
+// MARK: - Lost: the owner is dead, and the other side must not run in its place
 
 extension HandoffMachine {
     private mutating func lose() -> [HandoffAction] {
@@ -224,14 +223,14 @@ extension HandoffMachine {
     private mutating func bury(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
         case .oldRetired, .oldSurvived: return [.record(.lost)]
-        // The guest is lost whether or not the journal could be told; recovery finds the same.
+        // The guest is lost whether or not the journal could be written; recovery finds the same.
         case .recorded(.lost), .recordFailed(.lost): return finish(.lost)
         default: return []
         }
     }
 }
 
-// MARK: - Rolling back: only ever before commit
+// MARK: - Rolling back: only before commit
 
 extension HandoffMachine {
     private mutating func undo(because failure: HandoffFailure?) -> [HandoffAction] {
@@ -243,13 +242,13 @@ extension HandoffMachine {
     private mutating func rollBack(_ event: HandoffEvent) -> [HandoffAction] {
         switch event {
         case .newRemoved, .newSurvived:
-            // A new side that cannot be ended might still come to run: the old one must not be resumed beside it.
+            // A new side that cannot be ended might still run: the old one must not be resumed next to it.
             guard newIsGone else { return finish(.unknown) }
-            // Resume only what this handoff stopped: a pause before is somebody else's, an end is the guest's own.
+            // Resume only what this handoff stopped: not a guest that was paused before, nor one that has ended.
             return oldIsGone ? lose() : [.restoreOld(resume: guestRuns && switchHasBegun && !guestHasEnded)]
         case .oldRestored: return oldIsGone ? lose() : [.record(.rolledBack)]
         case .restoreFailed: return oldIsGone ? lose() : finish(.unknown)
-        // The guest is back whether or not the journal could be told; recovery finds the same and does nothing.
+        // The guest is back whether or not the journal could be written; recovery finds the same and does nothing.
         case .recorded(.rolledBack), .recordFailed(.rolledBack):
             if oldIsGone { return lose() }
             state = .rolledBack

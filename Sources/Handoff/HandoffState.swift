@@ -1,4 +1,4 @@
-/// How far a handoff has come.
+/// How far a handoff has progressed.
 ///
 /// ```
 /// planned ─▶ launched ─▶ linked ─▶ switching ─▶ loaded ─▶ committed ─▶ running ─▶ retired
@@ -9,8 +9,8 @@
 ///                           └────────────────────────────────────────────────────┘
 /// ```
 ///
-/// The guest belongs to the old side up to and including ``loaded``, to the new side from ``committed`` on.
-/// Raw values are what the journal stores; they never change meaning.
+/// The old side owns the guest up to and including ``loaded``, the new side from ``committed`` on. The journal stores
+/// the raw values; their meaning never changes.
 public enum HandoffState: String, Sendable, Hashable, CaseIterable {
     /// The plan is made and recorded; nothing has been touched.
     case planned
@@ -18,7 +18,7 @@ public enum HandoffState: String, Sendable, Hashable, CaseIterable {
     case launched
     /// Both sides agreed on capabilities, and their memory is proven to be the same.
     case linked
-    /// The old side was told, or is about to be told, to hand its state over.
+    /// The old side was told, or is about to be told, to hand over its state.
     case switching
     /// Both sides have completed: the old one is stopped, the new one is loaded and paused.
     case loaded
@@ -26,18 +26,18 @@ public enum HandoffState: String, Sendable, Hashable, CaseIterable {
     case committed
     /// The new side has the guest, running or paused as it was before.
     case running
-    /// The old side is gone and every endpoint is where it was. The end of a good refresh.
+    /// The old side is gone and every endpoint is at its permanent name: the end of a successful refresh.
     case retired
     /// Something failed before commit; the new side is being removed and the old one restored.
     case rollingBack
-    /// The guest is on the old side, as it was before. The end of a failed refresh, and of a rehearsal.
+    /// The guest is on the old side, as it was before: the end of a failed refresh, and of a rehearsal.
     case rolledBack
-    /// The side that owned the guest died. The end; nothing is resurrected.
+    /// The side that owned the guest died: a final state; nothing is resurrected.
     case lost
 
-    /// Nothing is left to do for a handoff in this state.
+    /// Whether nothing is left to do for a handoff in this state.
     public var isFinal: Bool { self == .retired || self == .rolledBack || self == .lost }
 
-    /// Only the new side may run the guest.
+    /// Whether only the new side may run the guest.
     public var isCommitted: Bool { self == .committed || self == .running || self == .retired }
 }

@@ -12,10 +12,10 @@ public struct JournalDirectory: Sendable {
     /// Far more than a handoff writes.
     private static let maximumBytes = 16 << 20
 
-    /// Opens the folder, and makes it where it is missing: this user's alone, mode 0700.
+    /// Opens the folder, and creates it if it is missing: owned by this user, mode 0700.
     ///
-    /// - Parameter stateDirectory: the state folder; the folder above it has to exist.
-    /// - Throws: `JournalError`: `insecure` when somebody else could meddle with it, `system`.
+    /// - Parameter stateDirectory: the state folder; its parent folder must exist.
+    /// - Throws: `JournalError`: `insecure` if another user could modify it, `system`.
     public init(_ stateDirectory: String) throws(JournalError) {
         path = "\(stateDirectory)/handoffs"
         do throws(SystemError) {
@@ -26,17 +26,17 @@ public struct JournalDirectory: Sendable {
         }
     }
 
-    /// Opens the folder to read what is there.
+    /// Opens the folder for reading.
     ///
     /// - Parameter stateDirectory: the state folder.
-    /// - Returns: nil when nothing was ever recorded there.
-    /// - Throws: `JournalError`: `insecure` when somebody else could have written it, `system`.
+    /// - Returns: nil if the folder does not exist, so nothing was ever recorded.
+    /// - Throws: `JournalError`: `insecure` if another user could have written to it, `system`.
     public static func existing(_ stateDirectory: String) throws(JournalError) -> JournalDirectory? {
         do throws(SystemError) {
             try Files.verifyDirectory(stateDirectory)
             try Files.verifyDirectory("\(stateDirectory)/handoffs")
         } catch {
-            // Only what is not there holds nothing.
+            // Only a folder that does not exist holds nothing.
             if error.code == ENOENT { return nil }
             throw JournalError(error, doing: "reading the state folder")
         }
@@ -47,14 +47,14 @@ public struct JournalDirectory: Sendable {
         self.path = path
     }
 
-    /// Begins the journal of a handoff, with its first record in it before anybody can see it.
+    /// Creates the journal of a handoff, with its first record in it before the file becomes visible.
     ///
     /// - Parameters:
     ///   - id: the handoff: 1 to 64 letters, digits, `-` and `_`.
     ///   - state: the raw value of its first state.
-    ///   - facts: what another controller needs to bring it to its end.
-    /// - Returns: the journal, to be gone on with.
-    /// - Throws: `JournalError`: `exists`, `noRoom`, `invalidIdentifier`, `system`; there is no journal then.
+    ///   - facts: the facts that another controller needs to finish the handoff.
+    /// - Returns: the journal, open for appending.
+    /// - Throws: `JournalError`: `exists`, `noRoom`, `invalidIdentifier`, `system`; no journal was created then.
     public func create(
         id: String, state: String = HandoffState.planned.rawValue, facts: [String: JSONValue]
     ) throws(JournalError) -> JournalWriter {
@@ -78,11 +78,11 @@ public struct JournalDirectory: Sendable {
         }
     }
 
-    /// Goes on with the journal of a handoff whose controller is gone.
+    /// Opens the journal of a handoff whose controller is gone, to append to it.
     ///
-    /// A record that was cut short is copied to a file beside the journal and then cut off. Nothing else is ever repaired.
+    /// Copies a record that was cut short to a file next to the journal, then cuts it off. Repairs nothing else.
     /// - Parameter id: the handoff.
-    /// - Returns: the journal, with what it holds.
+    /// - Returns: the journal, with the records read from it.
     /// - Throws: `JournalError`: `inUse`, `damaged`, `newerVersion`, `notFound`, `noRoom`, `insecure`, `system`.
     public func resume(_ id: String) throws(JournalError) -> JournalWriter {
         let path = try file(id)
@@ -103,7 +103,7 @@ public struct JournalDirectory: Sendable {
             try journal.reserve(JournalWriter.reservedBytes)
         } catch {
             if error.code == EWOULDBLOCK {
-                throw JournalError(.inUse, "Another controller is at work on handoff \(id).")
+                throw JournalError(.inUse, "Another controller is working on handoff \(id).")
             }
             throw JournalError(error, doing: "opening the journal of handoff \(id)")
         }
@@ -128,16 +128,16 @@ public struct JournalDirectory: Sendable {
     /// Reads the journal of a handoff; changes nothing, whether or not a controller is writing it.
     ///
     /// - Parameter id: the handoff.
-    /// - Returns: its records, and what is wrong with them.
+    /// - Returns: its records, and any damage.
     /// - Throws: `JournalError`: `notFound`, `insecure`, `system`.
     public func read(_ id: String) throws(JournalError) -> JournalReading {
         try summary(id).reading
     }
 
-    /// All handoffs on record.
+    /// Returns all handoffs on record.
     ///
-    /// - Returns: The oldest first, those without a readable first record before them; one that cannot be read at all is
-    ///   damaged, and says why.
+    /// - Returns: The oldest first, those without a readable first record before them. A journal that cannot be read at
+    ///   all is returned as damaged, with the reason.
     /// - Throws: `JournalError`: `insecure`, `system`, when the folder itself cannot be read.
     public func entries() throws(JournalError) -> [JournalSummary] {
         let names: [String]
@@ -151,10 +151,10 @@ public struct JournalDirectory: Sendable {
             do throws(JournalError) {
                 entries.append(try summary(String(name.dropLast(Self.suffix.count))))
             } catch  where error.code == .notFound {
-                // Pruned while we read.
+                // Pruned since the folder was listed.
                 continue
             } catch {
-                // One odd file keeps nobody from the others: a foreign name, a link, a folder, another user's.
+                // One unreadable file (foreign name, link, folder, another user's) must not hide the others.
                 let id = String(name.dropLast(Self.suffix.count))
                 entries.append(JournalSummary(reading: JournalReading(unreadable: id, "\(error)"), isActive: false))
             }
@@ -166,7 +166,7 @@ public struct JournalDirectory: Sendable {
         let path = try file(id)
         do throws(SystemError) {
             let journal = try AppendFile.open(path, forReading: true)
-            // Asked first: a controller that ends in between has written all that it had to.
+            // Ask first: a controller that ends in between has then written everything it had to.
             let isActive = try journal.isLockedByAnother()
             let bytes = try journal.readAll(limit: Self.maximumBytes)
             return JournalSummary(reading: JournalReading(parsing: bytes, id: id), isActive: isActive)
@@ -175,11 +175,11 @@ public struct JournalDirectory: Sendable {
         }
     }
 
-    /// Forgets the oldest handoffs that have come to their end.
+    /// Removes the journals of the oldest handoffs that are over.
     ///
-    /// One that goes on, was left unfinished or cannot be read stays, however old.
-    /// - Parameter keep: how many handoffs are to stay, unless more must.
-    /// - Returns: the handoffs that were forgotten.
+    /// Keeps a handoff that is in progress, unfinished or unreadable, however old it is.
+    /// - Parameter keep: how many handoffs to keep; more are kept if they must be.
+    /// - Returns: the ids of the handoffs that were removed.
     /// - Throws: `JournalError`: `insecure`, `system`.
     @discardableResult
     public func prune(keep: Int) throws(JournalError) -> [String] {
@@ -190,9 +190,9 @@ public struct JournalDirectory: Sendable {
         }
         let forgotten = all.filter(isOver).prefix(max(0, all.count - keep)).map(\.id)
         for id in forgotten { unlink(try file(id)) }
-        // Best effort: what stays is looked for at the next time.
+        // Best effort: the next call looks again for the remaining files.
         for name in (try? ProcFS.names(inFolder: path)) ?? [] {
-            // Ends that were once cut off go with their journal.
+            // Copies of cut-off records are removed with their journal.
             guard let dot = name.firstIndex(of: "."), forgotten.contains(String(name[..<dot])) else { continue }
             unlink("\(path)/\(name)")
         }
@@ -209,14 +209,15 @@ public struct JournalDirectory: Sendable {
             }
         }
         guard isValid, (1...64).contains(id.utf8.count) else {
-            throw JournalError(.invalidIdentifier, "A handoff cannot be called '\(id)'.")
+            throw JournalError(
+                .invalidIdentifier, "'\(id)' is not a valid handoff id: use 1 to 64 letters, digits, '-' and '_'.")
         }
         return "\(path)/\(id)\(Self.suffix)"
     }
 }
 
 extension JournalReading {
-    /// A journal of which nothing can be read.
+    /// A journal that cannot be read.
     fileprivate init(unreadable id: String, _ reason: String) {
         self.init(parsing: [], id: id, damage: .damaged(line: 1, reason: reason))
     }

@@ -1,35 +1,35 @@
 internal import Linux
 
-/// Why a journal cannot be read or written.
+/// A failure to read or write a journal.
 public struct JournalError: Error, Sendable, CustomStringConvertible {
-    /// What kind of failure it is.
+    /// The kinds of failure.
     public enum Code: Sendable, Hashable {
-        /// The id cannot be the name of a file.
+        /// The id is not valid as a file name.
         case invalidIdentifier
-        /// There is a handoff with this id already.
+        /// A handoff with this id exists already.
         case exists
-        /// There is no handoff with this id.
+        /// No handoff has this id.
         case notFound
         /// Another controller is writing this journal.
         case inUse
-        /// Something in the journal is not what was written; only an operator may decide.
+        /// The journal is damaged; only an operator may decide what to do.
         case damaged
         /// A later version of the product wrote it.
         case newerVersion
-        /// The file system or the user's quota has no room left.
+        /// The file system or the user's quota has no space left.
         case noRoom
-        /// The state folder is not this user's alone.
+        /// Another user could modify the state folder.
         case insecure
-        /// The kernel refused something else.
+        /// Any other error of the kernel.
         case system
-        /// An earlier record could not be written, nor the attempt undone; or the journal is closed.
+        /// An earlier record could not be written, and the attempt could not be undone; or the journal is closed.
         case closed
     }
 
-    /// What kind of failure it is.
+    /// The kind of failure.
     public let code: Code
 
-    /// What happened, where, and what to do.
+    /// The failure, its place, and how to fix it.
     public let message: String
 
     /// The message.
@@ -43,9 +43,11 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
     init(_ error: SystemError, doing what: String) {
         switch error.name {
         case "ENOSPC", "EDQUOT":
-            self.init(.noRoom, "\(what): \(error). Make room there; what was recorded before is whole.")
+            self.init(.noRoom, "\(what): \(error). Free space there; earlier records are intact.")
         case "EPERM", "ENOTDIR", "ELOOP":
-            self.init(.insecure, "\(what): \(error). Name another state folder, or see to it that it is yours alone.")
+            self.init(
+                .insecure,
+                "\(what): \(error). Use another folder (--state-dir), or make this one yours, with mode 0700.")
         case "ENOENT":
             self.init(.notFound, "\(what): \(error).")
         case "EEXIST":
@@ -58,12 +60,38 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
     init(_ damage: JournalDamage, path: String) {
         switch damage {
         case .newerVersion:
-            self.init(.newerVersion, "\(path): \(damage). Use the version of the product that wrote it.")
+            self.init(.newerVersion, "\(path): \(damage). Use the version of hyperfresh that wrote it.")
         case .damaged, .tornTail:
             self.init(
                 .damaged,
-                "\(path): \(damage). It is left as it is; `hyperfresh recover` tells what runs."
+                "\(path): \(damage). It was not changed; `hyperfresh recover` reports the running processes."
             )
+        }
+    }
+}
+
+/// Damage in a journal.
+public enum JournalDamage: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The last record was cut short while it was written; `bytes` is the length of the rest, which has no line break.
+    ///
+    /// Nobody acted on it, because a controller acts only after the write. `JournalDirectory.resume` cuts it off.
+    case tornTail(bytes: Int)
+
+    /// A line, counted from 1, differs from the one written.
+    ///
+    /// No later line can be trusted; nothing is repaired.
+    case damaged(line: Int, reason: String)
+
+    /// A later version of the product wrote the journal in this format, which this version cannot read.
+    case newerVersion(Int)
+
+    /// The damage in one line.
+    public var description: String {
+        switch self {
+        case .tornTail(let bytes): "the last record was cut short after \(bytes) bytes"
+        case .damaged(let line, let reason): "line \(line) is damaged: \(reason)"
+        case .newerVersion(let version):
+            "it is in format \(version); this version of the product reads format \(JournalLine.version)"
         }
     }
 }

@@ -1,28 +1,28 @@
-/// What a journal holds.
+/// The contents of a journal.
 public struct JournalReading: Sendable, Hashable {
-    /// The handoff.
+    /// The handoff's id.
     public let id: String
 
-    /// The records up to the damage, the first one first.
+    /// The records up to the damage, in order.
     public let records: [JournalRecord]
 
-    /// What is wrong with the journal; nil when it is whole.
+    /// The damage; nil if the journal is intact.
     public let damage: JournalDamage?
 
-    /// How many bytes the records take.
+    /// The length of the records, in bytes.
     let validBytes: Int
-    /// The checksum that the next record goes on from.
+    /// The checksum that the next record's checksum continues.
     let checksum: UInt32
 
-    /// The state last recorded; nil when there is no record.
+    /// The last recorded state; nil without a record.
     public var state: String? { records.last?.state }
 
-    /// Reads the bytes of the journal of handoff `id`.
+    /// Parses the bytes of the journal of handoff `id`.
     ///
     /// - Parameters:
-    ///   - bytes: what could be read.
-    ///   - id: the handoff.
-    ///   - known: why nothing could be.
+    ///   - bytes: the bytes that could be read.
+    ///   - id: the handoff's id.
+    ///   - known: the reason why nothing could be read.
     init(parsing bytes: [UInt8], id: String, damage known: JournalDamage? = nil) {
         self.id = id
         var records: [JournalRecord] = []
@@ -49,13 +49,13 @@ public struct JournalReading: Sendable, Hashable {
         validBytes = start
     }
 
-    /// Tells a write that was cut short from a line break that was changed into something else.
+    /// Distinguishes a write that was cut short from a changed line break.
     private static func damage(ofTail tail: ArraySlice<UInt8>, sequence: Int, seed: UInt32) -> JournalDamage {
         if let version = JournalLine.otherVersion(tail) { return .newerVersion(version) }
         if (try? JournalLine(parsing: tail.dropLast(), sequence: sequence, seed: seed)) != nil {
             return .damaged(line: sequence + 1, reason: "its line break was changed")
         }
         if JournalLine.isBeginning(tail, sequence: sequence) { return .tornTail(bytes: tail.count) }
-        return .damaged(line: sequence + 1, reason: "it is no record, and no beginning of one")
+        return .damaged(line: sequence + 1, reason: "it is neither a record nor the beginning of one")
     }
 }

@@ -2,17 +2,17 @@ public import JSON
 internal import Linux
 internal import Synchronization
 
-/// The journal of a handoff that goes on; nobody else writes it as long as this object lives.
+/// The journal of a handoff in progress; no other process writes it as long as this object lives.
 ///
-/// A record is there as soon as `append` returns, for every process of this host; it is not forced to a disk.
+/// Every process of this host sees a record as soon as `append` returns; it is not forced to a disk.
 public final class JournalWriter: Sendable {
-    /// The handoff.
+    /// The handoff's id.
     public let id: String
 
-    /// What was recorded before.
+    /// The records that were in the journal when it was opened.
     public let reading: JournalReading
 
-    /// Where the end that was cut off was copied to; nil when there was nothing to repair.
+    /// The file with the record that was cut off; nil if there was nothing to repair.
     public let tornTailCopy: String?
 
     private struct Progress {
@@ -25,10 +25,10 @@ public final class JournalWriter: Sendable {
     private let path: String
     private let progress: Mutex<Progress>
 
-    /// Room for so many bytes is set aside before the handoff begins, so that no record of the switch can miss it.
+    /// Bytes to reserve before the handoff begins, so that no record of the switch fails for lack of space.
     static let reservedBytes: Int64 = 64 << 10
 
-    // The file is locked, its room is reserved, and it holds what was read and nothing else.
+    // The file must be locked, its space reserved, and its contents exactly those of `reading`.
     init(file: AppendFile, path: String, reading: JournalReading, tornTailCopy: String? = nil) {
         self.file = file
         self.path = path
@@ -46,9 +46,9 @@ public final class JournalWriter: Sendable {
     ///
     /// - Parameters:
     ///   - state: the raw value of the handoff's state.
-    ///   - facts: what else is to be remembered.
-    /// - Throws: `JournalError`: `noRoom`, `system`; the journal is then as it was before. `closed` after a failure that
-    ///   could not be undone.
+    ///   - facts: other facts to remember.
+    /// - Throws: `JournalError`: `noRoom`, `system`; the journal is then unchanged. `closed` after a failure that could
+    ///   not be undone.
     public func append(state: String, facts: [String: JSONValue] = [:]) throws(JournalError) {
         let failure: JournalError? = progress.withLock { progress in
             do throws(JournalError) {
@@ -70,7 +70,7 @@ public final class JournalWriter: Sendable {
         do throws(SystemError) {
             try file.append(bytes)
         } catch {
-            // A part of the record may be at the end: another record behind it would be lost with it.
+            // A part of the record may be at the end of the file: a record after it would be lost too.
             if error.name == "EIO" { progress.isClosed = true }
             throw JournalError(error, doing: "recording \(name)")
         }
@@ -78,14 +78,14 @@ public final class JournalWriter: Sendable {
         progress.checksum = checksum
     }
 
-    /// Ends the writing and gives back the room that was not used.
+    /// Closes the journal for writing and releases the reserved space that was not used.
     ///
-    /// The lock goes with this object.
+    /// The lock is released with this object.
     public func close() {
         progress.withLock { progress in
             guard !progress.isClosed else { return }
             progress.isClosed = true
-            // What is set aside costs memory where the file is in memory; that it stays harms nobody.
+            // Reserved space costs memory if the file is in memory; it is harmless if it stays.
             if let size = try? file.size() { try? file.truncate(to: size) }
         }
     }

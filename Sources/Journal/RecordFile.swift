@@ -2,22 +2,23 @@ internal import Glibc
 public import JSON
 public import Linux
 
-/// One record in a file of its own: a line of the journal's format, with its version and checksum, replaced as a whole.
+/// A file with one record: a line of the journal's format, with its version and checksum, replaced as a whole.
 ///
-/// A record is a cache of what runs. It is there, absent or damaged; no caller may take a damaged record for an absent one.
+/// A record is a cache of the running state. It is present, absent or damaged; no caller may treat a damaged record as
+/// absent.
 public struct RecordFile: Sendable, Hashable {
     /// The file.
     public let path: String
-    /// What the record is about, such as `placement alpha`.
+    /// The subject of the record, such as `placement alpha`.
     ///
-    /// The checksum begins with it: a record that was copied from another place does not fit.
+    /// The checksum begins with it: a record copied from another file does not match.
     public let subject: String
 
-    /// Names a record; nothing is read yet.
+    /// Refers to a record; does not read it.
     ///
     /// - Parameters:
-    ///   - path: The file, absolute.
-    ///   - subject: What the record is about.
+    ///   - path: The absolute path of the file.
+    ///   - subject: The subject of the record.
     public init(_ path: String, subject: String) {
         self.path = path
         self.subject = subject
@@ -28,7 +29,7 @@ public struct RecordFile: Sendable, Hashable {
 
     /// Reads the record.
     ///
-    /// - Returns: Its members, or that there is no such file (ENOENT and nothing else), or what is wrong with it: it cannot be
+    /// - Returns: Its members; that there is no such file (ENOENT and nothing else); or the damage: it cannot be
     ///   opened, is no regular file of this user, is cut short, or was changed.
     public func read() -> RecordReading<[String: JSONValue]> {
         let bytes: [UInt8]
@@ -48,79 +49,79 @@ public struct RecordFile: Sendable, Hashable {
         return .present(record.facts)
     }
 
-    /// Replaces the record in one step: whoever reads meanwhile finds the old one or the new one.
+    /// Replaces the record in one step: a concurrent reader finds the old one or the new one.
     ///
-    /// - Parameter members: What to remember.
-    /// - Throws: `SystemError`; the record is then as it was before.
+    /// - Parameter members: The members to store.
+    /// - Throws: `SystemError`; the record is then unchanged.
     public func write(_ members: [String: JSONValue]) throws(SystemError) {
         let record = JournalRecord(sequence: 0, state: Self.state, time: WallClock.microseconds(), facts: members)
         let bytes = JournalLine.encode(record, seed: JournalLine.seed(id: subject)).bytes
         do throws(SystemError) { try Files.replaceAtomically(path, bytes: bytes) } catch {
-            // An empty folder in its place holds nothing; one that holds something stays.
+            // Replace an empty folder at this path; never one that holds something.
             guard error.code == EISDIR, rmdir(path) == 0 else { throw error }
             try Files.replaceAtomically(path, bytes: bytes)
         }
     }
 
-    /// In the place of a handoff's state.
+    /// Written where a journal has a handoff's state.
     private static let state = "record"
 }
 
-/// What reading a record comes to.
+/// The result of reading a record.
 public enum RecordReading<Value: Sendable>: Sendable {
-    /// It is there, and as it was written.
+    /// The record exists and is intact.
     case present(Value)
     /// There is no such file.
     case absent
-    /// It is there, and cannot be relied on.
+    /// The record exists, but cannot be relied on.
     case damaged(RecordDamage)
 
     /// The record's value; nil when it is absent or damaged.
     ///
-    /// For showing only: whoever acts on a record tells the two apart.
+    /// For display only: code that acts on a record must distinguish the two.
     public var shown: Value? {
         if case .present(let value) = self { value } else { nil }
     }
 
-    /// What is wrong with it; nil when it is there or absent.
+    /// The damage; nil if the record is present or absent.
     public var damage: RecordDamage? {
         if case .damaged(let damage) = self { damage } else { nil }
     }
 
-    /// Reads a value out of the record.
+    /// Converts the record to another value.
     ///
     /// - Parameters:
     ///   - path: The record's file, for messages.
-    ///   - read: Makes the value; nil when the record does not hold one: it is damaged then.
-    /// - Returns: The reading of the value.
+    ///   - read: Makes the value; returns nil if the record does not contain one, which counts as damage.
+    /// - Returns: The converted reading.
     public func reading<Other>(at path: String, _ read: (Value) -> Other?) -> RecordReading<Other> {
         switch self {
         case .absent: .absent
         case .damaged(let damage): .damaged(damage)
         case .present(let value):
             read(value).map { .present($0) }
-                ?? .damaged(RecordDamage(path: path, reason: "it is whole, but does not say what it has to"))
+                ?? .damaged(RecordDamage(path: path, reason: "it is intact, but required members are missing"))
         }
     }
 }
 
-/// What is wrong with a record, and where.
+/// The damage of a record, and its file.
 public struct RecordDamage: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file.
     public let path: String
-    /// What is wrong.
+    /// The reason why the record cannot be relied on.
     public let reason: String
 
-    /// Describes damage.
+    /// Describes the damage of one file.
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - reason: What is wrong.
+    ///   - reason: The reason why the record cannot be relied on.
     public init(path: String, reason: String) {
         self.path = path
         self.reason = reason
     }
 
-    /// One line.
+    /// The file and the reason in one line.
     public var description: String { reason.contains(path) ? reason : "\(path): \(reason)" }
 }

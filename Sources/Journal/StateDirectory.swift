@@ -1,13 +1,13 @@
 internal import Glibc
 
-/// Where the product remembers what it does.
+/// The folder in which the product keeps its journals and records.
 ///
-/// A host that crashes takes its guests along, so memory is the right place.
+/// It is in memory, because the guests do not survive a crash of the host either.
 public enum StateDirectory {
     /// The folder for this user.
     ///
-    /// `$HYPERFRESH_STATE_DIR` where it is set; `/run/hyperfresh` for root; `$XDG_RUNTIME_DIR/hyperfresh` for others, and
-    /// `/tmp/hyperfresh-UID` where there is no such folder. Whoever uses it makes sure that it is this user's alone.
+    /// `$HYPERFRESH_STATE_DIR` if it is set; `/run/hyperfresh` for root; `$XDG_RUNTIME_DIR/hyperfresh` for others, and
+    /// `/tmp/hyperfresh-UID` if there is no such folder. Callers verify that it belongs to this user alone.
     public static var standard: String {
         standard(uid: geteuid()) { name in getenv(name).map { String(cString: $0) } }
     }

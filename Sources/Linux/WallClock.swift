@@ -1,3 +1,4 @@
+internal import CLinux
 internal import Glibc
 
 /// The time of day, for records and for comparison with QEMU's event timestamps, which use the same clock.
@@ -67,5 +68,44 @@ public enum WallClock {
     private static func padded(_ value: Int64, _ width: Int) -> String {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+}
+
+/// The point in time at which a wait ends, or none.
+struct Deadline {
+    private let instant: ContinuousClock.Instant?
+
+    init(within duration: Duration?) {
+        instant = duration.map { ContinuousClock.now + $0 }
+    }
+
+    /// The remaining milliseconds for poll(2): rounded up, 0 if it has passed, -1 if there is no deadline.
+    var pollTimeout: Int32 {
+        guard let instant else { return -1 }
+        let left = (instant - ContinuousClock.now).microseconds
+        guard left > 0 else { return 0 }
+        return Int32(clamping: (left + 999) / 1000)
+    }
+}
+
+extension Duration {
+    /// The duration in whole microseconds, rounded down and clamped to Int64.
+    public var microseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        if overflow { return seconds < 0 ? .min : .max }
+        return product + attoseconds / 1_000_000_000_000
+    }
+}
+
+/// The time stamp counter of this host's CPUs (RDTSC).
+public enum TimeStampCounter {
+    /// Measures its frequency in kHz against the monotonic clock; takes 50 ms and is accurate to some hundredths of a
+    /// percent.
+    ///
+    /// - Returns: the frequency; nil if there is no such counter.
+    public static func measureKilohertz() -> Int? {
+        let rate = Int(hf_tsc_kilohertz())
+        return rate > 0 ? rate : nil
     }
 }

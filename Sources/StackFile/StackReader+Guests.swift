@@ -132,3 +132,243 @@ extension StackReader {
         return .kernel(path: kernel, initramfs: initramfs, arguments: arguments)
     }
 }
+
+// MARK: - Devices
+
+extension StackReader {
+    /// Reads the disks of a guest.
+    func disks(_ guest: StackSection, context: GuestContext) -> [DiskSpec] {
+        var names = Unique()
+        return elements(guest, "disks").compactMap { node in
+            let keys = ["name", "file", "format", "read-only"]
+            guard let section = section(node, of: "a disk", keys: keys) else { return nil }
+            let name = diskName(section)
+            if let name, let line = names.earlierLine(of: name, now: node.line) {
+                report("disk `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one of them.")
+            }
+            guard required(section, "file", remedy: "Add `file: PATH`, a file or block device of this host.") != nil,
+                let path = path(section, "file"), let name
+            else { return nil }
+            let disk = DiskSpec(
+                name: name, path: path, format: choice(section, "format", default: .raw),
+                isReadOnly: flag(section, "read-only", default: false))
+            checkSharing(disk, at: section.values["file"] ?? node, context: context)
+            return disk
+        }
+    }
+
+    /// Rejects the names under which a guest's kernel and initramfs are attached to its hypervisor.
+    private func diskName(_ section: StackSection) -> String? {
+        guard let name = name(section, limit: NameRule.diskLimit), let node = section.values["name"] else { return nil }
+        guard name == "kernel" || name == "initramfs" else { return name }
+        report(
+            "a disk cannot be called `\(name)`, which is reserved for a guest's boot files", at: node,
+            remedy: "Rename the disk.")
+        return nil
+    }
+
+    /// Rejects sharing a disk with a writer: two writers destroy it, and a reader next to a writer sees inconsistent
+    /// data.
+    private func checkSharing(_ disk: DiskSpec, at node: YAMLTree, context: GuestContext) {
+        if let earlier = context.seen.files[disk.path], !(earlier.isReadOnly && disk.isReadOnly) {
+            report(
+                "`\(disk.path)` is also the disk of line \(earlier.line), and one of the two may write to it", at: node,
+                remedy: "Give each its own file, or make both `read-only: true`.")
+        }
+        if context.seen.files[disk.path] == nil { context.seen.files[disk.path] = (node.line, disk.isReadOnly) }
+    }
+
+    /// Reads the network cards of a guest.
+    func cards(_ guest: StackSection, guest name: String, context: GuestContext) -> [CardSpec] {
+        elements(guest, "networks").enumerated().compactMap { index, node in
+            // A scalar is the network's name.
+            if case .scalar = node.content {
+                guard let network = text(node, "an element of `networks`") else { return nil }
+                return card(network, at: node, mac: nil, guest: name, index: index, context: context)
+            }
+            guard let section = section(node, of: "a guest's network", keys: ["network", "mac"]),
+                let network = required(section, "network", remedy: "Add `network: NAME`.")
+            else { return nil }
+            return card(
+                network, at: section.values["network"] ?? node, mac: section.values["mac"], guest: name, index: index,
+                context: context)
+        }
+    }
+
+    func card(
+        _ network: String, at node: YAMLTree, mac: YAMLTree?, guest: String, index: Int, context: GuestContext
+    ) -> CardSpec? {
+        if !context.networks.contains(network), context.areNetworksKnown {
+            let known = context.networks.sorted()
+            let nearest = Spelling.nearest(to: network, among: known)
+            report(
+                "there is no network `\(network.prefix(60))`", at: node,
+                remedy: nearest.map { "Did you mean `\($0)`?" }
+                    ?? (known.isEmpty ? "Add it below `networks:`." : "Networks: \(list(known))."))
+        }
+        var address = HardwareAddress.derived(stack: context.stack, guest: guest, index: index)
+        if let mac {
+            guard let text = text(mac, "`mac`"), let given = HardwareAddress.normalized(text) else {
+                report(
+                    "`mac` must be the hardware address of one card; found \(mac.kind)", at: mac,
+                    remedy: "Write an address such as \(address), or remove `mac`: this address is the default.")
+                return nil
+            }
+            address = given
+        }
+        if let line = context.seen.addresses.earlierLine(of: address, now: (mac ?? node).line) {
+            report(
+                "hardware address \(address) is also that of the card of line \(line)", at: mac ?? node,
+                remedy: "Write another `mac`.")
+        }
+        return CardSpec(network: network, mac: address)
+    }
+}
+
+// MARK: - Networks
+
+extension StackReader {
+    /// Reads the networks.
+    func networks(_ stack: StackSection) -> [NetworkSpec] {
+        var names = Unique()
+        var carriers = Unique()
+        return elements(stack, "networks").compactMap { node in
+            let keys = ["name", "bridge", "segment", "queues", "vhost"]
+            guard let section = section(node, of: "a network", keys: keys),
+                let name = name(section, limit: NameRule.networkLimit), let kind = kind(section)
+            else { return nil }
+            if let line = names.earlierLine(of: name, now: node.line) {
+                report(
+                    "network `\(name)` is given twice; first in line \(line)", at: node, remedy: "Rename one of them.")
+            }
+            if let line = carriers.earlierLine(of: "\(kind)", now: node.line) {
+                report(
+                    "network `\(name)` uses the same bridge or segment as that of line \(line)", at: node,
+                    remedy: "Let guests join one network, or give this one another bridge or port.")
+            }
+            let isBridge = if case .bridge = kind { true } else { false }
+            let network = NetworkSpec(
+                name: name, kind: kind, queues: integer(section, "queues", default: 1, in: 1...32),
+                usesVhost: flag(section, "vhost", default: false))
+            for (key, isUsed) in [("vhost", network.usesVhost), ("queues", network.queues > 1)]
+            where isUsed && !isBridge {
+                report(
+                    "`\(key)` needs a `bridge`: QEMU itself implements a segment",
+                    at: section.values[key] ?? node, remedy: "Remove `\(key)`, or use a bridge.")
+            }
+            return network
+        }
+    }
+
+    private func kind(_ section: StackSection) -> NetworkSpec.Kind? {
+        switch (section.values["bridge"], section.values["segment"]) {
+        case (let node?, nil): return bridge(node)
+        case (nil, let node?): return segment(node)
+        case (nil, nil), (_?, _?):
+            report(
+                "a network has either a `bridge` or a `segment`", at: section.node,
+                remedy: "Write `bridge: br0` for an existing bridge, or `segment: 230.0.0.1:4567`, which needs no "
+                    + "privileges.")
+            return nil
+        }
+    }
+
+    private func bridge(_ node: YAMLTree) -> NetworkSpec.Kind? {
+        guard let name = text(node, "`bridge`") else { return nil }
+        // The kernel's rules for interface names.
+        let isName =
+            (1...15).contains(name.utf8.count) && name != "." && name != ".."
+            && name.utf8.allSatisfy { $0 > 32 && $0 != 127 && !"/:,".utf8.contains($0) }
+        guard isName else {
+            report(
+                "`bridge: \(name.prefix(60))` cannot be an interface", at: node,
+                remedy: "Give an existing bridge: `ip link show type bridge` lists them.")
+            return nil
+        }
+        return .bridge(name)
+    }
+
+    private func segment(_ node: YAMLTree) -> NetworkSpec.Kind? {
+        if case .scalar(let text, _) = node.content {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            let bytes = parts[0].split(separator: ".", omittingEmptySubsequences: false).map { UInt8($0) }
+            if parts.count == 2, bytes.count == 4, !bytes.contains(nil), let first = bytes[0],
+                (224...239).contains(first), let port = Int(parts[1]), (1...65535).contains(port)
+            {
+                return .segment(group: String(parts[0]), port: port)
+            }
+        }
+        report(
+            "`segment` must be a multicast address with a port; found \(node.kind)", at: node,
+            remedy: "Write one such as 230.0.0.1:4567 (224.0.0.0 to 239.255.255.255). Networks with the same value are "
+                + "connected.")
+        return nil
+    }
+}
+
+// MARK: - Cards
+
+extension StackReader {
+    /// Reads the network card of a container.
+    func containerCard(_ node: YAMLTree, of container: String, context: GuestContext) -> ContainerCard? {
+        let keys = ["network", "address", "gateway", "mac"]
+        let address = "Add `address: ADDRESS/PREFIX`, such as 10.0.0.5/24."
+        guard let section = section(node, of: "a container's network", keys: keys),
+            let network = required(section, "network", remedy: "Add `network: NAME`."),
+            let card = card(
+                network, at: section.values["network"] ?? node, mac: section.values["mac"], guest: container, index: 0,
+                context: context),
+            required(section, "address", remedy: address) != nil, let place = section.values["address"],
+            let own = interfaceAddress(place)
+        else { return nil }
+        let text = own.address.text
+        if let line = context.seen.addresses.earlierLine(of: "\(network)/\(text)", now: place.line) {
+            report(
+                "address \(text) is also that of the container of line \(line)", at: place,
+                remedy: "Give each container of a network its own address.")
+        }
+        let router = section.values["gateway"].flatMap { gateway($0, of: own) }
+        return ContainerCard(
+            network: network, address: "\(text)/\(own.length)", gateway: router?.text, mac: card.mac)
+    }
+
+    /// An address and its prefix length in bits.
+    private struct InterfaceAddress {
+        let address: InternetAddress
+        let length: Int
+    }
+
+    private func interfaceAddress(_ node: YAMLTree) -> InterfaceAddress? {
+        if case .scalar(let text, _) = node.content {
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+            if parts.count == 2, let address = InternetAddress(parts[0]), address.isOfOneInterface,
+                let length = UInt8(parts[1]).map(Int.init), (1...address.width).contains(length)
+            {
+                return InterfaceAddress(address: address, length: length)
+            }
+        }
+        report(
+            "`address` must be an IPv4 or IPv6 address with the length of its prefix; found \(node.kind)", at: node,
+            remedy: "Write an address such as 10.0.0.5/24 or \"fd00::5/64\".")
+        return nil
+    }
+
+    private func gateway(_ node: YAMLTree, of own: InterfaceAddress) -> InternetAddress? {
+        guard case .scalar(let text, _) = node.content, let gateway = InternetAddress(text), gateway.isOfOneInterface
+        else {
+            report(
+                "`gateway` must be an IPv4 or IPv6 address; found \(node.kind)", at: node,
+                remedy: "Write an address such as 10.0.0.1, or remove `gateway`: the container then reaches only the "
+                    + "network itself.")
+            return nil
+        }
+        let isNear = gateway.isLinkLocal && own.address.width == 128
+        guard gateway != own.address, isNear || gateway.shares(own.length, bitsWith: own.address) else {
+            report(
+                "gateway \(gateway.text) cannot be reached from \(own.address.text)/\(own.length)", at: node,
+                remedy: "Write another address with the same prefix.")
+            return nil
+        }
+        return gateway
+    }
+}

@@ -148,3 +148,63 @@ final class Bus {
         return result
     }
 }
+
+/// Runs `body` in its own thread, where it may wait for the bus.
+func onBusThread<Result: Sendable>(
+    _ body: @escaping @Sendable () throws(SystemdError) -> Result
+) async throws(SystemdError) -> Result {
+    let result: Swift.Result<Result, SystemdError> = await withCheckedContinuation { continuation in
+        let work = Work { continuation.resume(returning: Swift.Result { () throws(SystemdError) in try body() }) }
+        let thread = g_thread_new(
+            "systemd",
+            { work in
+                if let work { Unmanaged<Work>.fromOpaque(work).takeRetainedValue().body() }
+                return nil
+            },
+            Unmanaged.passRetained(work).toOpaque()
+        )
+        g_thread_unref(thread)
+    }
+    return try result.get()
+}
+
+private final class Work {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) {
+        self.body = body
+    }
+}
+
+/// A failed request to systemd.
+public struct SystemdError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The kind of failure.
+    public enum Code: Sendable, Hashable {
+        /// No systemd runs here, or its bus does not answer.
+        case unavailable
+        /// systemd refused the request.
+        case refused
+        /// systemd accepted the request but failed to carry it out.
+        case failed
+        /// No answer arrived in time; the request may or may not have been carried out.
+        case timeout
+    }
+
+    /// The kind of failure.
+    public let code: Code
+
+    /// The description of the failure, with systemd's message.
+    public let message: String
+
+    /// The D-Bus name of the error, such as `org.freedesktop.systemd1.NoSuchUnit`; nil if there is none.
+    public let busName: String?
+
+    /// The message.
+    public var description: String { message }
+
+    init(_ code: Code, _ message: String, busName: String? = nil) {
+        self.code = code
+        self.message = message
+        self.busName = busName
+    }
+}

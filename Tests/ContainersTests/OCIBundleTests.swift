@@ -36,14 +36,14 @@ import Testing
     func aNamespaceThatIsNotMovedIsNamed(kind: String) throws {
         let more = Self.namespaces + [["type": .string(kind)]]
         let obstacles = try #require(OCIBundle(json: config(namespaces: more))).obstacles
-        #expect(obstacles.map(\.message) == ["the container has a \(kind) namespace, which is not moved"])
+        #expect(obstacles.map(\.message) == ["the container has a \(kind) namespace, which cannot be moved"])
     }
 
     @Test(arguments: ["bind", "cgroup", "overlay", "nfs"])
     func aMountThatLeadsOutIsNamed(kind: String) throws {
         let mount: JSONValue = ["type": .string(kind), "destination": "/data", "source": "/srv"]
         let obstacles = try #require(OCIBundle(json: config(mounts: [mount]))).obstacles
-        #expect(obstacles.map(\.message) == ["the mount at /data (\(kind)) leads out of the container"])
+        #expect(obstacles.map(\.message) == ["the mount at /data (\(kind)) refers to something outside the container"])
     }
 
     @Test func aTerminalIsNamed() throws {

@@ -19,7 +19,7 @@ import Testing
     func aLostReplyLeavesTheFateUnknown(answer: ScriptAnswer) async throws {
         let error = try await failure(of: "system_reset", answer)
         #expect(error.exitCode == 6)
-        #expect(error.guestState?.contains("'system_reset' out is unknown") == true, "\(error)")
+        #expect(error.guestState?.contains("unknown whether QEMU executed 'system_reset'") == true, "\(error)")
         #expect(error.remedy.contains("query-status"))
     }
 
@@ -34,7 +34,7 @@ import Testing
         let error = try await failure(of: "system_reset", .failure("no"))
         #expect(error.exitCode == 1)
         #expect(error.evidence == ["GenericError: no"])
-        #expect(error.guestState?.contains("not carry") == true, "\(error)")
+        #expect(error.guestState?.contains("not execute") == true, "\(error)")
     }
 
     @Test func whatWasNeverSentIsNoDoubt() async throws {

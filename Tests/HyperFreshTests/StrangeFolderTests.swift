@@ -52,8 +52,8 @@ import Testing
         func remedy(_ code: Int32) -> String {
             StackStore.remedy(afterWriting: "/s/p", SystemError(operation: "rename", subject: "/s/p", code: code))
         }
-        #expect(remedy(ENOSPC).contains("Make room"))
-        #expect(remedy(EISDIR).contains("Move aside what has its name (/s/p)"))
+        #expect(remedy(ENOSPC).contains("Free space"))
+        #expect(remedy(EISDIR).contains("Move aside the folder with its name (/s/p)"))
         #expect(!remedy(EIO).contains("aside"))
     }
 }

@@ -59,7 +59,7 @@ extension Live {
                         if result.status == 0 { continue }
                         #expect(result.status == (arguments[0] == "recover" ? 6 : 3), "\(what)")
                         try Self.expectClear(result, arguments, "\(what)")
-                        let isTold = ["is at work", "was at work", "an unfinished handoff"].contains {
+                        let isTold = ["is working", "was working", "an unfinished handoff"].contains {
                             result.output.contains($0)
                         }
                         #expect(isTold, "\(what)")

@@ -4,8 +4,8 @@
 #   container.sh VERB NAME CABLE MAC CONSOLE [ARGUMENT...]
 #
 # CABLE is the interface outside of the container's network namespace, MAC the address of the one inside; both are empty
-# without a network. CONSOLE is the port that its output goes to. The host sends this file with each call, behind
-# network.sh; a unit runs a copy of it. A verb that fails says why on standard error.
+# without a network. CONSOLE is the port for its output. The host sends this file with each call, after network.sh; a
+# unit runs a copy of it. A verb that fails prints the reason on standard error.
 set -eu
 
 verb=$1 name=$2 cable=$3 mac=$4 console=$5
@@ -23,7 +23,7 @@ network_namespace=/run/netns/$name
 unit=hyperfresh-container-$name.service
 dump_unit=hyperfresh-dump-$name.service
 
-# A dump and its restore must agree in these.
+# A dump and its restore must use the same of these options.
 criu_options="--tcp-established --network-lock nftables --file-locks --link-remap --manage-cgroups=ignore"
 
 fail() {
@@ -35,21 +35,22 @@ fail() {
 
 is_mounted() { grep -q " $1 " /proc/self/mounts; }
 
-# The image store is mounted in one OS VM at a time: two kernels do not know of each other's changes.
+# Mount the image store in one OS VM at a time: two kernels do not see each other's changes.
 mount_store() { is_mounted "$store" || mount -o dax=always "$(cat "$device_file")" "$store"; }
 unmount_store() { ! is_mounted "$store" || umount "$store"; }
 
 # ---------------------------------------------------------------- network
 
-# The namespace exists before the container comes, and remains when it is gone. Whether the container is reachable is decided
-# by the cable, which is up in at most one OS VM; the flags are those of <linux/if.h>. No program is started for it.
+# The namespace exists before the container arrives, and remains after it has left. The container is reachable where its
+# cable is up, in at most one OS VM. The flags are those of <linux/if.h>; setting them starts no program.
 connect() { [ -z "$cable" ] || echo 0x1001 >"/sys/class/net/$cable/flags"; }
 disconnect() { [ -z "$cable" ] || echo 0x1000 >"/sys/class/net/$cable/flags"; }
 
 # Tells the bridges on the way where the container's address is now (arp_notify).
 announce() { [ -z "$mac" ] || ip -n "$name" link set dev eth0 address "$mac"; }
 
-# make_network BRIDGE CARD NETWORK ADDRESS GATEWAY: a bridge that holds the card with that MAC address.
+# make_network BRIDGE CARD NETWORK ADDRESS GATEWAY: creates the namespace, and the bridge that holds the card with MAC
+# address CARD.
 make_network() {
     if [ -n "$cable" ]; then make_bridge "$1" "$2" "$3"; fi
     [ ! -e "$network_namespace" ] || return 0
@@ -77,8 +78,8 @@ start_unit() {
         /bin/sh "$directory/$started.sh" "$started_verb" "$name" "$cable" "$mac" "$console" "$@"
 }
 
-# Opens the control channel PORT with TOKEN: a script that waits there is told each step at once, and starts no program to
-# answer. A script that fails says so, with the words of whatever failed.
+# Opens the control channel PORT with TOKEN: a script that waits there gets each order at once, and starts no program to
+# answer. A script that fails sends the last lines of its log.
 open_channel() {
     token=$2 steps='' tries=0
     until [ -c "$1" ]; do
@@ -90,7 +91,7 @@ open_channel() {
     trap 'status=$?; rm -f "$directory/at-work"; [ $status = 0 ] || say_failed' EXIT
 }
 
-# Waits for a word; fails when something else comes, or nobody is there any more.
+# Waits for an order; fails if another one arrives, or if the peer is gone.
 hear() { read -r word <&3 && [ "$word" = "$1-$token" ]; }
 say_done() {
     printf '%sdone %s\n' "$steps" "$token" >&3
@@ -101,7 +102,7 @@ say_failed() {
     printf '\nfailed %s\n' "$token" >&3
 }
 
-# Notes when a step ended; told with the answer, as a script that writes where nobody reads waits.
+# Notes when a step ended. The times are sent with the answer, because a write blocks while nobody reads.
 step() {
     read -r up _ </proc/uptime
     steps="${steps}step $1 $up
@@ -116,7 +117,7 @@ end_processes() {
         tries=0
         until grep -q 'populated 0' "$control_group/cgroup.events"; do
             tries=$((tries + 1))
-            [ $tries -lt 300 ] || fail "its processes do not end"
+            [ $tries -lt 300 ] || fail "the container's processes do not end"
             sleep 0.05
         done
         echo 0 >"$control_group/cgroup.freeze"
@@ -126,12 +127,12 @@ end_processes() {
     rm -f "$pid_file"
 }
 
-# Runs what was restored, and announces it.
+# Resumes the restored processes and announces the container.
 run_restored() {
     set --
     while read -r process; do set -- "$@" "$process"; done <"$control_group/cgroup.procs"
     [ $# -gt 0 ] || {
-        echo "it has no process" >&2
+        echo "the container has no process" >&2
         return 1
     }
     connect && kill -CONT "$@" && announce
@@ -139,20 +140,20 @@ run_restored() {
 
 # ---------------------------------------------------------------- CRIU
 
-# Notes that CRIU works on the container, until the file is emptied or this script ends: CRIU that is killed leaves its code in
-# the processes.
+# Marks CRIU as working on the container, until the file is emptied or this script ends: a killed CRIU leaves its code
+# in the processes.
 begin_work() { echo $$ >"$directory/at-work"; }
 
 await_work() {
     tries=0
     while [ -s "$directory/at-work" ] && kill -0 "$(cat "$directory/at-work")" 2>/dev/null; do
         tries=$((tries + 1))
-        [ $tries -lt 300 ] || fail "CRIU is still at work on it"
+        [ $tries -lt 300 ] || fail "CRIU is still working on the container"
         sleep 0.1
     done
 }
 
-# The words that all dumps have in common. The network namespace is not CRIU's to move: the new OS VM has one like it.
+# Prints the arguments of every dump. CRIU must not move the network namespace: the new OS VM has one like it.
 dump_words() {
     printf '%s' "--tree $(cat "$pid_file") --track-mem --root $root $criu_options"
     printf ' --external net[%s]:network' "$(stat --dereference --format=%i "$network_namespace")"
@@ -160,8 +161,8 @@ dump_words() {
 
 # ---------------------------------------------------------------- verbs: the place
 
-# DEVICE ROOT MEMORY BRIDGE CARD NETWORK ADDRESS GATEWAY: mounts the bundle, makes network and control group, and notes which
-# block device is the image store. Harmless when repeated.
+# DEVICE ROOT MEMORY BRIDGE CARD NETWORK ADDRESS GATEWAY: mounts the bundle, creates network and control group, and
+# records the block device of the image store. Harmless when repeated.
 prepare() {
     umask 077
     mkdir -p "$bundle" "$runtime_bundle" "$root" "$store"
@@ -172,7 +173,7 @@ prepare() {
         [ $tries -lt 100 ] || fail "$(cat "$directory/mount.log")"
         sleep 0.1
     done
-    # Private: what runc and CRIU make of it must not depend on where it was mounted from.
+    # Private: runc and CRIU must not depend on where it was mounted from.
     mount --make-private "$bundle"
     if ! is_mounted "$root"; then
         mount --bind "$bundle/$2" "$root"
@@ -187,19 +188,19 @@ prepare() {
     make_network "$4" "$5" "$6" "$7" "$8"
 }
 
-# Removes what `prepare` made, so that the bundle and the store can be unplugged.
+# Removes what `prepare` created, so that the bundle and the store can be unplugged.
 clear_place() {
     for folder in "$store" "$root" "$bundle"; do
         while is_mounted "$folder"; do umount "$folder" 2>/dev/null || umount --lazy "$folder"; done
     done
-    # By name, as the kernel takes its time with a namespace.
+    # By name, because the kernel removes a namespace with a delay.
     if [ -n "$cable" ]; then ip link del dev "$cable" 2>/dev/null || true; fi
     ip netns del "$name" 2>/dev/null || true
     rmdir "$control_group" 2>/dev/null || true
     rm -rf "$directory"
 }
 
-# WORD: prints the word in the store, empties the store, leaves another word in it unless that is empty, and unmounts it.
+# WORD: prints the word in the store, replaces the contents of the store by WORD unless that is empty, and unmounts it.
 exchange() {
     mount_store
     cat "$store/word" 2>/dev/null || true
@@ -212,7 +213,7 @@ exchange() {
 
 # ---------------------------------------------------------------- verbs: runc
 
-# CONFIG: starts the container anew, with this config.json.
+# CONFIG: starts a new run of the container with this config.json.
 start() {
     printf %s "$1" >"$runtime_bundle/config.json"
     rm -f "$pid_file" "$directory/runc.log"
@@ -230,7 +231,7 @@ start() {
     done
 }
 
-# What the unit runs; it lasts as long as the container's first process.
+# Runs in the unit; lasts as long as the container's first process.
 run() {
     runc --log "$directory/runc.log" run --detach --pid-file "$directory/pid.new" \
         --bundle "$runtime_bundle" "$name" </dev/null 2>&1 | cat >"$console" &
@@ -242,7 +243,7 @@ run() {
     exec tail --pid="$(cat "$pid_file")" -s 0.5 -f /dev/null
 }
 
-# TENTHS: asks the container to end, and ends it if it takes longer than so many tenths of a second.
+# TENTHS: asks the container to end, and kills it after so many tenths of a second.
 stop() {
     if [ "$1" -gt 0 ] && runc kill "$name" TERM 2>/dev/null; then
         tries=0
@@ -255,8 +256,8 @@ stop() {
     runc delete --force "$name" 2>/dev/null || true
 }
 
-# Makes runc know what was restored, and releases the image store. Its record names the first process, by pid and start time,
-# and its namespaces.
+# Writes runc's record of the restored container, and releases the image store. The record names the first process, by
+# pid and start time, and its namespaces.
 adopt() {
     mount_store
     read -r last <"$store/last"
@@ -264,7 +265,7 @@ adopt() {
     old=$(cat "$images/pid") new=$(cat "$pid_file")
     begin=$(sed 's/.*) //' "/proc/$new/stat" | cut -d ' ' -f 20)
     cp "$images/config.json" "$runtime_bundle/config.json"
-    # As runc makes it.
+    # The same mode as runc uses.
     mkdir -p "/run/runc/$name"
     chmod 0711 "/run/runc/$name"
     sed "s/\"init_process_pid\":$old,/\"init_process_pid\":$new,/; s/\"init_process_start\":[0-9]*/\"init_process_start\":$begin/
@@ -274,8 +275,8 @@ adopt() {
 
 # ---------------------------------------------------------------- verbs: out of an OS VM
 
-# ROUND: copies memory into the image store while the container runs, all of it in round 0, then what was written since. Prints
-# how many bytes were copied and how many the store has left.
+# ROUND: copies memory into the image store while the container runs: all of it in round 0, then the pages written
+# since. Prints how many bytes were copied and how many are free in the store.
 copy_memory() {
     begin_work
     trap 'rm -f "$directory/at-work"' EXIT
@@ -294,8 +295,8 @@ copy_memory() {
     echo $(($(stat --file-system --format='%a * %S' "$store")))
 }
 
-# ROUNDS PORT TOKEN: prepares a dump after so many rounds of copying, and starts a unit that waits for the word: nothing is
-# prepared while the container stands still.
+# ROUNDS PORT TOKEN: prepares a dump after so many rounds of copying, and starts a unit that waits for the order: no
+# preparation is left when the container is frozen.
 prepare_dump() {
     mount_store
     images=$store/$1
@@ -325,8 +326,8 @@ is_frozen() {
     return 1
 }
 
-# PORT TOKEN: what the unit runs. It waits for `dump`, freezes and dumps; the frozen processes remain. While it waits, SIGTERM
-# ends it; afterwards nothing may: CRIU that is killed leaves its code in the processes.
+# PORT TOKEN: runs in the unit. It waits for `dump`, freezes and dumps; the frozen processes remain. While it waits,
+# SIGTERM ends it; afterwards nothing may: a killed CRIU leaves its code in the processes.
 dump() {
     open_channel "$1" "$2"
     trap 'exit 0' TERM
@@ -335,14 +336,14 @@ dump() {
     begin_work
     trap '' TERM
     step begin
-    # A process in an uninterruptible wait cannot be frozen: nobody else waits for long.
+    # A process in an uninterruptible wait cannot be frozen; all others freeze quickly.
     limit=$((${up%.*} + 10))
     echo 1 >"$control_group/cgroup.freeze"
     until is_frozen; do
         read -r up _ </proc/uptime
-        [ "${up%.*}" -lt "$limit" ] || fail "its processes cannot be frozen"
+        [ "${up%.*}" -lt "$limit" ] || fail "the container's processes cannot be frozen"
     done
-    # Only then: no program sees its network fail. What arrives in between is in the sockets, and moves along.
+    # Not before: no program may see its network fail. Data that arrives before this is in the sockets, and is moved.
     disconnect
     step freeze
     read -r words <"$directory/dump"
@@ -360,7 +361,7 @@ dump() {
     say_done
 }
 
-# Ends what is there of the container, for good, and releases the image store.
+# Kills every process of the container here, and releases the image store.
 end() {
     disconnect 2>/dev/null || true
     end_processes
@@ -368,13 +369,14 @@ end() {
     unmount_store
 }
 
-# THAW: brings back a container that was to leave; its processes run on where they were frozen if THAW is `yes`.
+# THAW: takes a dumped container back; its processes continue where they were frozen if THAW is `yes`.
 take_back() {
-    # The unit ends if it still waits for its word. If not, it completes, and then waits for somebody to listen.
+    # A unit that still waits for its order ends. Otherwise it completes, and then blocks until somebody reads its
+    # answer.
     systemctl kill --kill-whom=main --signal=TERM "$dump_unit" 2>/dev/null || true
     await_work
     systemctl kill --signal=KILL "$dump_unit" 2>/dev/null || true
-    grep -q 'populated 1' "$control_group/cgroup.events" || fail "it has no process"
+    grep -q 'populated 1' "$control_group/cgroup.events" || fail "the container has no process"
     unmount_store
     connect
     announce
@@ -383,19 +385,20 @@ take_back() {
 
 # ---------------------------------------------------------------- verbs: into an OS VM
 
-# PORT TOKEN PROGRAM: starts a unit that will restore the container, up to the point where it needs the images. PROGRAM is
-# timers.pl.
+# PORT TOKEN PROGRAM: starts a unit that will restore the container, up to the point where it needs the images. PROGRAM
+# is timers.pl.
 prepare_restore() {
     rm -f "$pid_file" "$directory/pid.new"
     printf %s "$3" >"$directory/timers.pl"
     start_unit "$unit" restore "$1" "$2"
 }
 
-# PORT TOKEN: what the unit runs. It waits for `restore`, restores, waits for `resume`, and lasts as long as the container's
-# first process. CRIU joins the container's control group, and so does what it makes: stopped, not running.
+# PORT TOKEN: runs in the unit. It waits for `restore`, restores, waits for `resume`, and lasts as long as the
+# container's first process. CRIU joins the container's control group, and so do the processes that it creates: stopped,
+# not running.
 restore() {
     open_channel "$1" "$2"
-    # For reading and writing: to open it waits for nobody.
+    # Opened for reading and writing, so that opening it does not block.
     exec 5<>"$directory/timers"
     perl "$directory/timers.pl" "$control_group/cgroup.procs" <&5 3>&- 2>"$directory/timers.log" &
     timers=$!
@@ -426,20 +429,20 @@ restore() {
     else
         kill $timers 2>/dev/null || true
     fi
-    # It ends without a newline, which `read` calls a failure.
+    # The file ends without a newline, so `read` fails.
     read -r pid <"$directory/pid.new" || true
     echo "$pid" >"$pid_file"
     step restore
     say_done
     if hear resume; then
-        # In the background: a script that writes where nobody reads waits, and the unit has to end with the container.
+        # In the background: a write blocks while nobody reads, and the unit has to end with the container.
         if run_restored; then say_done & else say_failed & fi
     fi
     exec 3>&- 5>&-
     exec tail --pid="$pid" -s 0.5 -f /dev/null
 }
 
-# ---------------------------------------------------------------- verbs: what is seen of it
+# ---------------------------------------------------------------- verbs: observation and checks
 
 observe() {
     if ! [ -e "$control_group/cgroup.events" ] || grep -q 'populated 0' "$control_group/cgroup.events"; then
@@ -454,7 +457,7 @@ observe() {
         echo arriving
         return
     fi
-    # One that is stopped is enough: whoever continued them may have died half-way.
+    # One stopped process is enough: the script that resumed them may have died half-way.
     while read -r process; do
         state=$(sed 's/.*) //; s/ .*//' "/proc/$process/stat" 2>/dev/null) || continue
         [ "$state" != T ] || {
@@ -465,12 +468,13 @@ observe() {
     echo running
 }
 
-# Prints the version of CRIU, what it lacks in this kernel, and which descriptors of the container it cannot restore.
+# Prints the version of CRIU, its complaints about this kernel, and the open files of the container that it cannot
+# restore.
 check() {
-    # Kinds of open files that CRIU 3.17 does not know how to make again.
+    # Kinds of open files that CRIU 3.17 cannot restore.
     immovable="anon_inode:.*(io_uring|bpf|perf_event|userfaultfd|kvm|fscontext|landlock)"
     immovable="$immovable|/dev/(fuse|kvm|net|vhost|dri|nvidia|loop|mapper)"
-    command -v criu >/dev/null || fail "criu is not in its image"
+    command -v criu >/dev/null || fail "criu is not in the image of the OS VM"
     criu --version | sed -n 's/^Version: */version /p'
     criu check 2>&1 | grep -v -e 'Looks good' -e 'criu/util.c' | sed 's/^/check /' || true
     [ -e "$control_group/cgroup.procs" ] || return 0
@@ -479,7 +483,7 @@ check() {
     done <"$control_group/cgroup.procs" | grep -E "fd [0-9]+: ($immovable)" || true
 }
 
-# Prints the bytes that its processes, and the files that they have in memory, take.
+# Prints how many bytes the container's processes, and their files in memory, use.
 memory_in_use() {
     bytes=0
     while read -r key value; do
@@ -488,16 +492,16 @@ memory_in_use() {
     echo $bytes
 }
 
-# Prints the bytes of memory that the OS VM has left.
+# Prints how many bytes of memory are free in the OS VM.
 memory_left() {
     while read -r key value _; do
         [ "$key" != MemAvailable: ] || echo $((value * 1024))
     done </proc/meminfo
 }
 
-# Dumps a process that nobody needs and restores it, once in the life of an OS VM, before any container stands still. `criu
-# check` does not say that CRIU can dump and restore there; and what is done for the first time takes longer: programs are read
-# from the image, the kernel finds modules, and under emulation all code is translated.
+# Dumps and restores a test process, once in the life of an OS VM, before any container is frozen. `criu check` does not
+# prove that CRIU can dump and restore there. And the first run of anything takes longer: programs are read from the
+# image, the kernel loads modules, and under emulation all code is translated.
 try_criu() {
     tried=/run/hyperfresh/criu-tried
     [ ! -e $tried ] || return 0
@@ -514,9 +518,9 @@ try_criu() {
     # shellcheck disable=SC2086 # words
     criu restore $options --restore-detached --leave-stopped --pidfile "$folder/pid" >/dev/null 2>&1 ||
         fail "$(grep Error "$folder/criu.log")"
-    # It ends without a newline, which `read` calls a failure.
+    # The file ends without a newline, so `read` fails.
     read -r pid <"$folder/pid" || true
-    # As CRIU keeps the contents of a tmpfs.
+    # CRIU uses tar like this for the contents of a tmpfs.
     tar --create --gzip --directory "$folder" --exclude=pid . | tar --list --gzip >/dev/null
     touch $tried
 }
@@ -532,5 +536,5 @@ resume) run_restored ;;
 memory-in-use) memory_in_use ;;
 memory-left) memory_left ;;
 try-criu) try_criu ;;
-*) fail "there is no verb $verb" ;;
+*) fail "unknown verb $verb" ;;
 esac

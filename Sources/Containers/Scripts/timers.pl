@@ -1,12 +1,13 @@
-# Restarts the periodic timers that restored processes read by a descriptor (timerfd_create(2)), which CRIU 3.17 stops for good.
+# Restarts the periodic timers that restored processes read through a descriptor (timerfd_create(2)), which CRIU 3.17
+# stops permanently.
 #
-#   perl timers.pl FILE     with the ids of the processes, none of which runs, when a line arrives on standard input
+#   perl timers.pl FILE     FILE has the ids of stopped processes; starts when a line arrives on standard input
 #
-# Once such a timer has expired, the kernel starts it anew only when it is read; until then it has no time left, and CRIU
-# restores a timer without any time left as one that is not armed (CRIU's issue 3162). Timers run on while processes are
-# frozen: by the time CRIU looks, those with short periods have all expired. Each is made to expire at once, so that a read finds
-# what it would have found, and is started anew. A timer that was set to an interval and no first time is taken for one of
-# them. No modules: images have none.
+# Once such a timer has expired, the kernel restarts it only when it is read; until then it has no time left, and CRIU
+# restores a timer without any time left as one that is not armed (CRIU's issue 3162). Timers keep running while
+# processes are frozen: when CRIU looks, those with short periods have all expired. This program makes each of them
+# expire at once, so that a read succeeds as it would have, and restarts it. It treats a timer that was set to an
+# interval without a first expiration in the same way. It uses no modules, because images have none.
 <STDIN>;
 open my $list, "<", shift or die $!;
 for my $process (map { chomp; $_ + 0 } <$list>) {

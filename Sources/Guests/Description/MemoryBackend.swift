@@ -1,3 +1,5 @@
+public import Linux
+
 /// A memory backend of a guest, as its QEMU reports it.
 public struct MemoryBackend: Sendable, Hashable {
     /// The id of the backend object; for plain `-m` the name of the RAM block, such as `pc.ram`.
@@ -36,5 +38,81 @@ public struct MemoryBackend: Sendable, Hashable {
     public var isNamedFile: Bool {
         guard type == "memory-backend-file", path != nil else { return false }
         return mapping.map { !$0.isDeleted } ?? true
+    }
+}
+
+/// A file that a process has mapped, from /proc/PID/maps.
+///
+/// Identifies the mapped file, not the file now at its path: a file may be replaced under its name.
+public struct MappedFile: Sendable, Hashable {
+    /// The file itself; comparable only with the identity from another mapping.
+    public var identity: FileIdentity
+    /// The path by which it was mapped, as seen in the process's namespace.
+    public var path: String
+    /// Whether its name was removed, or it never had one in a directory.
+    public var isDeleted: Bool
+    /// Whether writes reach the file (MAP_SHARED).
+    public var isShared: Bool
+    /// The offset of the mapping in the file, in bytes.
+    public var offset: UInt64
+    /// The size of the mapping, in bytes.
+    public var size: UInt64
+
+    /// Creates the description of a mapping; offset and size are in bytes.
+    public init(
+        identity: FileIdentity, path: String, isDeleted: Bool = false, isShared: Bool, offset: UInt64 = 0, size: UInt64
+    ) {
+        self.identity = identity
+        self.path = path
+        self.isDeleted = isDeleted
+        self.isShared = isShared
+        self.offset = offset
+        self.size = size
+    }
+
+    /// Returns the files that a process has mapped.
+    ///
+    /// Merges adjacent pieces of a file: the kernel splits a mapping where advice or protection differ.
+    static func all(in mappings: [MemoryMapping]) -> [MappedFile] {
+        var files: [MappedFile] = []
+        var end: UInt64 = 0
+        for mapping in mappings where mapping.inode != 0 {
+            let file = MappedFile(
+                identity: mapping.identity, path: mapping.path, isDeleted: mapping.isDeleted,
+                isShared: mapping.isShared, offset: mapping.offset, size: mapping.length)
+            if let previous = files.last, mapping.start == end, previous.continues(in: file) {
+                files[files.count - 1].size += file.size
+            } else {
+                files.append(file)
+            }
+            end = mapping.end
+        }
+        return files
+    }
+
+    private func continues(in next: MappedFile) -> Bool {
+        identity == next.identity && isShared == next.isShared && offset + size == next.offset
+    }
+
+    /// Returns the mapping that holds a memory backend; nil if there is none.
+    ///
+    /// - Parameters:
+    ///   - path: the backend's absolute `mem-path` in the process's own view; a directory for huge pages.
+    ///   - resolvedPath: the same without symbolic links; nil if it does not exist now.
+    ///   - id: the backend's id.
+    ///   - size: the backend's size in bytes.
+    ///   - files: the files that the process has mapped.
+    /// - Returns: the mapping.
+    static func backing(
+        path: String, resolvedPath: String?, id: String, size: UInt64, in files: [MappedFile]
+    ) -> MappedFile? {
+        let large = files.filter { $0.size >= size }
+        let named = large.first { $0.path == path } ?? large.first { $0.path == resolvedPath }
+        if let named { return named }
+        // In a directory, QEMU creates a file named qemu_back_mem.ID.XXXXXX and unlinks it at once.
+        let folders = [path, resolvedPath ?? path].map { $0.hasSuffix("/") ? $0 : $0 + "/" }
+        return large.first { file in
+            folders.contains { file.path.hasPrefix($0 + "qemu_back_mem.") && file.path.contains("." + id + ".") }
+        }
     }
 }

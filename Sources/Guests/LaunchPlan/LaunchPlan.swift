@@ -142,3 +142,105 @@ extension CommandLineOption {
         }
     }
 }
+
+/// Why no command line for a new QEMU can be derived from the old one's.
+///
+/// Lists every problem, not only the first. Nothing has been changed.
+public struct LaunchPlanError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// The problems, in the order of the command line; never empty.
+    public let problems: [LaunchProblem]
+
+    /// One problem per line.
+    public var description: String {
+        problems.map(\.description).joined(separator: "\n")
+    }
+}
+
+/// A part of a command line that prevents a handoff, or that the administrator should know about.
+public struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
+    /// The permanent name of the condition.
+    public let finding: FindingID
+    /// The affected option, as on the command line; nil if an option is missing.
+    public let option: String?
+    /// What is wrong.
+    public let message: String
+    /// What to do about it.
+    public let remedy: String
+
+    /// Creates a problem; the message and the remedy are complete sentences.
+    public init(_ finding: FindingID, option: String?, message: String, remedy: String) {
+        self.finding = finding
+        self.option = option
+        self.message = message
+        self.remedy = remedy
+    }
+
+    /// The name, the option, the message and the remedy.
+    public var description: String {
+        "\(finding): \(option.map { $0 + ": " } ?? "")\(message) \(remedy)"
+    }
+}
+
+/// An action in the new QEMU after RESUME, not possible while the old one exists, or not possible on a command line.
+public enum FollowUp: Sendable, Hashable {
+    /// Make the VNC display listen on these TCP sockets of the old process.
+    ///
+    /// Send `getfd` for each, then one `display-update` with all of them. The command line has the other settings.
+    /// `display-update` changes only the first display, so `display` is always that one.
+    case vncListen(display: String, oldDescriptors: [Int32])
+    /// Add a forwarding rule once the old process has exited and its port is free: `hostfwd_add [NETDEV] RULE` (HMP).
+    ///
+    /// Without a netdev, the rule applies to the only user network.
+    case hostForward(netdev: String?, rule: String)
+}
+
+/// Where a standard stream of the new QEMU goes.
+public enum StandardStream: Sendable, Hashable {
+    /// To the same place as this descriptor of the old process.
+    case oldProcess(Int32)
+    /// To this file, opened for append and created if missing; a path may be relative to the working directory.
+    case append(path: String)
+}
+
+/// A descriptor that the new QEMU inherits at its start.
+public struct PlannedDescriptor: Sendable, Hashable {
+    /// Where the controller gets it.
+    public enum Source: Sendable, Hashable {
+        /// This descriptor of the old process, taken with pidfd_getfd.
+        case oldProcess(Int32)
+        /// A newly opened /dev/vhost-net.
+        case vhostNet
+    }
+
+    /// The purpose of a descriptor; some require care while both processes hold it.
+    public enum Role: Sendable, Hashable {
+        /// The only queue of a tap interface.
+        ///
+        /// A starting QEMU sets the interface's vnet header length and offloads to its own defaults, while the old QEMU
+        /// still uses the interface: the controller must restore the header length until the switch (TUNGETVNETHDRSZ,
+        /// TUNSETVNETHDRSZ).
+        case tap(interface: String?)
+        /// A vhost-net device for a queue.
+        case vhostNet
+        /// A listening TCP socket.
+        case listener
+        /// A member of an fd set.
+        case fdSet(id: Int)
+        /// Any other descriptor that an option names by number.
+        case other
+    }
+
+    /// Where it comes from.
+    public var source: Source
+    /// Its number in the new process; always 10 or above.
+    public var number: Int32
+    /// Its purpose.
+    public var role: Role
+
+    /// Creates a descriptor; `number` must be 10 or above.
+    public init(source: Source, number: Int32, role: Role) {
+        self.source = source
+        self.number = number
+        self.role = role
+    }
+}

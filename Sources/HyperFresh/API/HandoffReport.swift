@@ -1,13 +1,13 @@
 public import Guests
 public import JSON
 
-/// How a refresh ended, and where the guest is because of it.
+/// The result of a refresh, which determines where the guest is.
 public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
-    /// The guest runs on the new QEMU; nothing is left of the old one.
+    /// The guest runs on the new QEMU, and the old one is gone completely.
     case refreshed
-    /// A dry run came to a linked new QEMU and removed it again; the guest never paused.
+    /// A dry run started and linked a new QEMU and removed it again; the guest never paused.
     case rehearsed
-    /// Preflight found a reason not to begin; nothing was touched.
+    /// Preflight found a reason to refuse; nothing was touched.
     case blocked
     /// There is no such guest, or more than one; nothing was touched.
     case noGuest = "no-guest"
@@ -15,17 +15,17 @@ public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
     case rolledBack = "rolled-back"
     /// The guest runs on the old QEMU, as before, because a deadline passed.
     case timedOut = "timed-out"
-    /// The guest is on the new QEMU, but cleaning up was not complete.
+    /// The guest is on the new QEMU, but the cleanup is not complete.
     case incomplete
     /// The guest is gone: the QEMU that owned it died.
     case lost
-    /// It could not be settled where the guest is; an operator must look.
+    /// It could not be determined where the guest is; an operator must look.
     case unknown
 
-    /// The exit status of a command that ended so.
+    /// The exit status of a command with this outcome.
     ///
-    /// 0 done · 1 failed, the guest runs on the old side · 3 blocked, nothing touched · 4 deadline passed, rolled back ·
-    /// 5 on the new side, cleaning up incomplete · 6 cannot tell, or gone: an operator must look · 64 no such guest.
+    /// 0 done; 1 failed, the guest runs on the old side; 3 blocked, nothing touched; 4 deadline passed, rolled back;
+    /// 5 on the new side, cleanup incomplete; 6 unknown or lost: an operator must look; 64 no such guest.
     public var exitCode: Int32 {
         switch self {
         case .refreshed, .rehearsed: 0
@@ -39,15 +39,15 @@ public enum RefreshOutcome: String, Sendable, Hashable, CaseIterable {
     }
 }
 
-/// One QEMU process that had, or has, the guest.
+/// One QEMU process that has, or had, the guest.
 public struct SideReport: Sendable, Hashable {
     /// Its process id.
     public let pid: Int32
-    /// The version that runs in it, such as `7.2.22`; `nil` where it never answered.
+    /// The version of the running QEMU, such as `7.2.22`; `nil` if it never answered.
     public let version: String?
     /// The path of its binary.
     public let binary: String
-    /// The unix socket at which its monitor answers.
+    /// The unix socket of its monitor.
     public let qmp: String?
 
     init(pid: Int32, version: String?, binary: String, qmp: String?) {
@@ -58,49 +58,49 @@ public struct SideReport: Sendable, Hashable {
     }
 }
 
-/// The moments of the switch, as far as it came.
+/// The durations of the switch, measured between its events.
 public struct SwitchTiming: Sendable, Hashable {
     /// From QEMU's STOP event on the old side to its RESUME event on the new one, in microseconds.
     ///
-    /// The guest's downtime.
+    /// This is the guest's downtime.
     public let stopToResume: Int
     /// From the old side's STOP event to the new side's `completed`, in microseconds.
     public let stopToNewCompleted: Int
     /// From the old side's STOP event to its own `completed`, in microseconds.
     public let stopToOldCompleted: Int
-    /// From the moment this process saw the second `completed` to the moment `cont` was written, in microseconds.
+    /// From the second `completed` event, as received by this process, to writing `cont`, in microseconds.
     public let controller: Int
 }
 
-/// How one handoff ended: of a guest of this host, of a guest of a hypervisor, or of a container.
+/// The result of one handoff: of a guest of this host, of a guest of a hypervisor, or of a container.
 public struct HandoffReport: OperationReport {
-    /// The operation of which this is the whole report; `nil` for the part of another.
+    /// The operation, if this is its whole report; `nil` for a part of another report.
     let operation: String?
-    /// The handoff's id: eight hexadecimal digits; `nil` when none was begun.
+    /// The handoff's id: eight hexadecimal digits; `nil` if no handoff began.
     public internal(set) var id: String?
     /// The guest's name, or the container's.
     public internal(set) var guest: String
-    /// How it ended.
+    /// The outcome of the handoff.
     public internal(set) var outcome: RefreshOutcome = .rolledBack
     /// The QEMU of this host that had the guest.
     public internal(set) var old: SideReport?
     /// The QEMU of this host that has it now, or would have.
     public internal(set) var new: SideReport?
-    /// The moments of the switch; `nil` when it did not come to one, or when the guest was paused all along.
+    /// The durations of the switch; `nil` without a switch, or if the guest was paused all along.
     public internal(set) var timing: SwitchTiming?
-    /// The phases that were gone through, in order.
+    /// The phases of the handoff, in order.
     public internal(set) var phases: [PhaseTiming] = []
-    /// The steps in which a container was stopped, in order, by the clocks of its OS VMs, in milliseconds.
+    /// The steps during which a container was stopped, in order, by the clocks of its OS VMs, in milliseconds.
     public internal(set) var steps: [(name: String, milliseconds: Int)] = []
-    /// How many bytes of a container each round copied while it ran.
+    /// The number of bytes that each round copied while the container ran.
     public internal(set) var copied: [UInt64] = []
     /// From the request to the end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
-    /// What preflight found, of a guest of this host.
+    /// The preflight findings about a guest of this host.
     public internal(set) var findings: [Finding] = []
-    /// What is worth knowing of a handoff that succeeded, a sentence each: a guest that shut itself down meanwhile.
+    /// Warnings about a handoff that succeeded, one sentence each: for example, that the guest shut itself down.
     public internal(set) var warnings: [String] = []
-    /// What happened, for a person, if it failed.
+    /// The error, if the handoff failed.
     public internal(set) var failure: HyperFreshError?
 
     init(_ guest: String, operation: String? = nil) {
@@ -108,13 +108,13 @@ public struct HandoffReport: OperationReport {
         self.operation = operation
     }
 
-    /// The exit status of a command that ended so.
+    /// The exit status of a command with this result.
     public var exitCode: Int32 { outcome.exitCode }
 }
 
 extension HandoffReport: JSONRepresentable {
-    /// The `result` line of `refresh guest`; as a part of another report: `guest`, `id`, `outcome`, `switch_ms`, `switch`,
-    /// `total_ms`, `phases`, `warnings`, `error`, and of a container `steps` and `copied_bytes`.
+    /// The `result` line of `refresh guest`; as a part of another report: `guest`, `id`, `outcome`, `switch_ms`,
+    /// `switch`, `total_ms`, `phases`, `warnings`, `error`, and for a container `steps` and `copied_bytes`.
     public var json: JSONValue {
         let common: [String: JSONValue?] = [
             "guest": .string(guest), "id": id.map(JSONValue.string), "outcome": .string(outcome.rawValue),
@@ -132,7 +132,7 @@ extension HandoffReport: JSONRepresentable {
         }
         let whole: [String: JSONValue?] = [
             "operation": .string(operation), "exit_code": .integer(Int64(exitCode)),
-            // The state moves by QEMU's migration between two processes on the same memory.
+            // QEMU's migration moves the state between two processes that map the same memory.
             "mechanism": "x-ignore-shared", "old": old?.json, "new": new?.json,
             "findings": .array(findings.filter { $0.severity != .pass }.map(\.json)),
         ]

@@ -2,7 +2,7 @@ import Handoff
 public import JSON
 import Linux
 
-/// A handoff that goes on, or was left unfinished.
+/// A handoff that is in progress, or was left unfinished.
 public struct HandoffStatus: Sendable, Hashable, JSONRepresentable {
     /// The handoff's id.
     public let id: String
@@ -16,9 +16,9 @@ public struct HandoffStatus: Sendable, Hashable, JSONRepresentable {
     public let newPID: Int32?
     /// When it began, RFC 3339, UTC.
     public let since: String
-    /// A controller is at work on it; otherwise `hyperfresh recover` brings it to its end.
+    /// Whether a controller is working on it; otherwise `hyperfresh recover` completes it or rolls it back.
     public let isGoingOn: Bool
-    /// Why its record cannot be relied on; `nil` where it can.
+    /// The reason why its record cannot be relied on; `nil` if it can.
     public let problem: String?
 
     init(_ entry: HandoffEntry) {
@@ -51,17 +51,17 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
     public let guest: String
     /// When it began, RFC 3339, UTC.
     public let time: String
-    /// How it ended, as in a `result` document; where its controller died, the state that recovery brought it to.
+    /// The outcome as in a `result` document; if the controller died, the state that recovery reached.
     public let outcome: String
     /// The version of the old QEMU.
     public let oldVersion: String?
     /// The version of the new QEMU.
     public let newVersion: String?
-    /// The guest's downtime in microseconds, where it was switched.
+    /// The guest's downtime in microseconds; `nil` without a switch.
     public let switchMicroseconds: Int?
     /// From the request to the end, in milliseconds.
     public let totalMilliseconds: Double?
-    /// Why its record cannot be relied on; `nil` where it can.
+    /// The reason why its record cannot be relied on; `nil` if it can.
     public let problem: String?
     private let result: JSONValue?
 
@@ -78,7 +78,7 @@ public struct HistoryEntry: Sendable, JSONRepresentable {
         totalMilliseconds = entry.result?["total_ms"]?.double
     }
 
-    /// `id`, `guest`, `time`, `outcome`, `problem`, and `result`, the document that the refresh ended with.
+    /// `id`, `guest`, `time`, `outcome`, `problem`, and `result`, the final document of the refresh.
     public var json: JSONValue {
         .object(
             [

@@ -1,20 +1,20 @@
 import JSON
 public import QMP
 
-/// What went wrong, where the guest is now, and what to do.
+/// An error with the state of the guest and a remedy.
 public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// What happened.
+    /// The failure, in one sentence.
     public var message: String
-    /// Where the guest is now, and in what state; `nil` where no guest was concerned.
+    /// Where the guest is now, and in which state; `nil` if no guest is affected.
     public var guestState: String?
-    /// What to do.
+    /// How to fix it, as an instruction.
     public var remedy: String
-    /// The words of others: QEMU's errors, the new QEMU's standard error, the kernel's reason.
+    /// Messages from elsewhere: QEMU's errors, the new QEMU's standard error, the kernel's reason.
     public var evidence: [String]
-    /// The exit status of a command that fails so: 1 failed, 6 an operator must look, 64 usage.
+    /// The exit status of a command that fails with this error: 1 failed, 6 an operator must look, 64 usage.
     public var exitCode: Int32
 
-    /// The exit status for a command that names nothing that could be worked on (sysexits.h, EX_USAGE).
+    /// The exit status for arguments that name nothing to work on (sysexits.h, EX_USAGE).
     static let usage: Int32 = 64
 
     init(
@@ -27,51 +27,51 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
         self.exitCode = exitCode
     }
 
-    /// Wraps what another room threw; its own words are the evidence.
+    /// Wraps an error of another module; its text is the evidence.
     init(
         _ message: String, because cause: any Error,
-        remedy: String = "`hyperfresh plan guest` checks what stands against it.", exitCode: Int32 = 1
+        remedy: String = "Check the guest: `hyperfresh plan guest NAME`.", exitCode: Int32 = 1
     ) {
         self.init(message, remedy: remedy, evidence: ["\(cause)"], exitCode: exitCode)
     }
 
-    /// What a monitor refused, or why it could not be asked.
+    /// Converts a monitor's refusal, or the reason why it could not be asked.
     ///
-    /// - Parameter error: The monitor's own words.
-    /// - Returns: The same as this module's error; its exit status is 6 where a command was sent whose fate is unknown, and
-    ///   which may have changed something.
+    /// - Parameter error: The error of the QMP client.
+    /// - Returns: An error with exit status 6 if a command was sent whose result is unknown and that may have changed
+    ///   something, else 1.
     public static func monitor(_ error: QMPError) -> HyperFreshError {
         let evidence = error.refusal.map { ["\($0.errorClass): \($0.text)"] } ?? []
         let name = (error.command?["execute"] ?? error.command?["exec-oob"])?.string ?? ""
         let look = "`hyperfresh qmp \(error.endpoint) query-status`"
         if error.leavesFateUnknown, !name.hasPrefix("query-") {
             return HyperFreshError(
-                error.message, guestState: "Whether QEMU carried '\(name)' out is unknown; it may still do so.",
+                error.message, guestState: "It is unknown whether QEMU executed '\(name)'; it may still do so.",
                 remedy: """
-                    Look before you send it again: \(look) tells whether QEMU answers, and in which state the guest is.
+                    Before you send it again, run \(look): it shows whether QEMU answers and the guest's state.
                     """,
                 evidence: evidence, exitCode: RefreshOutcome.unknown.exitCode)
         }
         if error.code == .refused {
             return HyperFreshError(
-                error.message, guestState: "QEMU did not carry the command out.",
+                error.message, guestState: "QEMU did not execute the command.",
                 remedy: """
-                    Correct the command; `hyperfresh qmp \(error.endpoint) query-commands` lists those that it has.
+                    Correct the command; `hyperfresh qmp \(error.endpoint) query-commands` lists the available ones.
                     """,
                 evidence: evidence)
         }
         return HyperFreshError(
-            error.message, guestState: "Nothing was sent to QEMU that changes anything.",
+            error.message, guestState: "hyperfresh sent no command that changes anything.",
             remedy: name.isEmpty
-                ? "Try again when the monitor is free." : "Try again; \(look) tells whether QEMU answers.",
+                ? "Try again when the monitor is free." : "Try again; \(look) shows whether QEMU answers.",
             evidence: evidence)
     }
 
-    /// Arguments that name nothing that could be done.
+    /// Makes an error about arguments that name nothing to work on.
     ///
     /// - Parameters:
-    ///   - message: What is wrong with them.
-    ///   - remedy: What to write instead.
+    ///   - message: The problem with the arguments.
+    ///   - remedy: The correct arguments.
     /// - Returns: An error with exit status 64.
     public static func misuse(_ message: String, remedy: String) -> HyperFreshError {
         HyperFreshError(message, remedy: remedy, exitCode: usage)
@@ -83,7 +83,7 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
         return error
     }
 
-    /// Message, evidence, guest state and remedy, a line each.
+    /// Message, evidence, guest state and remedy, one line each.
     public var description: String {
         ([message] + evidence.map { "    \($0)" } + [guestState, remedy].compactMap(\.self)).joined(separator: "\n")
     }

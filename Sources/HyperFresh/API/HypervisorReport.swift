@@ -5,7 +5,7 @@ import VirtualMachines
 
 /// One running hypervisor, as reports name it.
 public struct InstanceReport: Sendable, Hashable {
-    /// The instance: four hexadecimal digits.
+    /// The instance's id: four hexadecimal digits.
     public let id: String
     /// The QEMU that runs it.
     public let pid: Int32
@@ -25,24 +25,24 @@ public struct InstanceReport: Sendable, Hashable {
     }
 }
 
-/// The record of the refresh of one hypervisor or OS VM: what `--json` prints last.
+/// The report of a refresh of a hypervisor or OS VM: the last line that `--json` prints.
 public struct HypervisorReport: OperationReport {
     let kind: HypervisorKind
-    /// Its name.
+    /// The name of the hypervisor or OS VM.
     public let hypervisor: String
-    /// How it ended.
+    /// The outcome of the refresh.
     public internal(set) var outcome: RefreshOutcome = .rolledBack
     /// The instance that had the guests.
     public internal(set) var old: InstanceReport?
     /// The instance that has them now, or would have.
     public internal(set) var new: InstanceReport?
-    /// Each guest or container that was to move.
+    /// One report for each guest or container that was to move.
     public internal(set) var guests: [HandoffReport] = []
-    /// The phases that were gone through, in order.
+    /// The phases of the refresh, in order.
     public internal(set) var phases: [PhaseTiming] = []
     /// From the request to the end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
-    /// What happened, for a person, when it did not go well.
+    /// The error, if the refresh failed.
     public internal(set) var failure: HyperFreshError?
 
     init(_ kind: HypervisorKind, named name: String) {
@@ -50,10 +50,10 @@ public struct HypervisorReport: OperationReport {
         hypervisor = name
     }
 
-    /// What its tenants are, one of them: `guest` or `container`.
+    /// The noun for one of its guests or containers: `guest` or `container`.
     public var tenant: String { kind.tenant }
 
-    /// The exit status of a command that ended so; 64 when there was nothing to work on.
+    /// The exit status of a command with this result; 64 if the request names nothing to work on.
     public var exitCode: Int32 {
         failure?.exitCode == HyperFreshError.usage ? HyperFreshError.usage : outcome.exitCode
     }

@@ -1,17 +1,16 @@
 import Handoff
 public import JSON
 
-/// What a recovery found and did.
+/// The result of a recovery.
 public struct RecoverySummary: Sendable, JSONRepresentable {
     /// One report for each handoff that was unfinished.
     public let handoffs: [RecoveryReport]
-    /// What else was put in order, a sentence each: records that were made anew, hypervisors that a refresh had left without
-    /// guests.
+    /// Other repairs, one sentence each: records that were rebuilt, hypervisors that a refresh had left without guests.
     public let cleanUps: [String]
-    /// What could not be put in order, and was left as it is.
+    /// Problems that could not be repaired; nothing was changed there.
     public let problems: [RecoveryProblem]
 
-    /// The worst of all: 0 settled; 6 a guest is lost, or an operator must look.
+    /// The highest of all: 0 settled; 6 a guest is lost, or an operator must look.
     public var exitCode: Int32 {
         problems.isEmpty ? handoffs.map(\.exitCode).max() ?? 0 : RefreshOutcome.unknown.exitCode
     }
@@ -27,11 +26,11 @@ public struct RecoverySummary: Sendable, JSONRepresentable {
     }
 }
 
-/// Something that recovery could not put in order.
+/// A problem that recovery could not repair.
 public struct RecoveryProblem: Sendable, JSONRepresentable {
-    /// What it is about, such as `the placement of alpha`.
+    /// The affected record or process, such as `the placement of alpha`.
     public let subject: String
-    /// What is wrong, what runs, and what to do.
+    /// The problem, the processes that run, and the remedy.
     public let error: HyperFreshError
 
     init(_ subject: String, _ error: HyperFreshError) {
@@ -43,19 +42,19 @@ public struct RecoveryProblem: Sendable, JSONRepresentable {
     public var json: JSONValue { .object(error.members.merging(["subject": .string(subject)]) { $1 }) }
 }
 
-/// What became of an unfinished handoff.
+/// The result of recovering an unfinished handoff.
 public struct RecoveryReport: Sendable, JSONRepresentable {
     /// The handoff's id.
     public let id: String
     /// The guest's name.
     public let guest: String
-    /// The state the journal held.
+    /// The last state in the journal.
     public let recorded: String
     /// Where the guest is now.
     public let outcome: RefreshOutcome
-    /// What was found and done, in a sentence.
+    /// The observation and the actions, in a sentence.
     public let summary: String
-    /// What remains for an operator to do.
+    /// The remaining actions for an operator.
     public let remedy: String?
     /// Whether nothing remains to be done for this handoff.
     public let isSettled: Bool

@@ -1,53 +1,54 @@
 public import JSON
 
-/// Which container to relocate, where to, and within which bounds.
+/// The container to relocate, its target, and limits.
 public struct RelocationRequest: Sendable {
     /// The container's name.
     public var container: String
-    /// The OS VM that is to have it.
+    /// The target OS VM.
     public var target: String
-    /// The OS VM that is expected to have it; `nil` for whichever has.
+    /// The OS VM that is expected to have the container; `nil` for any.
     public var source: String?
-    /// Go as far as an image store with a copy of its memory, remove it again, never freeze the container.
+    /// Whether to stop at an image store with a copy of the container's memory and remove it again; the container is
+    /// never frozen.
     public var isRehearsal = false
-    /// How long the container may stand still before it is rolled back.
+    /// The longest time that the container may be stopped before it is rolled back.
     public var maximumDowntime: Duration = .seconds(30)
-    /// How long the whole may take up to the commit.
+    /// The longest time from the request to the commit.
     public var timeout: Duration = .seconds(300)
 
-    /// A request with the default bounds.
+    /// Creates a request with the default limits.
     ///
     /// - Parameters:
     ///   - container: The container's name.
-    ///   - target: The OS VM that is to have it.
+    ///   - target: The target OS VM.
     public init(container: String, to target: String) {
         self.container = container
         self.target = target
     }
 }
 
-/// The record of one relocation: what `--json` prints last.
+/// The report of one relocation: the last line that `--json` prints.
 public struct RelocationReport: OperationReport {
     /// The container's name.
     public let container: String
-    /// The OS VM that had it; `nil` where none was found.
+    /// The OS VM that had it; `nil` if none was found.
     public internal(set) var from: String?
-    /// The OS VM that was to have it.
+    /// The target OS VM.
     public let to: String
-    /// How it ended.
+    /// The outcome of the relocation.
     public internal(set) var outcome: RefreshOutcome = .blocked
     /// The instance of the OS VM that had it.
     public internal(set) var old: InstanceReport?
     /// The instance of the OS VM that has it now, or would have.
     public internal(set) var new: InstanceReport?
-    /// The handoff; `nil` where it did not come to one.
+    /// The handoff; `nil` if none began.
     public internal(set) var handover: HandoffReport?
     /// From the request to the end, in milliseconds.
     public internal(set) var totalMilliseconds = 0.0
-    /// What happened, for a person, when it did not go well.
+    /// The error, if the relocation failed.
     public internal(set) var failure: HyperFreshError?
 
-    /// The exit status of a command that ended so; 64 when there was nothing to work on.
+    /// The exit status of a command with this result; 64 if the request names nothing to work on.
     public var exitCode: Int32 {
         failure?.exitCode == HyperFreshError.usage ? HyperFreshError.usage : outcome.exitCode
     }

@@ -3,7 +3,7 @@ public import JSON
 
 /// The JSON of the command line (docs/json.md).
 ///
-/// `schema` goes up when a key changes its meaning or disappears.
+/// `schema` is incremented when a key changes its meaning or disappears.
 enum JSONSchema {
     static let version: JSONValue = 1
 
@@ -12,14 +12,14 @@ enum JSONSchema {
     }
 }
 
-/// Something that has a place in the command line's JSON.
+/// A type with a JSON form on the command line.
 public protocol JSONRepresentable {
-    /// Its JSON (docs/json.md).
+    /// Its JSON form (docs/json.md).
     var json: JSONValue { get }
 }
 
 extension Array where Element: JSONRepresentable {
-    /// A document with these as its items.
+    /// Returns a document with these as its items.
     ///
     /// - Parameter type: The document's `type`.
     /// - Returns: An object with `schema`, `type` and `items`.
@@ -63,7 +63,7 @@ extension Finding: JSONRepresentable {
 }
 
 extension HyperFreshError: JSONRepresentable {
-    /// An `error` document: what a command prints that failed before it had anything else to say.
+    /// An `error` document, which a command prints if it failed before any other output.
     public var json: JSONValue {
         JSONSchema.document(
             type: "error", members.mapValues { $0 }.merging(["exit_code": .integer(Int64(exitCode))]) { $1 })

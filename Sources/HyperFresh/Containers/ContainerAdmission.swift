@@ -5,7 +5,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// What has to be true before a container is relocated, beside what the stack says.
+/// The conditions for relocating a container, in addition to those of the stack.
 enum ContainerAdmission {
     /// Reads a container's bundle.
     static func bundle(of spec: ContainerSpec) throws(HyperFreshError) -> OCIBundle {
@@ -16,17 +16,17 @@ enum ContainerAdmission {
             }
         } catch {
             throw HyperFreshError(
-                "the bundle of container \(spec.name) cannot be read", because: error,
-                remedy: "A bundle is a folder with config.json and a root file system, as `runc spec` begins one.")
+                "cannot read the bundle of container \(spec.name)", because: error,
+                remedy: "Create a bundle: a folder with a root file system and the config.json of `runc spec`.")
         }
         throw HyperFreshError(
-            "\(path) describes no container",
-            remedy: "It needs `process.args`, and a `root.path` within the bundle (OCI runtime specification).")
+            "\(path) does not describe a container",
+            remedy: "Set `process.args`, and `root.path` to a folder within the bundle (OCI runtime specification).")
     }
 
-    /// Looks for what CRIU cannot move, in the bundle, in both OS VMs, and in what the container has open.
+    /// Checks the bundle, both OS VMs and the container's open files for anything that CRIU cannot move.
     ///
-    /// - Throws: ``HyperFreshError`` with all that was found.
+    /// - Throws: ``HyperFreshError`` with all findings.
     static func check(_ spec: ContainerSpec, old: ContainerPlace, new: ContainerPlace) async throws(HyperFreshError) {
         let obstacles = try bundle(of: spec).obstacles
         var findings = obstacles.map { "\(FindingID.containerConfig): \($0.message). \($0.remedy)" }
@@ -35,16 +35,17 @@ enum ContainerAdmission {
             let after = try await new.check()
             for (check, place) in [(before, old), (after, new)] {
                 findings += check.complaints.map {
-                    "\(FindingID.criuCheck) (\(place.system.record.hypervisor)): \($0). Build the image with another kernel."
+                    "\(FindingID.criuCheck) (\(place.system.record.hypervisor)): \($0). "
+                        + "Build the image with another kernel."
                 }
             }
             if isOlder(after.version, than: before.version) {
                 findings.append(
                     "\(FindingID.criuOlder): CRIU \(after.version) cannot read the images of \(before.version). "
-                        + "Relocate to an OS VM with the same or a newer one.")
+                        + "Relocate to an OS VM with the same or a newer version.")
             }
             findings += before.descriptors.map {
-                "\(FindingID.containerDescriptor): process \($0) cannot be moved. Let the container close it."
+                "\(FindingID.containerDescriptor): process \($0) cannot be moved. Make the container close it."
             }
         } catch {
             throw HyperFreshError(error)
@@ -52,12 +53,12 @@ enum ContainerAdmission {
         guard findings.isEmpty else {
             throw HyperFreshError(
                 "container \(spec.name) cannot be relocated", guestState: "Nothing was touched.",
-                remedy: "docs/preflight.md describes each finding.", evidence: findings,
+                remedy: "Fix each finding; docs/preflight.md describes them.", evidence: findings,
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
-    /// Compares versions such as `3.17.1`, number by number.
+    /// Returns whether a version such as `3.17.1` is older than another, comparing number by number.
     static func isOlder(_ version: String, than other: String) -> Bool {
         func numbers(_ version: String) -> [Int] {
             let all = version.split(separator: ".").map { Int($0) ?? 0 }

@@ -6,7 +6,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// A container in an OS VM as recovery finds it.
+/// One side of a container's relocation, as recovery finds it.
 struct ContainerSide: RecoverableSide {
     let name: String
     let endpoint: String
@@ -15,7 +15,7 @@ struct ContainerSide: RecoverableSide {
     private let system: Hypervisor?
     private let place: ContainerPlace?
 
-    /// Looks at the container in an instance; gone when the instance is.
+    /// Observes the container in an instance; it is gone if the instance is.
     static func observe(
         _ container: ContainerSpec, in instance: String, of system: String, store: StackStore
     ) async throws(HyperFreshError) -> ContainerSide {
@@ -28,7 +28,7 @@ struct ContainerSide: RecoverableSide {
                 place: reached.map { ContainerPlace(container, in: $0) })
         }
         guard let record else { return seen(.gone) }
-        // What cannot be asked is silent, whatever the reason.
+        // A side that cannot be asked is silent, whatever the reason.
         guard let reached = try? await store.reach(record) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let observation = try? await ContainerPlace(container, in: reached).observe()
@@ -42,8 +42,9 @@ struct ContainerSide: RecoverableSide {
             throw HyperFreshError(
                 "\(name) cannot be ended",
                 remedy:
-                    "Its OS VM does not answer: see its console. When it answers again: `hyperfresh recover`. If nothing in it is "
-                    + "needed: `hyperfresh recover --force \(record.runName)` ends it with all that is in it.",
+                    "Its OS VM does not answer: see its console. When it answers again, run `hyperfresh recover`. If "
+                    + "you need nothing in it: `hyperfresh recover --force \(record.runName)` kills it with all its "
+                    + "containers.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
         do throws(HypervisorError) { try await place.end() } catch { throw HyperFreshError(error) }
@@ -56,14 +57,14 @@ struct ContainerSide: RecoverableSide {
 
     func run(resume: Bool, of entry: HandoffEntry) async throws {
         if resume { try await place?.resume() }
-        // runc's own view of it: the container runs without.
+        // This only updates runc's own record; the container runs without it.
         try? await place?.adopt()
     }
 
     func close() { system?.close() }
 }
 
-/// Which instance has the container.
+/// The record of the instance that has the container.
 struct ContainerRecordPlaces: RecoveryPlaces {
     let facts: ContainerFacts
     let store: StackStore
@@ -76,8 +77,8 @@ struct ContainerRecordPlaces: RecoveryPlaces {
     func bury() async throws { try await settle() }
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
-        // Every OS VM that had it maps it as long as it lives.
-        // Whoever only tries for its lock has it open for reading.
+        // Every OS VM that had the container maps the file as long as it lives. A process that only tries to lock it
+        // has it open for reading.
         try FileUse.holders(of: facts.storeFile, butFor: try store.allProcesses()).filter(\.writes)
     }
 }
@@ -88,7 +89,7 @@ extension SideObservation {
             switch observation {
             case .gone: .gone
             case .running: .running
-            // Its images may be complete: nobody resumes it by himself.
+            // Its images may be complete, and it is never resumed automatically.
             case .frozen: .handedOver
             case .stopped: .paused
             case .arriving: .waiting
@@ -97,7 +98,7 @@ extension SideObservation {
 }
 
 extension HandoffRecovery {
-    /// The recovery of a container's relocation.
+    /// Returns the recovery of a container's relocation; `nil` if the stack has no such container.
     static func ofContainer(
         _ entry: HandoffEntry, state: HandoffState, facts: ContainerFacts, journal: JournalWriter, store: StackStore
     ) async throws(HyperFreshError) -> HandoffRecovery? {
@@ -113,9 +114,10 @@ extension HandoffRecovery {
 }
 
 extension StackStore {
-    /// Remembers that another instance, perhaps of another OS VM, has a container.
+    /// Records that another instance, perhaps of another OS VM, has a container.
     ///
-    /// First where it is, then where it is not any more: in between it is on record twice rather than not at all.
+    /// Adds the new place before it removes the old one: in between, the container is on record twice rather than not
+    /// at all.
     func move(
         _ container: String, from old: (system: String, instance: String), to new: (system: String, instance: String)
     ) throws(HyperFreshError) {

@@ -39,7 +39,7 @@ struct ContainerRelocation: Sendable {
         return report
     }
 
-    // MARK: Which
+    // MARK: Finding the container and both OS VMs
 
     private struct Route {
         let stack: Stack
@@ -54,21 +54,22 @@ struct ContainerRelocation: Sendable {
         }
         guard let (stack, container) = found else {
             guard damage.isEmpty else {
-                throw .damaged(damage, of: "stacks, one of which may have \(request.container)")
+                throw .damaged(damage, of: "stacks (one of which may have \(request.container))")
             }
             throw HyperFreshError(
-                "there is no container \(request.container)", remedy: "`hyperfresh ps` shows those of this host.",
+                "there is no container \(request.container)",
+                remedy: "`hyperfresh ps` lists the containers of this host.",
                 exitCode: HyperFreshError.usage)
         }
         guard let target = stack.systems.first(where: { $0.name == request.target }) else {
             throw HyperFreshError(
                 "stack \(stack.name) has no OS VM \(request.target)",
-                remedy: "It has: \(stack.systems.map(\.name).joined(separator: ", ")).",
+                remedy: "Use one of: \(stack.systems.map(\.name).joined(separator: ", ")).",
                 exitCode: HyperFreshError.usage)
         }
         guard let source = try store.place(ofContainer: container.name, in: stack)?.system else {
             throw HyperFreshError(
-                "container \(container.name) is in no OS VM", remedy: "Start it: `hyperfresh up`.",
+                "container \(container.name) is in no OS VM", remedy: "Start it: `hyperfresh up STACK-FILE`.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
         try compare(source, target)
@@ -85,15 +86,15 @@ struct ContainerRelocation: Sendable {
         guard source.name != target.name else {
             throw HyperFreshError(
                 "container \(request.container) is in \(target.name) already", guestState: "Nothing was touched.",
-                remedy: "Name another OS VM; `hyperfresh refresh os \(target.name)` puts a fresh one in its place.",
+                remedy: "Name another OS VM. To replace this one: `hyperfresh refresh os \(target.name)`.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
-    // MARK: How
+    // MARK: Relocating it
 
     private func withLocks(_ route: Route, _ report: inout RelocationReport) async throws(HyperFreshError) {
-        // In one order, whatever the direction: two relocations must not wait for each other.
+        // Always in the same order, so that two relocations do not wait for each other.
         let names = [route.source.name, route.target.name].sorted()
         let first = try store.lock(names[0])
         defer { first.release() }
@@ -112,7 +113,7 @@ struct ContainerRelocation: Sendable {
             to: ContainerPlacement(stack: route.stack, container: route.container, hypervisor: new), &report)
     }
 
-    /// The one instance of an OS VM, which has what is on record of it.
+    /// Returns the only instance of an OS VM, after comparing it with its records.
     private func instance(of spec: HypervisorSpec, in stack: Stack) async throws(HyperFreshError) -> Hypervisor {
         try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
         let records = try store.survey(spec.name).records()
@@ -120,9 +121,10 @@ struct ContainerRelocation: Sendable {
         guard alive.count == 1, let record = alive.first else {
             throw HyperFreshError(
                 alive.isEmpty
-                    ? "OS VM \(spec.name) does not run" : "a refresh of OS VM \(spec.name) goes on or was cut short",
+                    ? "OS VM \(spec.name) does not run"
+                    : "a refresh of OS VM \(spec.name) is in progress or was interrupted",
                 guestState: "Nothing was touched.",
-                remedy: alive.isEmpty ? "Start it: `hyperfresh up`." : "Finish it: `hyperfresh recover`.",
+                remedy: alive.isEmpty ? "Start it: `hyperfresh up STACK-FILE`." : "Finish it: `hyperfresh recover`.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
         let system: Hypervisor
@@ -146,7 +148,7 @@ struct ContainerRelocation: Sendable {
         guard try await old.hasProcesses() else {
             throw HyperFreshError(
                 "container \(old.container.name) has ended", guestState: "Nothing was touched.",
-                remedy: "Start it again: `hyperfresh up`.", exitCode: RefreshOutcome.blocked.exitCode)
+                remedy: "Start it again: `hyperfresh up STACK-FILE`.", exitCode: RefreshOutcome.blocked.exitCode)
         }
         try old.storeFile.verify(mappedBy: old.hypervisor.record.process)
         do throws(HyperFreshError) {
@@ -176,10 +178,11 @@ struct ContainerRelocation: Sendable {
         }
     }
 
-    /// Takes away what an OS VM without the container has of it; what stays is gone with the OS VM.
+    /// Removes the container's devices from an OS VM that does not have it; any that remain go when the OS VM ends.
     private func leave(_ placement: ContainerPlacement) async {
         do throws(HyperFreshError) { try await placement.vacate() } catch {
-            clock.note("\(placement.hypervisor.record.hypervisor) keeps some of the container's devices: \(error.message)")
+            clock.note(
+                "some of the container's devices remain in \(placement.hypervisor.record.hypervisor): \(error.message)")
         }
     }
 

@@ -9,8 +9,8 @@ import VirtualMachines
 
 /// Two OS VMs as the sides of a container's relocation.
 ///
-/// The old side is the frozen processes, the new one those that CRIU made of their images: complete, stopped, unheard. A side
-/// has ended when its OS VM has.
+/// The old side is the frozen processes; the new side is the processes that CRIU restored from their images: complete,
+/// stopped, and without network. A side has ended when its OS VM has.
 final class ContainerSides: HandoffSides {
     let old: ContainerPlacement
     let new: ContainerPlacement
@@ -24,13 +24,16 @@ final class ContainerSides: HandoffSides {
         var copied: [UInt64] = []
         var marks = SwitchMarks()
         var steps: [StepTimes.Step] = []
-        /// The ways to the scripts that wait for the switch, in the old OS VM and in the new one.
+        /// The control channels to the scripts that wait for the switch, in the old OS VM and in the new one.
         var channels: (old: ControlChannel, new: ControlChannel)?
-        /// The switch that goes on: whoever rolls back waits for it.
+        /// The switch in progress; a rollback waits for it.
         var transfer: Task<Void, Never>?
     }
 
-    init(old: ContainerPlacement, new: ContainerPlacement, context: HandoffContext, group: HandoffGroup, store: StackStore) {
+    init(
+        old: ContainerPlacement, new: ContainerPlacement, context: HandoffContext, group: HandoffGroup,
+        store: StackStore
+    ) {
         self.old = old
         self.new = new
         self.context = context
@@ -40,7 +43,7 @@ final class ContainerSides: HandoffSides {
 
     var name: String { new.container.name }
 
-    /// The moments of the switch, by their arrival on this host; `nil` when it did not come to its end.
+    /// The durations of the switch, by the times at which this host received its events; `nil` if it was not completed.
     var timing: SwitchTiming? { state.withLock { $0.marks.arrivalTiming } }
 
     var names: (old: String, new: String) {
@@ -64,16 +67,17 @@ final class ContainerSides: HandoffSides {
         return event
     }
 
-    /// Nothing is committed to an OS VM that is dead: the old one has the container still.
+    /// Refuses the commit if the new OS VM is dead: the old one still has the container.
     private func obstacle(to handoffState: HandoffState) -> HyperFreshError? {
         guard handoffState == .committed, new.hypervisor.process.hasExited else { return nil }
         return HyperFreshError(
-            "the new OS VM died when \(name) was in it", remedy: "Try again; its console may tell why.")
+            "the new OS VM died before \(name) was committed to it",
+            remedy: "Try again; the console of the new OS VM may show the cause.")
     }
 
     func channels() throws(HypervisorError) -> (old: ControlChannel, new: ControlChannel) {
         if let channels = state.withLock({ $0.channels }) { return channels }
-        throw HypervisorError("container \(name) has no way to its OS VMs", remedy: "Try again.")
+        throw HypervisorError("container \(name) has no control channel to its OS VMs", remedy: "Try again.")
     }
 
     func close() async {
@@ -120,7 +124,8 @@ extension ContainerSides {
             guard (try? await Task.sleep(for: limit)) != nil, !context.driver.state.isCommitted else { return }
             context.fail(
                 HyperFreshError(
-                    "container \(name) was stopped for longer than \(limit)", remedy: "Allow more with --max-downtime."
+                    "container \(name) was stopped for longer than \(limit)",
+                    remedy: "Allow more with --max-downtime."
                 ))
             context.driver.happened(.deadlinePassed)
         }
@@ -141,7 +146,7 @@ extension ContainerSides {
             context.fail(HyperFreshError(error))
             return context.driver.happened(.oldFailed)
         }
-        // A deadline may have passed meanwhile: then the new side is on its way out.
+        // A deadline may have passed during the dump; then the new side is being removed.
         guard context.driver.state == .switching else { return }
         do throws(HypervisorError) {
             let steps = try await new.place.restore(over: try channels().new, within: deadline)
@@ -160,9 +165,9 @@ extension ContainerSides {
         state.withLock { $0.marks.resumeWritten = .now }
         Task { [self] in
             do throws(HypervisorError) {
-                // Whatever became of the script that waits: it is committed, so it has to run.
+                // The container is committed, so it must run, even if the waiting script is gone.
                 do throws(HypervisorError) { try await new.place.resume(over: try channels().new) } catch {
-                    context.warn("\(error.message); its agent is asked to")
+                    context.warn("\(error.message); resuming it through the agent")
                     try await new.place.resume()
                 }
                 state.withLock { $0.marks.resumeSeen = .now }
@@ -182,7 +187,8 @@ extension ContainerSides {
     func retire() async -> HandoffEvent {
         context.clock.begin(.retire)
         defer { context.clock.end() }
-        // Whatever becomes of it now becomes of it there; if this cannot be recorded, ``settle()`` tries again and says so.
+        // From now on, the container is in the new OS VM. If this cannot be recorded, ``settle()`` tries again and
+        // reports it.
         try? store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
         if let failure = await end(old, endingSystem: { false }) {
             context.warn("the frozen processes of \(name) did not end: \(failure.message)")
@@ -197,23 +203,23 @@ extension ContainerSides {
         do {
             try store.move(name, from: old.hypervisor.record, to: new.hypervisor.record)
         } catch {
-            context.warn("it could not be recorded where \(name) is: \(error)")
+            context.warn("cannot record where \(name) is: \(error)")
             return .settleFailed
         }
         do throws(HypervisorError) { try await new.place.adopt() } catch {
-            context.warn("runc does not know \(name) in its new place: \(error.message)")
+            context.warn("cannot register \(name) with runc in its new OS VM: \(error.message)")
         }
         return .settled
     }
 }
 
 extension ContainerSides {
-    /// Looks whether the container is in its new OS VM as it should be.
+    /// Checks that the container is in its new OS VM, in the expected state.
     func lookAgain(after outcome: HandoffOutcome) async -> LastLook {
         let system = new.hypervisor.record.hypervisor
         func failure(_ message: String, _ outcome: RefreshOutcome, _ evidence: [String] = []) -> HyperFreshError {
             HyperFreshError(
-                message, remedy: "`hyperfresh ps` shows what its OS VM says of it; its console may tell why.",
+                message, remedy: "`hyperfresh ps` shows its state; the console of its OS VM may show the cause.",
                 evidence: evidence, exitCode: outcome.exitCode)
         }
         do throws(HypervisorError) {
@@ -228,12 +234,12 @@ extension ContainerSides {
         } catch {
             if new.hypervisor.process.hasExited { return .dead(failure("the new OS VM has ended", .lost)) }
             return .doubtful(
-                failure("\(system) does not say whether container \(name) runs", .unknown, [error.message]))
+                failure("\(system) did not report whether container \(name) runs", .unknown, [error.message]))
         }
     }
 }
 
-// MARK: - Before commit, and only then: the way back
+// MARK: - Rolling back: only before commit
 
 extension ContainerSides {
     func removeNew() async -> HandoffEvent {
@@ -241,19 +247,20 @@ extension ContainerSides {
         if let failure = await end(new, endingSystem: { self.group.mayEndNew(for: self.name) }) {
             context.fail(
                 HyperFreshError(
-                    "what was restored of \(name) cannot be ended",
+                    "the restored processes of \(name) cannot be ended",
                     remedy: "End instance \(new.hypervisor.record.id), then run `hyperfresh recover`.",
                     evidence: [failure.message]))
             return .newSurvived
         }
-        // Nobody there says anything any more: a switch that goes on need not wait for it.
+        // The new side sends nothing any more: a switch in progress need not wait for it.
         state.withLock { $0.channels?.new.close() }
         return .newRemoved
     }
 
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { context.clock.end() }
-        // What freezes and dumps must be over before anything is thawed: the script there sees to that, heard or not.
+        // Freezing and dumping must be over before anything is thawed: the script of `takeBack` waits for both,
+        // answered or not.
         state.withLock { $0.channels?.old.close() }
         await state.withLock { $0.transfer }?.value
         do throws(HypervisorError) {
@@ -262,15 +269,16 @@ extension ContainerSides {
         } catch {
             context.fail(
                 HyperFreshError(
-                    "container \(name) could not be let go on: \(error.message)",
-                    remedy: "Look at the console of its OS VM, then run `hyperfresh recover`.",
+                    "container \(name) could not be resumed: \(error.message)",
+                    remedy: "See the console of its OS VM, then run `hyperfresh recover`.",
                     evidence: error.evidence))
             if old.hypervisor.process.hasExited { context.driver.happened(.oldExited) }
             return .restoreFailed
         }
     }
 
-    /// Ends the container in an OS VM; where that does not answer, is this run's own and has nobody, the whole OS VM.
+    /// Ends the container in an OS VM; if that does not answer, belongs to this run and has nothing else, ends the OS
+    /// VM.
     private func end(_ placement: ContainerPlacement, endingSystem mayEnd: () -> Bool) async -> HypervisorError? {
         if placement.hypervisor.process.hasExited { return nil }
         do throws(HypervisorError) {
@@ -280,5 +288,74 @@ extension ContainerSides {
             guard mayEnd(), await placement.hypervisor.end() else { return error }
             return nil
         }
+    }
+}
+
+// MARK: - Link
+
+extension ContainerSides {
+    func link() async -> HandoffEvent {
+        context.clock.begin(.link)
+        defer { context.clock.end() }
+        do throws(HypervisorError) {
+            try await proveSameStore()
+            let seen = try await old.place.observe()
+            guard seen != .gone, seen != .arriving else {
+                throw HypervisorError(
+                    "container \(name) has ended", remedy: "Start it again: `hyperfresh up STACK-FILE`.")
+            }
+            // If somebody has stopped one process, the others still have to be resumed.
+            state.withLock { $0.ran = seen != .frozen }
+            try await new.place.requireRoom(for: try await old.place.memoryInUse())
+            for placement in [old, new] { try await placement.place.tryCRIU() }
+            let rounds = try await copyMemory()
+            try await old.place.prepareDump(afterRounds: rounds, over: try channels().old)
+            guard await group.admit(name) else {
+                throw HypervisorError(
+                    "another container of the OS VM could not be prepared", remedy: "See that container's report.")
+            }
+            return .linked(guestRuns: seen != .frozen)
+        } catch {
+            context.fail(HyperFreshError(error))
+            return .linkFailed
+        }
+    }
+
+    /// Sends a random word through the store and another one back, because names and sizes may match by accident.
+    private func proveSameStore() async throws(HypervisorError) {
+        let (there, back) = ("\(UniqueID())", "\(UniqueID())")
+        _ = try await old.place.exchange(there)
+        let found = try await new.place.exchange(back)
+        let answer = found == there ? try await old.place.exchange(nil) : ""
+        guard found == there, answer == back else {
+            throw HypervisorError(
+                "the two OS VMs do not see the same image store for container \(name)",
+                remedy: "Nothing was paused. Check whether its file was replaced since `hyperfresh up`.",
+                evidence: ["written: \(there), \(back)", "read: \(found), \(answer)"])
+        }
+        context.clock.note("both OS VMs have the same image store")
+    }
+
+    /// The maximum number of rounds: memory that is then left is written faster than it is copied.
+    private static let roundLimit = 5
+    /// With fewer bytes left, another round would cost more than it saves: 1 MiB.
+    private static let littleEnough: UInt64 = 1 << 20
+
+    /// Copies memory while the container runs, as long as each round leaves less to copy.
+    ///
+    /// - Returns: The number of rounds.
+    private func copyMemory() async throws(HypervisorError) -> Int {
+        var (last, most) = (UInt64.max, UInt64.zero)
+        for round in 0..<Self.roundLimit {
+            let (bytes, left) = try await old.place.copyMemory(round: round)
+            state.withLock { $0.copied.append(bytes) }
+            most = max(most, bytes)
+            // The first round copies everything, so its size does not predict that of the second.
+            if bytes < Self.littleEnough || (round > 0 && bytes > last / 4 * 3) { return round + 1 }
+            // Another round may copy as much, and the last dump too: without space for both it would fail.
+            if left < 2 * most + Self.littleEnough { return round + 1 }
+            last = round == 0 ? .max : bytes
+        }
+        return Self.roundLimit
     }
 }

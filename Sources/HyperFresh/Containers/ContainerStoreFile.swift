@@ -3,7 +3,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// The file of this host with a container's image store, in every OS VM that has it.
+/// The file of this host that is a container's image store, in every OS VM that has the container.
 struct ContainerStoreFile: Sendable {
     let shape: StoreFileShape
     private let file: CoMappedFile
@@ -20,22 +20,22 @@ struct ContainerStoreFile: Sendable {
     /// Bytes.
     var size: UInt64 { file.size }
 
-    /// Makes the file, with an empty file system in it: OS VMs find a disk.
+    /// Creates the file with an empty file system in it, so that OS VMs find a disk.
     func create() async throws(HyperFreshError) {
         try file.create(DAXInfoBlock(shape, identity: UniqueID()))
         do throws(HyperFreshError) { try await format() } catch {
-            // Made a moment ago, by this process: nobody else has it.
+            // Created a moment ago by this process: nobody else uses it.
             unlink(path)
             throw error
         }
     }
 
-    /// Makes an empty file system in it; whatever is in it is gone.
+    /// Creates an empty file system in the file, which destroys its contents.
     ///
     /// It must not be mounted in any OS VM.
     func format() async throws(HyperFreshError) {
-        // No journal: after a crash in the middle of a dump the store is made anew, for its images are of no use. What the
-        // kernel would fill in later, while the container waits, is written now: the inodes' tables.
+        // No journal: after a crash in the middle of a dump, the images are useless and the store is formatted again.
+        // Write the inode tables now: otherwise the kernel would fill them in later, while the container waits.
         try await HostProgram.run(
             "mkfs.ext4",
             [
@@ -44,22 +44,22 @@ struct ContainerStoreFile: Sendable {
                 "-O", "^has_journal,^orphan_file,^resize_inode", path, "\(shape.blocks)",
             ])
         do throws(SystemError) {
-            // It wrote zeros by giving memory back.
+            // mkfs.ext4 wrote zeros by releasing memory.
             try file.reserve(try Descriptor.open(path, flags: O_RDWR | O_NOFOLLOW))
         } catch {
             throw HyperFreshError(
-                "\(file.content) cannot be reserved", because: error,
-                remedy: "Make room there: df \(file.directory).")
+                "cannot reserve the space for \(file.content)", because: error,
+                remedy: "Free space there: `df \(file.directory)`.")
         }
     }
 
-    /// Whether it is as it was made.
+    /// Checks that the file is unchanged since it was created.
     func verify() throws(HyperFreshError) { try file.verify() }
-    /// Whether it is, too, the one that a hypervisor or OS VM maps.
+    /// Checks in addition that it is the file that a hypervisor or OS VM maps.
     func verify(mappedBy hypervisor: ProcessIdentity) throws(HyperFreshError) {
         try file.verify(mappedBy: hypervisor)
     }
-    /// Removes it, unless a process other than those named has it.
+    /// Removes it, unless a process other than those named uses it.
     func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) { try file.remove(butFor: idle) }
 
     /// Removes the folder, once it is empty.

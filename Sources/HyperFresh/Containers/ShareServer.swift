@@ -7,18 +7,18 @@ import VirtualMachines
 
 /// The process of this host that serves a container's bundle to one OS VM: virtiofsd.
 ///
-/// It outlives us, serves one connection, and ends with it. One to which nobody ever came is found by the socket on its
-/// command line.
+/// It outlives this process, serves one connection, and ends with that. A server that never had a connection is found
+/// by the socket on its command line.
 struct ShareServer: Sendable {
     let container: ContainerSpec
     let folder: InstanceFolder
 
-    /// Starts it, unless one waits already; it listens then.
+    /// Starts the server in place of any other one at its socket, and waits until it listens.
     func start() async throws(HyperFreshError) {
         try checkBundle()
         guard let program = Self.program() else {
             throw HyperFreshError(
-                "virtiofsd is not installed: it gives a container its root file system",
+                "virtiofsd, which serves a container's root file system, is not installed",
                 remedy: HypervisorChecks.virtiofsdRemedy)
         }
         await end()
@@ -31,26 +31,26 @@ struct ShareServer: Sendable {
                 description: "Root file system of container \(container.name)")
             try await waitUntilItListens(process)
         } catch {
-            // Evidence for a failure, where there is any.
+            // Evidence of the failure, if there is any.
             let words = (try? Files.readAll(folder.shareLog(container.name), limit: 1 << 20)) ?? []
             await end()
             throw HyperFreshError(
-                "the bundle of container \(container.name) cannot be served", because: error,
-                remedy: "The words of virtiofsd say why. Does \(container.bundle) exist, and is this root?"
+                "cannot serve the bundle of container \(container.name)", because: error,
+                remedy: "See the messages of virtiofsd. Check that \(container.bundle) exists, and run this as root."
             ).adding(
                 evidence: String(decoding: words, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(6)
                     .map { "virtiofsd: \($0)" })
         }
     }
 
-    /// Ends it, if it is still there, and removes its files; an OS VM that has it for a root file system hangs then.
+    /// Ends the server, if it still runs, and removes its files; an OS VM with this root file system then hangs.
     func end() async {
         let socket = folder.shareSocket(container.name)
         await Self.end(Self.servers { $0 == socket })
         for file in [socket] + Self.ownFiles(of: socket) { unlink(file) }
     }
 
-    /// Ends those of an instance that has ended, and waits: until they are gone they map its memory.
+    /// Ends the servers of an instance that has ended, and waits: they map its memory until they are gone.
     static func endAll(of folder: InstanceFolder) async { await end(Array(processes(below: folder.path))) }
 
     private static func end(_ processes: [ProcessIdentity]) async {
@@ -60,23 +60,23 @@ struct ShareServer: Sendable {
         }
     }
 
-    /// What virtiofsd makes for itself and leaves: a file with its pid, beside the socket or below /run, by version.
+    /// Returns the files that virtiofsd creates and leaves: its pid file, next to the socket or in /run, by version.
     private static func ownFiles(of socket: String) -> [String] {
         ["\(socket).pid", "/run/virtiofsd/\(String(socket.map { $0 == "/" ? "." : $0 })).pid"]
     }
 
-    /// Those that serve an instance, or several: each of them maps all of the OS VM's memory, image stores among it.
+    /// Returns the servers of one instance or several: each maps all of the OS VM's memory, including image stores.
     ///
     /// - Parameter folder: The folder of the instance, or one above it.
-    /// - Returns: Each with its forked child, which is one as well.
+    /// - Returns: Each server and its forked child, which is a server as well.
     static func processes(below folder: String) -> Set<ProcessIdentity> {
         Set(servers { $0.hasPrefix("\(folder)/") })
     }
 
-    /// Ends all that are left of an instance that is gone.
+    /// Ends all remaining servers of an instance that is gone.
     static func endAll(of folder: InstanceFolder, files: [String]) {
         for process in processes(below: folder.path) {
-            // Refused only when it is gone already.
+            // Fails only if it is gone already.
             try? ProcessHandle(process).signal(SIGKILL)
         }
         for name in files where name.hasSuffix(InstanceFolder.shareSocketSuffix) {
@@ -84,11 +84,11 @@ struct ShareServer: Sendable {
         }
     }
 
-    /// This user's processes that serve at a socket, by their own command line: none is ended on the word of a record.
+    /// Returns this user's servers by the sockets on their own command lines: a record alone never ends a process.
     private static func servers(where isMeant: (String) -> Bool) -> [ProcessIdentity] {
         // Without /proc nothing can be found, and nothing is ended.
         ((try? ProcFS.processes()) ?? []).compactMap { pid in
-            // One that cannot be looked at is not this user's.
+            // A process that cannot be read is not this user's.
             guard let arguments = try? ProcFS.commandLine(pid),
                 let socket = arguments.first(where: { $0.hasPrefix(socketOption) })?.dropFirst(socketOption.count),
                 isMeant(String(socket)), (try? ProcFS.credentials(pid))?.user.effective == geteuid()
@@ -101,11 +101,11 @@ struct ShareServer: Sendable {
 
     private func checkBundle() throws(HyperFreshError) {
         let file = "\(container.bundle)/config.json"
-        // What cannot be looked at is no bundle.
+        // If the file cannot be examined, the folder is not a bundle.
         guard (try? Files.status(file).kind) != .regular else { return }
         throw HyperFreshError(
-            "\(container.bundle) is no OCI bundle: it has no config.json",
-            remedy: "Make one: `runc spec` in a folder beside a root file system, or unpack an image with umoci.")
+            "\(container.bundle) is not an OCI bundle: it has no config.json",
+            remedy: "Create one: run `runc spec` in a folder with a root file system, or unpack an image with umoci.")
     }
 
     private static func program() -> String? {
@@ -113,7 +113,7 @@ struct ShareServer: Sendable {
     }
 
     private func request(_ program: String, log: Int32) -> SpawnRequest {
-        // cache=auto: what one OS VM wrote, the other sees when it opens the file. Extended attributes: of capabilities, ACLs.
+        // cache=auto: an OS VM sees another one's changes when it opens the file. xattr: for capabilities and ACLs.
         var request = SpawnRequest(
             executable: program,
             arguments: [
@@ -130,10 +130,10 @@ struct ShareServer: Sendable {
         let handle = try ProcessHandle(process)
         for _ in 0..<500 {
             let path = folder.shareSocket(container.name)
-            // Looked at again in a moment.
+            // On failure, the loop tries again.
             if (try? ProcFS.unixSockets())?.contains(where: { $0.path == path && $0.isListening }) == true { return }
             guard !(await handle.waitForExit(within: .milliseconds(10))), !Task.isCancelled else { break }
         }
-        throw HyperFreshError("virtiofsd does not listen", remedy: "Its own words say why.")
+        throw HyperFreshError("virtiofsd does not listen", remedy: "See its messages.")
     }
 }

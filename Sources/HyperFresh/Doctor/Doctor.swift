@@ -3,7 +3,7 @@ import Guests
 import Linux
 import Systemd
 
-/// What this host offers and lacks for refreshing guests and hypervisors.
+/// The checks of this host: its rights, programs and state for refreshing guests and hypervisors.
 enum Doctor {
     static func examine(_ host: Host) async -> [Finding] {
         [
@@ -29,7 +29,7 @@ enum Doctor {
         } catch {
             return Finding(
                 id, .warn, "the QEMU of this host cannot be used", evidence: ["\(error)"] + error.evidence,
-                remedy: "apt-get install qemu-system-x86, or name a binary with --to.")
+                remedy: "Install it: `apt-get install qemu-system-x86`. Or name a binary with --to.")
         }
     }
 
@@ -44,7 +44,7 @@ enum Doctor {
         return Finding(
             .supervisorRestarts, .pass,
             hasSystemd
-                ? "new QEMUs get a systemd scope of their own" : "no systemd: new QEMUs join the old one's cgroup")
+                ? "each new QEMU gets its own systemd scope" : "no systemd: new QEMUs join the old one's cgroup")
     }
 
     private static func unfinished(_ host: Host) -> Finding {
@@ -54,7 +54,7 @@ enum Doctor {
             if handoffs.isEmpty { return Finding(id, .pass, "no handoff was left unfinished") }
             return Finding(
                 id, .warn, "\(handoffs.count) handoffs were left unfinished",
-                evidence: handoffs.map { "\($0.id): \($0.guest), \($0.state)" }, remedy: "Run hyperfresh recover.")
+                evidence: handoffs.map { "\($0.id): \($0.guest), \($0.state)" }, remedy: "Run `hyperfresh recover`.")
         } catch {
             return Finding(id, .warn, error.message, evidence: error.evidence, remedy: error.remedy)
         }

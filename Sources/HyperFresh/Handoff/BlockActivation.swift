@@ -3,25 +3,25 @@ import Linux
 import QMP
 import Synchronization
 
-/// Brings the disks of a guest that was handed over while it was paused back into use.
+/// Activates the disks of a guest that was handed over while it was paused.
 ///
 /// QEMU leaves the images of such a guest inactive until `cont`: it holds no lock on them, snapshots and jobs fail, and
-/// older QEMUs abort when the guest is resized, saved or handed over again. They are activated here after commit, when the
-/// other side is gone, and not by leaving `late-block-activate` off, which does it before the commit
+/// older QEMUs abort when the guest is resized, saved or handed over again. This activates them after the commit, when
+/// the other side is gone. Switching `late-block-activate` off would activate them before the commit
 /// (docs/decisions/0014-activate-after-commit.md).
 enum BlockActivation {
     private static let socketName = "hyperfresh-nbd"
 
-    /// Activates the images of a QEMU whose guest stands still after a handoff; does nothing to others.
+    /// Activates the images of a QEMU whose guest is stopped after a handoff; does nothing to other QEMUs.
     ///
-    /// - Returns: Why it could not, for a person; the guest's next `cont` activates them all the same.
+    /// - Returns: A warning with the reason of a failure; the guest's next `cont` activates the images nevertheless.
     static func finish(_ client: QMPClient) async -> String? {
         do throws(QMPError) {
             try await activate(client)
             return nil
         } catch {
             return
-                "the paused guest's disks are not in use until its next `cont`: no snapshots, no block jobs: \(error)"
+                "the paused guest's disks are inactive until its next `cont`: no snapshots, no block jobs: \(error)"
         }
     }
 
@@ -36,7 +36,7 @@ enum BlockActivation {
         }
     }
 
-    /// QEMU activates what it exports, and leaves it active; so every node is exported for a moment, to nobody.
+    /// Exports every node for a moment, without a client: QEMU activates a node that it exports, and leaves it active.
     private static func activateByExports(_ client: QMPClient) async throws(QMPError) {
         let drives = Set(try await client.execute(QueryBlock()).compactMap { $0.inserted?.nodeName })
         let others = Set(try await client.execute(QueryNamedBlockNodes()).compactMap(\.nodeName)).subtracting(drives)
@@ -45,7 +45,7 @@ enum BlockActivation {
         do throws(QMPError) {
             for node in drives.sorted() { try await exportOnce(node, client) }
             for node in others.sorted() {
-                // What is part of an image that is in use may not be exported by itself, and is active with that.
+                // A part of an image in use may not be exported on its own; it is active together with the image.
                 do throws(QMPError) { try await exportOnce(node, client) } catch  where error.code == .refused {}
             }
         } catch {
@@ -55,7 +55,7 @@ enum BlockActivation {
         if isOurs { try await stopServer(client) }
     }
 
-    /// - Returns: Whether the server is ours; one that somebody else has started serves as well.
+    /// Starts an NBD server; returns false if somebody else has started one, which serves as well.
     private static func startServer(_ client: QMPClient) async throws(QMPError) -> Bool {
         let listener: UnixListener
         do throws(SystemError) { listener = try UnixListener.unreachable() } catch {
@@ -67,7 +67,7 @@ enum BlockActivation {
                 "nbd-server-start", arguments: ["addr": ["type": "fd", "data": ["str": .string(socketName)]]])
             return true
         } catch  where error.code == .refused {
-            // One runs already. The descriptor may have been used up: then there is none to close.
+            // One runs already. QEMU may have consumed the descriptor: then there is none to close.
             _ = try? await client.execute(CloseFD(fdname: socketName))
             return false
         }
@@ -86,6 +86,6 @@ enum BlockActivation {
         _ = try await client.executeRaw("block-export-del", arguments: ["id": .string(id), "mode": "hard"])
     }
 
-    /// An export that is being removed still has its name.
+    /// Makes the names of exports unique: an export that is being removed still has its name.
     private static let exports = Atomic(0)
 }

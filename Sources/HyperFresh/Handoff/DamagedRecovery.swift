@@ -3,19 +3,21 @@ import Guests
 import Handoff
 import Linux
 import QMP
+import StackFile
+import VirtualMachines
 
-/// The recovery of a handoff whose record cannot be relied on, or is not there: what runs tells what is left of it.
+/// The recovery of a handoff whose record is damaged or missing: it relies on the processes that run.
 ///
-/// Nothing is ended on the word of such a record. Where one process alone has the guest and says so, the record is set aside;
-/// else it stays, and the report names who has the guest's memory and in which state each is.
+/// Such a record alone never ends a process. If exactly one process has the guest and answers so, the record is set
+/// aside. Otherwise it stays, and the report names the processes that have the guest's memory, with their states.
 struct DamagedRecovery {
     /// The handoff.
     let id: String
-    /// What can be read of its record; `nil` where there is none.
+    /// The readable part of its record; `nil` if there is no record.
     let entry: HandoffEntry?
-    /// What is wrong with the record.
+    /// The damage of the record.
     let problem: String
-    /// The guest of this host that the record tells of, if it does.
+    /// The facts about a guest of this host, if the record has them.
     private var facts: HostGuestFacts? { entry?.subject?.hostGuest }
 
     init(entry: HandoffEntry, problem: String) {
@@ -23,7 +25,7 @@ struct DamagedRecovery {
     }
 
     init(unrecorded id: String) {
-        (self.id, entry, problem) = (id, nil, "it is not on record")
+        (self.id, entry, problem) = (id, nil, "the handoff is not on record")
     }
 
     private typealias Conclusion = HandoffRecovery.Conclusion
@@ -36,7 +38,7 @@ struct DamagedRecovery {
         /// Whether this handoff started it.
         let isNew: Bool
 
-        /// Whether it has the guest and needs nobody to go on.
+        /// Whether it has the guest, in a state that needs no other process.
         var hasGuest: Bool { [.running, .paused, .ended].contains(observation) }
         var words: String { "\(user) \(observation.words)" }
     }
@@ -68,13 +70,13 @@ struct DamagedRecovery {
             guard facts != nil else {
                 return setAside(
                     Conclusion(
-                        outcome: .unknown, summary: "no process that it started is left",
-                        remedy: "`hyperfresh list` shows whether every guest runs."))
+                        outcome: .unknown, summary: "no process of this handoff is left",
+                        remedy: "Check with `hyperfresh list` that every guest runs."))
             }
             return setAside(
                 Conclusion(
                     outcome: .lost, summary: "no process has the guest's memory any more: the guest is gone",
-                    remedy: "Start the guest anew; its disks are as it left them."))
+                    remedy: "Start the guest again; its disks are as it left them."))
         }
         if candidates.count == 1, candidates[0].hasGuest {
             do {
@@ -83,12 +85,12 @@ struct DamagedRecovery {
                 return look("Remove the cause, then run `hyperfresh recover` again.", "\(all); \(error)")
             }
             let only = "\(all), and is the only process that has the guest's memory"
-            // Whether it is to run, the record would tell.
+            // Only the record would tell whether the guest has to run.
             if candidates[0].isNew, candidates[0].observation == .paused, let client = candidates[0].client {
                 return setAside(
                     Conclusion(
                         outcome: .unknown, summary: only,
-                        remedy: "If the guest is to run: `hyperfresh qmp \(LastingName.of(client.endpoint)) cont`."))
+                        remedy: "To resume the guest: `hyperfresh qmp \(LastingName.of(client.endpoint)) cont`."))
             }
             return setAside(Conclusion(outcome: candidates[0].isNew ? .refreshed : .rolledBack, summary: only))
         }
@@ -96,14 +98,14 @@ struct DamagedRecovery {
         if let new = waiting.first, candidates.contains(where: { $0.observation == .running }) {
             return look(
                 """
-                Pid \(new.user.process.pid) was started by this handoff and has no guest. End it \
+                This handoff started pid \(new.user.process.pid), which has no guest. End it \
                 (`kill -9 \(new.user.process.pid)`), then run `hyperfresh recover` again.
                 """, all)
         }
-        return look("Run `hyperfresh recover` again once one process alone has the guest.", all)
+        return look("Run `hyperfresh recover` again when only one process has the guest.", all)
     }
 
-    /// Puts back what is known of the settings, and the sockets at their lasting names.
+    /// Restores the settings, as far as they are known, and moves the sockets to their permanent names.
     private func finish(_ candidate: Candidate) async throws {
         let settings = candidate.isNew ? entry?.newSettings : entry?.oldSettings
         if let client = candidate.client, let settings { try await MigrationLink.restore(settings, on: client) }
@@ -117,7 +119,7 @@ struct DamagedRecovery {
         if let new, !users.contains(where: { $0.process == new }) {
             // Its name is for messages only.
             users.append(FileHolder(process: new, command: (try? ProcFS.status(new.pid))?.command ?? "?", writes: true))
-            // What it maps tells who else has the guest.
+            // Its mapped files lead to the other processes that have the guest.
             if facts == nil { users += try await others(mapping: new) }
         }
         var candidates: [Candidate] = []
@@ -138,7 +140,7 @@ struct DamagedRecovery {
     private func observe(_ process: ProcessIdentity) async -> (SideObservation, QMPClient?) {
         guard process.isAlive else { return (.gone, nil) }
         for monitor in await GuestDiscovery.process(process)?.monitors ?? [] {
-            // One that cannot be asked is silent: nothing is concluded from that.
+            // A monitor that cannot be asked counts as silent, from which nothing is concluded.
             guard let client = try? await QMPClient.connect(path: monitor.path, greetingDeadline: .seconds(3))
             else { continue }
             if client.peer?.pid == process.pid, let status = try? await client.execute(QueryStatus()) {
@@ -154,11 +156,12 @@ struct DamagedRecovery {
         return Conclusion(
             outcome: .unknown,
             summary:
-                "\(entry.map { "its record cannot be used (\($0.recordPath): \(problem))" } ?? problem), and nothing was touched\(found)",
+                "\(entry.map { "its record cannot be used (\($0.recordPath): \(problem))" } ?? problem), "
+                    + "and nothing was touched\(found)",
             remedy: remedy)
     }
 
-    /// Gives the record another name, by which it is kept but not taken for one any more.
+    /// Renames the record, so that it is kept, but no longer read as a record.
     func setAside(_ conclusion: HandoffRecovery.Conclusion) -> HandoffRecovery.Conclusion {
         var conclusion = conclusion
         conclusion.isSettled = true
@@ -178,17 +181,17 @@ struct DamagedRecovery {
     }
 }
 
-/// The names under which a new QEMU makes its files until the guest is its own: `PATH.hf-ID`.
+/// The temporary names of a new QEMU's files, used until it owns the guest: `PATH.hf-ID`.
 private enum LastingName {
     private static let mark = ".hf-"
 
-    /// The path without the mark of a handoff.
+    /// Returns the path without the mark of a handoff.
     static func of(_ path: String) -> String {
         guard let range = path.firstRange(of: mark), path[range.upperBound...].utf8.count == 8 else { return path }
         return String(path[..<range.lowerBound])
     }
 
-    /// The files of a handoff that a process's command line names, in the words of an option: `path=PATH.hf-ID,server=on`.
+    /// Returns the files of a handoff that are named in the options of a process: `path=PATH.hf-ID,server=on`.
     static func endpoints(of pid: Int32, handoff id: String) -> [Endpoint] {
         let arguments = (try? ProcFS.commandLine(pid)) ?? []
         let words = arguments.flatMap { $0.split(separator: ",") }.map { word in
@@ -199,5 +202,61 @@ private enum LastingName {
         return words.filter { $0.hasPrefix("/") && $0.hasSuffix("\(mark)\(id)") }.map { path in
             Endpoint(kind: path.contains(".pid") ? .pidFile : .qmp, lasting: of(path), temporary: path)
         }
+    }
+}
+
+// MARK: - Hypervisors
+
+extension DamagedRecovery {
+    /// Recovers a guest of a hypervisor or a container of an OS VM: asks every instance that may have it.
+    ///
+    /// If exactly one has it, and it does not wait there, the record is set aside.
+    func lookIntoHypervisors(of entry: HandoffEntry) async -> HandoffRecovery.Conclusion {
+        let name = entry.subject?.name ?? "?"
+        do throws(HyperFreshError) {
+            let store = StackStore(stateDirectory: entry.stateDirectory)
+            let locks = try entry.lockHypervisors()
+            defer { for lock in locks { lock.release() } }
+            var homes: [(run: String, isWaiting: Bool)] = []
+            for hypervisor in (entry.subject?.hypervisors ?? []).sorted() {
+                let census = try await PlacementCensus.take(of: try store.survey(hypervisor), in: store)
+                homes += census.homes(of: name).map {
+                    ("\(hypervisor)-\($0.instance)", $0.handingOver.contains(name))
+                }
+            }
+            return conclude(entry, homes)
+        } catch {
+            return look(error.remedy, ([error.message] + error.evidence).joined(separator: "; "))
+        }
+    }
+
+    private func conclude(
+        _ entry: HandoffEntry, _ homes: [(run: String, isWaiting: Bool)]
+    ) -> HandoffRecovery.Conclusion {
+        let name = entry.subject?.name ?? "?"
+        let words = homes.map { "\($0.run) has it\($0.isWaiting ? " (waiting, or handed over)" : "")" }
+            .joined(separator: "; ")
+        if homes.isEmpty {
+            return setAside(
+                HandoffRecovery.Conclusion(
+                    outcome: .lost, summary: "no hypervisor has \(name) any more",
+                    remedy: StackStore.afterLoss))
+        }
+        if homes.count == 1, !homes[0].isWaiting {
+            let new = entry.subject?.newInstance
+            let isNew = new.map { homes[0].run.hasSuffix("-\($0)") } ?? false
+            return setAside(
+                HandoffRecovery.Conclusion(
+                    outcome: isNew ? .refreshed : .rolledBack, summary: "\(words), and no other instance does")
+                )
+        }
+        let waiting = homes.filter(\.isWaiting)
+        guard waiting.count == 1, homes.count == 2 else {
+            return look("Run `hyperfresh recover` again when only one of them has it.", words)
+        }
+        return look(
+            "Check with `hyperfresh ps` that nothing else is in \(waiting[0].run), then end it: "
+                + "`hyperfresh recover --force \(waiting[0].run)`.",
+            words)
     }
 }

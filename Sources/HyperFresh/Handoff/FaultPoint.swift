@@ -2,26 +2,26 @@ import Glibc
 import Handoff
 import Synchronization
 
-/// Places where a test may have this process die, stand still, or fail, to see that the guest ends where it should.
+/// Points at which a test may kill, stop or fail this process, to check where the guest ends.
 ///
-/// There is one before and one after every action of a handoff, records of the journal among them. All are inert unless
-/// `HYPERFRESH_FAULT` names one, as `DEED-MOMENT-PLACE:NAME`, with `:COUNT` for the so-manieth time:
+/// There is one before and one after every action of a handoff, including the records of the journal. None has an
+/// effect unless `HYPERFRESH_FAULT` names it, as `FAULT-MOMENT-PLACE:NAME`, with `:COUNT` for the n-th time:
 ///
-/// - the deed is `kill`; or `stop` (SIGSTOP: whoever watches may do something to the two sides, and send SIGCONT); or `fail`:
-///   before an action it is not performed and answered with its failure, after it only the answer is lost;
-/// - the moment is `before` or `after`: after an action that nobody waits for (`beginSwitch`, `resumeNew`) is when it is
-///   under way;
+/// - the fault is `kill`; or `stop` (SIGSTOP: the test may change the two sides, and send SIGCONT); or `fail`: before
+///   an action, the action is answered with its failure instead of performed; after it, only its answer is lost;
+/// - the moment is `before` or `after`; `after` an action that is not waited for (`beginSwitch`, `resumeNew`) means
+///   that it is in progress;
 /// - the place is `record` with the name of a state, or `action` with that of an action.
 ///
-/// The record of `planned` is written twice: before anything is done, and with the new process in it. A record that was
-/// written cannot fail: `fail-after-record` does nothing.
+/// The record of `planned` is written twice: before the first action, and again with the new process in it. A record
+/// that was written cannot fail: `fail-after-record` does nothing.
 enum FaultPoint {
-    /// Before or after.
+    /// Whether a point is before or after its action.
     enum Moment: String {
         case before, after
     }
 
-    /// What a test chose.
+    /// The fault that a test has chosen.
     struct Choice: Equatable {
         enum Deed: String, CaseIterable {
             case kill, stop, fail
@@ -31,7 +31,7 @@ enum FaultPoint {
         let place: String
         let count: Int
 
-        /// Reads `DEED-MOMENT-PLACE:NAME[:COUNT]`.
+        /// Parses `FAULT-MOMENT-PLACE:NAME[:COUNT]`.
         init?(_ text: String) {
             let words = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard (2...3).contains(words.count),
@@ -47,33 +47,33 @@ enum FaultPoint {
     private static let choice = getenv("HYPERFRESH_FAULT").flatMap { Choice(String(cString: $0)) }
     private static let passed = Atomic(0)
 
-    /// Passes the two places of an action.
+    /// Performs an action between its two points.
     ///
     /// - Parameters:
     ///   - action: The action.
     ///   - perform: Performs it.
-    /// - Returns: Its answer if it has one already; or its failure, if a test wants that.
+    /// - Returns: The answer, if there is one already; or the failure, if a test has chosen that.
     static func around(_ action: HandoffAction, _ perform: () -> HandoffEvent?) -> HandoffEvent? {
         if reach(.before, action) { return action.failure }
         let event = perform()
         return reach(.after, action) ? action.failure : event
     }
 
-    /// As the other, for an action that takes its time.
+    /// Performs an asynchronous action between its two points.
     static func around(_ action: HandoffAction, _ perform: () async -> HandoffEvent) async -> HandoffEvent {
         if reach(.before, action), let failure = action.failure { return failure }
         let event = await perform()
         return reach(.after, action) ? action.failure ?? event : event
     }
 
-    /// Passes one place; may not come back.
+    /// Passes one point; does not return if a test kills the process here.
     ///
-    /// - Returns: Whether the action is to fail.
+    /// - Returns: Whether the action has to fail.
     static func reach(_ moment: Moment, _ action: HandoffAction) -> Bool {
         guard let choice, "\(moment)-\(action.place)" == choice.place,
             passed.add(1, ordering: .relaxed).newValue == choice.count
         else { return false }
-        // To this very thread: nothing more is done before the signal is.
+        // Signal this thread: it does nothing more until it has received the signal.
         switch choice.deed {
         case .kill: raise(SIGKILL)
         case .stop: raise(SIGSTOP)
@@ -84,7 +84,7 @@ enum FaultPoint {
 }
 
 extension HandoffAction {
-    /// `record:STATE`, or `action:NAME`; `restoreOld(resume: true)` is named by its first word.
+    /// `record:STATE`, or `action:NAME`; `restoreOld(resume: true)` is named without its argument.
     fileprivate var place: String {
         if case .record(let state) = self { return "record:\(state.rawValue)" }
         return "action:\("\(self)".prefix { $0 != "(" })"

@@ -4,24 +4,24 @@ import Handoff
 protocol GroupedHandoff: Sendable {
     /// The guest's or container's name.
     var name: String { get }
-    /// What is handed over.
+    /// The subject of the handoff.
     var subject: Subject { get }
-    /// Those that are handed over together.
+    /// The subjects that are handed over together.
     var group: HandoffGroup { get }
 
-    /// Makes the sides of the handoff that is now on record.
+    /// Returns the sides of the handoff, after it is on record.
     func sides(_ context: HandoffContext, _ store: StackStore) -> any HandoffSides
-    /// Closes what was prepared for a handoff that could not be recorded.
+    /// Closes the connections that were prepared for a handoff that could not be recorded.
     func abandon() async
 }
 
 extension GroupedHandoff {
     func abandon() async {}
 
-    /// Performs it.
+    /// Performs the handoff.
     ///
-    /// - Parameter run: How.
-    /// - Returns: How it ended.
+    /// - Parameter run: Host, driver, clock and limits.
+    /// - Returns: The report.
     func perform(_ run: HandoffRun) async -> HandoffReport {
         defer { group.ended(name) }
         var report = HandoffReport(name)

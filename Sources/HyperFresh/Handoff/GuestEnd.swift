@@ -2,20 +2,20 @@ import Handoff
 import JSON
 import QMP
 
-/// How a guest came to its own end, by the word of its QEMU.
+/// How a guest ended, as its QEMU reports it.
 ///
-/// From then on nobody wants its vCPUs to run: QEMU exits, or stays with the guest stopped (`-no-shutdown`,
-/// `-action shutdown=pause`, `panic=pause`). See `SHUTDOWN` and `GUEST_PANICKED` in qapi/run-state.json.
+/// From then on its vCPUs must not run: QEMU exits, or stays with the guest stopped (`-no-shutdown`, `-action
+/// shutdown=pause`, `panic=pause`). See `SHUTDOWN` and `GUEST_PANICKED` in qapi/run-state.json.
 enum GuestEnd: Sendable, Hashable {
-    /// It powered itself off, or rebooted where that counts as such (`-no-reboot`).
+    /// It powered itself off, or it rebooted and that ends QEMU (`-no-reboot`).
     case shutDown
     /// It panicked.
     case panicked
 
-    /// The events that may tell of one.
+    /// The events that may report an end.
     static let events: Set<String> = ["SHUTDOWN", "GUEST_PANICKED"]
 
-    /// Reads an event; `nil` where the guest goes on, or where somebody ends QEMU and not the guest.
+    /// Interprets an event; `nil` if the guest continues, or if somebody ends QEMU and not the guest.
     init?(_ event: QMPEvent) {
         switch event.name {
         case "SHUTDOWN" where Self.isGuests(event): self = .shutDown
@@ -25,8 +25,10 @@ enum GuestEnd: Sendable, Hashable {
         }
     }
 
-    /// `quit`, a signal and a closed window end QEMU itself, whatever it was told to do about its guest: then the end of the
-    /// process tells, as it does when QEMU is killed.
+    /// Returns whether the guest itself caused the event.
+    ///
+    /// `quit`, a signal and a closed window end QEMU itself, regardless of its settings for the guest: then the exit of
+    /// the process counts, as when QEMU is killed.
     private static func isGuests(_ event: QMPEvent) -> Bool {
         switch event.data["reason"]?.string {
         case "host-qmp-quit", "host-signal", "host-ui": false
@@ -36,15 +38,15 @@ enum GuestEnd: Sendable, Hashable {
     }
 }
 
-/// That a guest came to its own end while it was handed over, and how far the handoff was then.
+/// The end of a guest during its handoff, and how far the handoff had progressed.
 struct EndedGuest: Sendable, Hashable {
     let end: GuestEnd
-    /// The old side had stopped it already, so that what is handed over does not tell.
+    /// Whether the old side had stopped the guest already, so that the state handed over does not show the end.
     let wasStopped: Bool
-    /// The new side had been told to run it already.
+    /// Whether the new side had already been told to run the guest.
     let wasResumed: Bool
 
-    /// What happened, for a person.
+    /// The description for messages.
     var message: String {
         switch end {
         case .shutDown: "the guest shut itself down during the refresh"
@@ -52,13 +54,13 @@ struct EndedGuest: Sendable, Hashable {
         }
     }
 
-    /// Where the guest is after a handoff that came to this outcome, and what can be done with it.
+    /// Returns where the guest is after a handoff with this outcome, and how to restart or end it.
     ///
     /// - Parameters:
-    ///   - outcome: How the handoff ended.
-    ///   - old: The old side, for a sentence: `the old QEMU (pid 4711)`.
+    ///   - outcome: The outcome of the handoff.
+    ///   - old: The old side, as named in a sentence: `the old QEMU (pid 4711)`.
     ///   - new: The new side.
-    /// - Returns: `nil` where its own end is not what matters.
+    /// - Returns: A text for messages; `nil` if the guest's end does not matter for the outcome.
     func whereabouts(after outcome: HandoffOutcome, old: String, new: String) -> String? {
         switch outcome {
         case .refreshed, .incomplete: whereabouts(on: new)
@@ -71,16 +73,16 @@ struct EndedGuest: Sendable, Hashable {
     private func whereabouts(on side: String?) -> String {
         let what = "T\(message.dropFirst())"
         guard let side else {
-            return "\(what), and its QEMU ended with it. Its memory file and disks are as it left them."
+            return "\(what), and its QEMU exited. Its memory file and disks are as the guest left them."
         }
         if wasResumed {
             return """
-                \(what), which was heard only when \(side) ran it already: see whether it hangs. `system_reset` starts it \
-                anew, `quit` ends it.
+                \(what). QEMU reported this only after \(side) had resumed the guest: check whether it hangs. \
+                `system_reset` restarts it, `quit` ends it.
                 """
         }
         return """
-            \(what). It is on \(side), its vCPUs stopped: `system_reset` and `cont` start it anew, `quit` ends it.
+            \(what). It is on \(side) with its vCPUs stopped: `system_reset` and `cont` restart it, `quit` ends it.
             """
     }
 }

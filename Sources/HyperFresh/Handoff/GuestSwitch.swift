@@ -3,7 +3,7 @@ import JSON
 import QMP
 import Synchronization
 
-/// From `migrate` to RESUME, on two QEMUs wherever they run.
+/// The switch between two QEMUs, from `migrate` to RESUME, wherever they run.
 ///
 /// Everything here reacts to QEMU's own events, in the thread that reads them.
 final class GuestSwitch: Sendable {
@@ -13,9 +13,9 @@ final class GuestSwitch: Sendable {
         var marks = SwitchMarks()
         var taps: [QMPTap] = []
         var endedGuest: EndedGuest?
-        /// What the old side said last, before the switch, of whether its vCPUs run.
+        /// Whether the old side's vCPUs ran, by its last event before the switch.
         var ranLast: Bool?
-        // The old side's process, and what it said last: its exit is told once both are over.
+        // The exit of the old side is reported when its process is gone and its last events are read.
         var oldIsGone = false
         var oldIsHeardOut = false
         var oldExitIsTold = false
@@ -24,17 +24,18 @@ final class GuestSwitch: Sendable {
     private let context: HandoffContext
     private let old: QMPClient
     private let new: QMPClient
-    /// Where the old side sends the guest's state, in the words of `migrate`.
+    /// The URI for `migrate`, to which the old side sends the guest's state.
     private let uri: String
     /// Whether the old side is known to be dead.
     private let oldHasExited: @Sendable () -> Bool
-    /// The new QEMU's last words, which often are the only place where a reason stands.
+    /// The new QEMU's last messages, which often contain the only reason.
     private let lastWords: @Sendable () -> [String]
     private let state = Mutex(State())
 
     /// How long QEMU may take to refuse a command that it has received.
     private static let replyDeadline = Duration.seconds(10)
-    /// How long the old side's last words may take once its process is gone: the kernel has closed its sockets by then.
+    /// How long reading the old side's last events may take after its process is gone: the kernel has then closed its
+    /// sockets.
     private static let lastWordsDeadline = Duration.seconds(1)
 
     init(
@@ -51,25 +52,25 @@ final class GuestSwitch: Sendable {
 
     var marks: SwitchMarks { state.withLock { $0.marks } }
 
-    /// Whether a migration of the old side may be ours.
+    /// Whether a migration of the old side may be the one of this handoff.
     var mayHaveBegun: Bool { state.withLock { $0.hasBegun && !$0.isRefused } }
 
-    /// The guest's own end, if the old side has told of one.
+    /// The guest's end, if the old side has reported one.
     var endedGuest: EndedGuest? { state.withLock { $0.endedGuest } }
 
-    /// Why the switch may not begin, if somebody else has paused the guest or let it run since the sides were linked.
+    /// Returns an error if somebody else has paused or resumed the guest since the sides were linked.
     ///
-    /// - Parameter ran: Whether it ran then.
+    /// - Parameter ran: Whether the guest ran when the sides were linked.
     /// - Returns: `nil` if nobody has.
     func outsideHand(since ran: Bool) -> HyperFreshError? {
         let now = state.withLock { $0.endedGuest == nil ? $0.ranLast : nil }
         guard let now, now != ran else { return nil }
         return HyperFreshError(
-            "somebody else \(now ? "let the guest run" : "paused the guest") during the refresh",
-            remedy: "Run it again: the guest \(now ? "runs" : "stays paused") then on the new side too.")
+            "somebody else \(now ? "resumed the guest" : "paused the guest") during the refresh",
+            remedy: "Run the refresh again: the guest then \(now ? "runs" : "stays paused") on the new side too.")
     }
 
-    /// Listens to both sides, from before the switch to the end.
+    /// Starts to listen to the events of both sides; call this before the switch.
     func listen() {
         let taps = [
             old.tap(named: GuestEnd.events.union(["STOP", "RESUME", "MIGRATION"])) { [weak self] in
@@ -93,9 +94,9 @@ final class GuestSwitch: Sendable {
         new.releaseLog()
     }
 
-    /// Tells the old side to hand over.
+    /// Sends `migrate` to the old side.
     ///
-    /// - Returns: An event if it failed at once.
+    /// - Returns: An event if it failed immediately.
     func begin() -> HandoffEvent? {
         state.withLock { $0.hasBegun = true }
         old.holdLog()
@@ -106,21 +107,21 @@ final class GuestSwitch: Sendable {
                 do throws(QMPError) {
                     _ = try await reply.value()
                 } catch {
-                    // A connection that breaks is no refusal: the old side may be handing over all the same.
+                    // A broken connection is not a refusal: the old side may be handing over nevertheless.
                     if error.code == .refused { refused(.switchRefused, error) }
                 }
             }
             return nil
         } catch {
             state.withLock { $0.isRefused = true }
-            context.fail(HyperFreshError("the old QEMU could not be told to hand the guest over", because: error))
+            context.fail(HyperFreshError("cannot send `migrate` to the old QEMU", because: error))
             return .switchRefused
         }
     }
 
-    /// Lets the new side run.
+    /// Sends `cont` to the new side.
     ///
-    /// - Returns: An event if it failed at once.
+    /// - Returns: An event if it failed immediately.
     func resumeNew() -> HandoffEvent? {
         do throws(QMPError) {
             let reply = try new.post("cont", deadline: Self.replyDeadline)
@@ -134,7 +135,7 @@ final class GuestSwitch: Sendable {
             }
             return nil
         } catch {
-            context.warn("the new QEMU could not be told to run the guest: \(error)")
+            context.warn("cannot send `cont` to the new QEMU: \(error)")
             return .resumeRefused
         }
     }
@@ -143,17 +144,17 @@ final class GuestSwitch: Sendable {
         if event == .switchRefused { state.withLock { $0.isRefused = true } }
         let side =
             event == .resumeRefused
-            ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand the guest over"
+            ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand over the guest"
         context.fail(HyperFreshError(side, because: error).adding(evidence: lastWords()))
         context.driver.happened(event)
     }
 }
 
-// MARK: - What the two say
+// MARK: - Events
 
 extension GuestSwitch {
     private func oldSays(_ message: Result<QMPEvent, QMPError>) {
-        // A monitor that falls silent says nothing about the guest: the end of the process does, or a deadline.
+        // The end of a monitor's events tells nothing about the guest: the end of the process does, or a deadline.
         guard case .success(let event) = message else { return oldIsHeardOut() }
         if let end = GuestEnd(event) { return guestEnded(end) }
         switch (event.name, event.data["status"]?.string) {
@@ -165,7 +166,7 @@ extension GuestSwitch {
         case ("MIGRATION", "failed"), ("MIGRATION", "cancelled"):
             context.fail(
                 HyperFreshError(
-                    "the old QEMU could not hand the guest over", remedy: Self.transferRemedy, evidence: lastWords()))
+                    "the old QEMU could not hand over the guest", remedy: Self.transferRemedy, evidence: lastWords()))
             context.driver.happened(.oldFailed)
         default: break
         }
@@ -174,7 +175,7 @@ extension GuestSwitch {
     private func guestEnded(_ end: GuestEnd) {
         state.withLock { state in
             let marks = state.marks
-            // A panic that ends QEMU is followed by its shutdown: the first word is the reason.
+            // A panic that ends QEMU is followed by its shutdown: the first event is the reason.
             state.endedGuest =
                 state.endedGuest
                 ?? EndedGuest(end: end, wasStopped: marks.stop != nil, wasResumed: marks.resumeWritten != nil)
@@ -184,7 +185,7 @@ extension GuestSwitch {
 
     private func oldStopped(_ event: QMPEvent) {
         let isOurs = state.withLock { state in
-            // A pause before the switch is somebody else's; one after it is the switch's own.
+            // Somebody else caused a pause before the switch; the switch itself caused one after it.
             guard state.hasBegun else {
                 state.ranLast = false
                 return false
@@ -201,9 +202,9 @@ extension GuestSwitch {
         }
     }
 
-    /// The timer of the maximum downtime may be late on a busy host; nothing is committed that it would have stopped.
+    /// Notes a side's `completed`, and checks the maximum downtime, whose timer may be late on a busy host.
     ///
-    /// Once the old side is dead there is nothing to go back to, and late is better than never.
+    /// If the old side is dead, there is nothing to roll back to, so a late commit is better than none.
     private func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
         let stopSeen = state.withLock { state in
             state.marks.completed(side, at: event)
@@ -218,7 +219,7 @@ extension GuestSwitch {
         context.fail(
             HyperFreshError(
                 "the guest was stopped for longer than \(context.maximumDowntime)",
-                remedy: "Allow more with --max-downtime, or try again when the host is less busy."))
+                remedy: "Allow more time with --max-downtime, or try again when the host is less busy."))
         context.driver.happened(.deadlinePassed)
     }
 
@@ -245,17 +246,17 @@ extension GuestSwitch {
     }
 
     private static let transferRemedy = """
-        The devices of the two QEMUs may differ: `hyperfresh plan guest` compares them, and the new QEMU's words above \
-        name the device.
+        The devices of the two QEMUs may differ: `hyperfresh plan guest NAME` compares them, and the new QEMU's \
+        messages above name the device.
         """
 }
 
 // MARK: - The end of the old side
 
 extension GuestSwitch {
-    /// The old side's process is gone.
+    /// Notes that the old side's process is gone.
     ///
-    /// What it said last is heard first: it may be that the guest had come to its own end.
+    /// Its last events are processed first: they may report that the guest had ended.
     func oldIsGone() {
         let isHeardOut = state.withLock { state in
             state.oldIsGone = true
@@ -283,4 +284,63 @@ extension GuestSwitch {
         }
         if isFirst { context.driver.happened(.oldExited) }
     }
+}
+
+/// The times of the events of the switch, from which its durations are computed.
+struct SwitchMarks: Sendable {
+    // Microseconds since the epoch, by QEMU's own clock.
+    var stop: Int64?
+    var resume: Int64?
+    var oldCompleted: Int64?
+    var newCompleted: Int64?
+
+    // By this host's monotonic clock, when the event arrived or the command was written.
+    var stopSeen: ContinuousClock.Instant?
+    var oldCompletedSeen: ContinuousClock.Instant?
+    var newCompletedSeen: ContinuousClock.Instant?
+    var resumeWritten: ContinuousClock.Instant?
+    var resumeSeen: ContinuousClock.Instant?
+
+    /// Notes a side's `completed`; with the second of the two, the controller's own time begins.
+    mutating func completed(_ side: WritableKeyPath<SwitchMarks, Int64?>, at event: QMPEvent) {
+        self[keyPath: side] = event.timestamp.microsecondsSinceEpoch
+        if side == \.oldCompleted { oldCompletedSeen = .now } else { newCompletedSeen = .now }
+    }
+
+    private var controller: Int? {
+        guard let oldCompletedSeen, let newCompletedSeen, let resumeWritten else { return nil }
+        return (resumeWritten - max(oldCompletedSeen, newCompletedSeen)).microseconds
+    }
+
+    /// The durations by QEMU's event timestamps, with both sides on this host; by the arrival of the events if the
+    /// host's clock was set during the switch.
+    var timing: SwitchTiming? {
+        guard let stamped = stampedTiming, let arrived = arrivalTiming else { return stampedTiming }
+        return abs(stamped.stopToResume - arrived.stopToResume) < Self.latestArrival ? stamped : arrived
+    }
+
+    /// The largest delay between the arrivals of two events on a busy host, in microseconds.
+    private static let latestArrival = 500_000
+
+    private var stampedTiming: SwitchTiming? {
+        guard let stop, let resume, let oldCompleted, let newCompleted, let controller else { return nil }
+        return SwitchTiming(
+            stopToResume: Int(resume - stop), stopToNewCompleted: Int(newCompleted - stop),
+            stopToOldCompleted: Int(oldCompleted - stop), controller: controller)
+    }
+
+    /// The durations by the arrival of the events on this host, because the two sides have clocks of their own.
+    var arrivalTiming: SwitchTiming? {
+        guard let stopSeen, let resumeSeen, let oldCompletedSeen, let newCompletedSeen, let controller
+        else { return nil }
+        return SwitchTiming(
+            stopToResume: (resumeSeen - stopSeen).microseconds,
+            stopToNewCompleted: (newCompletedSeen - stopSeen).microseconds,
+            stopToOldCompleted: (oldCompletedSeen - stopSeen).microseconds, controller: controller)
+    }
+}
+
+extension Duration {
+    /// Whole microseconds.
+    var microseconds: Int { Int(milliseconds * 1000) }
 }

@@ -3,10 +3,10 @@ import JSON
 import Journal
 import Synchronization
 
-/// What every handoff has, whatever its sides are: its record, its driver, its clock, its bounds, and what went wrong.
+/// The parts of a handoff that do not depend on its sides: journal, driver, clock, limits, failure and warnings.
 final class HandoffContext: Sendable {
     private struct State {
-        /// The first thing that went wrong; what follows from it is not worth telling.
+        /// The first failure; later ones are consequences of it.
         var failure: HyperFreshError?
         var warnings: [String] = []
         var watchers: [Task<Void, Never>] = []
@@ -15,7 +15,7 @@ final class HandoffContext: Sendable {
     let journal: HandoffJournal
     let driver: HandoffDriver
     let clock: PhaseClock
-    /// How long the guest may be stopped before everything is rolled back.
+    /// The longest time that the guest may be stopped before everything is rolled back.
     let maximumDowntime: Duration
     private let state = Mutex(State())
 
@@ -29,13 +29,13 @@ final class HandoffContext: Sendable {
     var failure: HyperFreshError? { state.withLock { $0.failure } }
     var warnings: [String] { state.withLock { $0.warnings } }
 
-    /// Appends a state to the journal: one write, no waiting.
+    /// Appends a state to the journal: one write, without waiting.
     ///
     /// - Parameters:
     ///   - handoffState: The state.
-    ///   - facts: What goes with it.
-    ///   - obstacle: Says why the record may not be written; asked last of all.
-    /// - Returns: Whether it is on record.
+    ///   - facts: The facts for the record.
+    ///   - obstacle: Returns the reason why the record may not be written; called last, immediately before the write.
+    /// - Returns: Whether the state is on record.
     func record(
         _ handoffState: HandoffState, facts: [String: JSONValue], unless obstacle: () -> HyperFreshError? = { nil }
     ) -> HandoffEvent {
@@ -53,17 +53,17 @@ final class HandoffContext: Sendable {
         } catch {
             fail(
                 HyperFreshError(
-                    "the journal could not be written", because: error, remedy: "Make room in the state folder."))
+                    "cannot write the journal", because: error, remedy: "Free space in the state folder."))
             return .recordFailed(handoffState)
         }
     }
 
-    /// Keeps the first failure.
+    /// Stores the failure unless there is an earlier one.
     func fail(_ failure: HyperFreshError) {
         state.withLock { if $0.failure == nil { $0.failure = failure } }
     }
 
-    /// Adds the words of the side that failed to the failure, unless it has them.
+    /// Adds the last messages of the failed side to the failure, without duplicates.
     func explain(_ lines: [String]) {
         state.withLock { state in
             let known = state.failure?.evidence ?? []
@@ -76,7 +76,7 @@ final class HandoffContext: Sendable {
         clock.note(text)
     }
 
-    /// What a handoff came to, in the light of a last look; what was seen is among its warnings, or is its failure.
+    /// Returns the outcome of a handoff, corrected by a last look, whose result becomes a warning or the failure.
     func outcome(of handoff: HandoffOutcome, seen look: LastLook) -> HandoffOutcome {
         switch look {
         case .sound(let remark): if let remark { warn(remark) }
@@ -85,25 +85,25 @@ final class HandoffContext: Sendable {
         return look.outcome(of: handoff)
     }
 
-    /// Rolls back what is not committed in time.
+    /// Rolls back the handoff if it is not committed in time.
     func giveUp(after timeout: Duration) {
         watch { [self] in
             guard (try? await Task.sleep(for: timeout)) != nil, !driver.state.isCommitted else { return }
             fail(
                 HyperFreshError(
                     "the handoff was not committed within \(timeout)",
-                    remedy: "See which of the two QEMUs does not answer, or allow more with --timeout."))
+                    remedy: "Check which of the two QEMUs does not answer, or allow more time with --timeout."))
             driver.happened(.deadlinePassed)
         }
     }
 
-    /// Does something beside the handoff, until it is over.
+    /// Runs a task next to the handoff, until ``close()``.
     func watch(_ work: @escaping @Sendable () async -> Void) {
         let task = Task { await work() }
         state.withLock { $0.watchers.append(task) }
     }
 
-    /// Ends what watches.
+    /// Cancels the tasks of ``watch(_:)``.
     func close() {
         for watcher in state.withLock({ $0.watchers }) { watcher.cancel() }
     }

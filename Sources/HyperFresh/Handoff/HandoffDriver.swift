@@ -1,12 +1,12 @@
 import Handoff
 import Synchronization
 
-/// Interprets a handoff's actions on two sides, one at a time, until it is over.
+/// Performs a handoff's actions on two sides, one at a time, until it is over.
 ///
-/// Whoever sees something happen reports it here, from any thread. What is on the path from STOP to RESUME (records, the
-/// switch, the resume) is performed in that very thread, before ``happened(_:)`` returns: between the second `completed`
-/// and `cont` lie one write of the journal and one of the command, and no change of threads. Everything else runs in a
-/// task of its own, so that a deadline or an operator's wish is heard meanwhile.
+/// Any thread may report an event. The actions on the path from STOP to RESUME (records, the switch, the resume) are
+/// performed in the reporting thread, before ``happened(_:)`` returns: between the second `completed` and `cont` there
+/// are one write of the journal and one of the command, and no change of threads. All other actions run in tasks of
+/// their own, so that a deadline or a cancellation is processed while they run.
 final class HandoffDriver: Sendable {
     private struct Core {
         var machine: HandoffMachine
@@ -22,30 +22,30 @@ final class HandoffDriver: Sendable {
         core = Mutex(Core(machine: HandoffMachine(isRehearsal: isRehearsal)))
     }
 
-    /// How far the handoff has come.
+    /// How far the handoff has progressed.
     var state: HandoffState { core.withLock { $0.machine.state } }
 
-    /// Performs the handoff to its end.
+    /// Performs the whole handoff and returns its outcome.
     ///
-    /// To be called once.
+    /// May be called once.
     func run(on sides: any HandoffActions) async -> HandoffOutcome {
         await withCheckedContinuation { continuation in
             core.withLock { core in
                 core.sides = sides
                 core.finished = continuation
-                // What was cancelled before it began has its way out in the queue already.
+                // If the handoff was cancelled before it began, the queue already has the rollback.
                 if core.queue.isEmpty { core.queue = core.machine.begin() }
                 advance(&core)
             }
         }
     }
 
-    /// Takes note of something that happened by itself, and does at once what has to follow.
+    /// Processes an event that does not answer an action, and performs the resulting actions immediately.
     func happened(_ event: HandoffEvent) {
         core.withLock { core in
             let before = core.machine.state
             core.queue += core.machine.handle(event)
-            // What was going on is pointless now; its answer is still awaited, so that nothing runs unseen.
+            // The action in progress is now pointless; its answer is still awaited, so that nothing runs unobserved.
             if core.machine.state == .rollingBack, before != .rollingBack { core.actionInProgress?.cancel() }
             advance(&core)
         }
@@ -72,7 +72,7 @@ final class HandoffDriver: Sendable {
             case .finish(let outcome):
                 core.finished?.resume(returning: outcome)
                 core.finished = nil
-                // The sides report to this driver and so hold it; now they may go, and their descriptors with them.
+                // The sides hold this driver, because they report to it. Release them and their descriptors now.
                 core.sides = nil
                 return
             case .launchNew: perform(action, &core) { await sides.launch() }
@@ -90,4 +90,40 @@ final class HandoffDriver: Sendable {
     ) {
         core.actionInProgress = Task { [self] in answer(await FaultPoint.around(action, body)) }
     }
+}
+
+/// The cancellation of an operation of several parts: it reaches the parts that run, and those that begin later.
+final class Cancellation: Sendable {
+    private struct State {
+        var isCancelled = false
+        var lastID = 0
+        var handlers: [Int: @Sendable () -> Void] = [:]
+    }
+    private let state = Mutex(State())
+
+    /// Rolls back uncommitted work; committed work completes.
+    @Sendable func cancel() {
+        let handlers = state.withLock { state in
+            state.isCancelled = true
+            return state.handlers.values
+        }
+        for handler in handlers { handler() }
+    }
+
+    /// Calls a handler when the operation is cancelled, immediately if it is cancelled already.
+    ///
+    /// - Returns: The id of the handler for ``remove(_:)``.
+    @discardableResult
+    func onCancel(_ handler: @escaping @Sendable () -> Void) -> Int {
+        let (id, isCancelled) = state.withLock { state in
+            state.lastID += 1
+            state.handlers[state.lastID] = handler
+            return (state.lastID, state.isCancelled)
+        }
+        if isCancelled { handler() }
+        return id
+    }
+
+    /// Removes a handler.
+    func remove(_ id: Int) { state.withLock { $0.handlers[id] = nil } }
 }

@@ -4,14 +4,14 @@ import JSON
 import Journal
 import Linux
 
-/// A handoff as the journal remembers it.
+/// A handoff as read from its journal.
 struct HandoffEntry: Sendable {
     let id: String
     let directory: JournalDirectory
     let stateDirectory: String
-    /// The last state on record; `nil` when this program does not know it.
+    /// The last state on record; `nil` if this version does not know it.
     let state: HandoffState?
-    /// What was handed over; `nil` when this program does not know the kind.
+    /// The subject; `nil` if this version does not know its kind.
     let subject: Subject?
     /// Microseconds since the epoch.
     let began: Int64
@@ -19,18 +19,18 @@ struct HandoffEntry: Sendable {
     let guestRan: Bool
     let oldSettings: MigrationLink.Settings?
     let newSettings: MigrationLink.Settings?
-    /// The `result` document of a handoff that came to its end under its own controller.
+    /// The `result` document, if the handoff ended under its own controller.
     let result: JSONValue?
-    /// What a recovery found, of a handoff whose controller died.
+    /// The outcome of the recovery, if the controller died.
     let recovered: String?
-    /// How many records were read.
+    /// The number of records that were read.
     let recordCount: Int
-    /// Whether nothing is on record.
+    /// Whether the journal has no record.
     let isEmpty: Bool
-    /// What is wrong with the record.
+    /// The damage of the journal.
     let damage: JournalDamage?
 
-    /// Whether its controller is at work.
+    /// Whether a controller is working on it.
     let isGoingOn: Bool
 
     init(_ summary: JournalSummary, in directory: JournalDirectory, stateDirectory: String) {
@@ -54,16 +54,17 @@ struct HandoffEntry: Sendable {
         damage = summary.reading.damage
     }
 
-    /// The guest or container, and the instance of this hypervisor that had it; `nil` where it was another hypervisor's.
+    /// Returns the name of the guest or container, and the instance of this hypervisor that had it; `nil` if another
+    /// hypervisor had it.
     func oldHome(in hypervisor: String) -> (String, String)? {
         guard let subject, let instance = subject.oldInstance(in: hypervisor) else { return nil }
         return (subject.name, instance)
     }
 
-    /// Whether an instance of this hypervisor or OS VM is one of its sides.
+    /// Returns whether an instance of this hypervisor or OS VM is one of its sides.
     func concerns(_ hypervisor: String) -> Bool { subject?.hypervisors.contains(hypervisor) == true }
 
-    /// Whether it is of the guest that a QEMU of this host has, or of one on the same memory.
+    /// Returns whether it is a handoff of the guest that a QEMU of this host has, or of one with the same memory.
     ///
     /// - Parameters:
     ///   - process: The QEMU.
@@ -71,26 +72,26 @@ struct HandoffEntry: Sendable {
     /// - Returns: Whether it is.
     func concerns(_ process: ProcessIdentity, memory: GuestMemory) -> Bool {
         guard let facts = subject?.hostGuest else { return false }
-        // Where that cannot be said, its numbers count: a refresh that is refused in vain does no harm.
+        // If the boot is unknown, compare the pids: a refresh that is refused without need does no harm.
         let isOfAnotherBoot = (try? facts.isOfThisBoot()) == false
         if !isOfAnotherBoot, facts.old == process || newIdentity == process { return true }
         guard !facts.memory.isEmpty, !memory.files.isEmpty else { return facts.memoryFile == memory.path }
         return !facts.memory.isDisjoint(with: memory.files)
     }
 
-    /// Why its record cannot be relied on; `nil` where it can.
+    /// The reason why its record cannot be relied on; `nil` if it can.
     var problem: String? {
         if isEmpty, damage == nil { return "\(recordPath) is empty" }
         return damage.map { "\(recordPath): \($0)" }
     }
 
-    /// Where its record is.
+    /// The path of its journal.
     var recordPath: String { "\(directory.path)/\(id).journal" }
 
     /// Whether something is left to do for it.
     var isUnfinished: Bool { state.map { !$0.isFinal } ?? true }
 
-    /// Every handoff on record, the oldest first; none where nothing was ever recorded.
+    /// Returns every handoff on record, the oldest first; none if nothing was ever recorded.
     static func all(in stateDirectory: String) throws(HyperFreshError) -> [HandoffEntry] {
         do throws(JournalError) {
             guard let directory = try JournalDirectory.existing(stateDirectory) else { return [] }
@@ -99,9 +100,9 @@ struct HandoffEntry: Sendable {
                 .sorted { $0.began < $1.began }
         } catch {
             throw HyperFreshError(
-                "the handoffs on record in \(stateDirectory) cannot be read", because: error,
+                "cannot read the handoffs on record in \(stateDirectory)", because: error,
                 remedy: HostChecks.stateFolder(stateDirectory).remedy
-                    ?? "Run as the user who refreshed, or name the folder with --state-dir.")
+                    ?? "Run as the user who started the refresh, or name the folder with --state-dir.")
         }
     }
 
@@ -111,9 +112,9 @@ struct HandoffEntry: Sendable {
 }
 
 extension HandoffEntry {
-    /// Brings it to its end, unless a controller is at work on the guest.
+    /// Completes or rolls back the handoff, unless a controller is working on the guest.
     ///
-    /// Where the record cannot be relied on, what runs decides.
+    /// If the record cannot be relied on, the processes that run decide.
     func recover() async -> HandoffRecovery.Conclusion {
         switch damage {
         case nil where isEmpty: return await DamagedRecovery(entry: self, problem: "it is empty").run()
@@ -123,7 +124,7 @@ extension HandoffEntry {
         }
         let journal: JournalWriter
         do throws(JournalError) {
-            // Excludes the controller, if it lives, and another recovery; cuts off a record that was not wholly written.
+            // Excludes the controller, if it lives, and another recovery; cuts off an incomplete record.
             journal = try directory.resume(id)
         } catch {
             if error.code == .inUse { return .atWork((subject?.lockedFile).flatMap(HeldLock.holder)) }
@@ -132,7 +133,7 @@ extension HandoffEntry {
                 remedy: "Remove the cause, then run `hyperfresh recover` again.")
         }
         defer { journal.close() }
-        // All of it was the beginning of a first record.
+        // The journal held nothing but the beginning of its first record.
         guard !isEmpty else {
             journal.close()
             return await DamagedRecovery(entry: self, problem: "its first record was cut short").run()
@@ -144,10 +145,10 @@ extension HandoffEntry {
         case .failure(let obstacle): return obstacle.conclusion
         }
         defer { lock?.release() }
-        // Another recovery, or the controller itself, may have brought it to its end since it was read.
+        // Another recovery, or the controller itself, may have settled it since it was read.
         guard journal.reading.records.count == recordCount else { return .settledMeanwhile(journal.reading.state) }
         do throws(HyperFreshError) {
-            // Which instance has the guest is written to the records of its hypervisors.
+            // Recovery writes to the records of the hypervisors which instance has the guest.
             let locks = try lockHypervisors()
             defer { for lock in locks { lock.release() } }
             guard let recovery = try await recovery(from: state, journal) else { return .foreign }
@@ -160,7 +161,7 @@ extension HandoffEntry {
         }
     }
 
-    /// Excludes every controller from the hypervisors whose instances are its sides.
+    /// Locks the hypervisors whose instances are its sides, to exclude every controller.
     func lockHypervisors() throws(HyperFreshError) -> [HeldLock] {
         let store = StackStore(stateDirectory: stateDirectory)
         var locks: [HeldLock] = []
@@ -168,14 +169,14 @@ extension HandoffEntry {
         return locks
     }
 
-    /// Why a recovery does not begin.
+    /// The reason why a recovery does not begin.
     struct Obstacle: Error {
         let conclusion: HandoffRecovery.Conclusion
     }
 
-    /// Excludes every controller from the guest.
+    /// Locks the guest, to exclude every controller.
     ///
-    /// - Returns: The lock; `nil` where there is nothing to fight over: the memory file of a guest that is gone may be gone too.
+    /// - Returns: The lock; `nil` if the file does not exist: the memory file of a guest that is gone may be gone too.
     func takeLock() -> Result<HeldLock?, Obstacle> {
         guard let lockedFile = subject?.lockedFile else { return .failure(Obstacle(conclusion: .foreign)) }
         do throws(SystemError) {
@@ -190,7 +191,7 @@ extension HandoffEntry {
                     conclusion: HandoffRecovery.Conclusion(
                         outcome: .unknown,
                         summary:
-                            "whether a controller is at work on this guest cannot be seen; nothing was touched: \(error)",
+                            "cannot see whether a controller is working on this guest; nothing was touched: \(error)",
                         remedy: "Make \(lockedFile) readable, then run `hyperfresh recover` again.")))
         }
     }
@@ -218,7 +219,7 @@ extension HandoffEntry {
         } catch {
             return HandoffRecovery.Conclusion(
                 outcome: conclusion.outcome, summary: "\(conclusion.summary), but this could not be recorded: \(error)",
-                remedy: "Make room in the state folder and run `hyperfresh recover` again.")
+                remedy: "Free space in the state folder, then run `hyperfresh recover` again.")
         }
     }
 }

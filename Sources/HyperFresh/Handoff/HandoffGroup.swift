@@ -2,7 +2,7 @@ import Synchronization
 
 /// The guests of one hypervisor that are handed over together.
 ///
-/// Nobody is stopped before everybody is ready; then at most so many at once, each with its own commit.
+/// No guest is stopped before all are ready; then at most `limit` at the same time, each with its own commit.
 final class HandoffGroup: Sendable {
     private struct State {
         /// Guests that are not ready yet.
@@ -12,7 +12,7 @@ final class HandoffGroup: Sendable {
         /// Guests between admission and their end.
         var moving: Set<String> = []
         var committed: Set<String> = []
-        /// Somebody was admitted: from then on each guest fails for itself.
+        /// Whether a guest was admitted: from then on a failure affects only its own guest.
         var hasBegun = false
         var isCalledOff = false
     }
@@ -20,16 +20,16 @@ final class HandoffGroup: Sendable {
     private let state: Mutex<State>
     private let limit: Int
     private let isNewOwn: Bool
-    /// Whether nobody is to be stopped at all.
+    /// Whether no guest may be stopped at all.
     let isRehearsal: Bool
 
-    /// A group.
+    /// Creates a group whose guests are all preparing.
     ///
     /// - Parameters:
     ///   - guests: Their names.
-    ///   - limit: How many may be stopped at once; at least one.
-    ///   - isNewOwn: Whether this very run has started the new hypervisor: then nobody else's guest can be in it.
-    ///   - isRehearsal: Whether nobody is to be stopped at all.
+    ///   - limit: The maximum number that may be stopped at the same time; at least one.
+    ///   - isNewOwn: Whether this run has started the new hypervisor, so that it has no other guests.
+    ///   - isRehearsal: Whether no guest may be stopped at all.
     init(_ guests: [String], limit: Int, isNewOwn: Bool = true, isRehearsal: Bool = false) {
         state = Mutex(State(preparing: Set(guests)))
         self.limit = max(1, limit)
@@ -39,7 +39,8 @@ final class HandoffGroup: Sendable {
 
     /// Waits until a guest that is ready may be handed over.
     ///
-    /// - Returns: False when another guest failed before anybody was stopped: then nobody is; and when the task is cancelled.
+    /// - Returns: False if another guest failed before any was stopped, because then none is; also if the task is
+    ///   cancelled.
     func admit(_ guest: String) async -> Bool {
         await withTaskCancellationHandler {
             await withCheckedContinuation { admission in
@@ -58,18 +59,18 @@ final class HandoffGroup: Sendable {
         }
     }
 
-    /// A guest's handoff has ended, well or not.
+    /// Notes that a guest's handoff has ended, successfully or not.
     func ended(_ guest: String) {
         state.withLock { state in
             state.preparing.remove(guest)
             state.moving.remove(guest)
-            // It failed, ready or not, while nobody was stopped yet: nobody will be.
+            // It failed, ready or not, before any guest was stopped: none will be.
             if !state.hasBegun { state.isCalledOff = true }
             advance(&state)
         }
     }
 
-    /// Lets nobody else be stopped.
+    /// Admits no further guest.
     func callOff() {
         state.withLock { state in
             state.isCalledOff = true
@@ -77,17 +78,17 @@ final class HandoffGroup: Sendable {
         }
     }
 
-    /// A guest's commit is on record: it is the new hypervisor's.
+    /// Notes that a guest's commit is on record: the new hypervisor owns it.
     func committed(_ guest: String) {
         state.withLock { state in _ = state.committed.insert(guest) }
     }
 
-    /// How far a guest has come.
+    /// How far a guest has progressed.
     enum Readiness: Sendable {
         case preparing, waiting, moving, ended
     }
 
-    /// How far a guest has come; ended, too, for one that was never there.
+    /// Returns how far a guest has progressed; `ended` also for a guest that is not in the group.
     func readiness(of guest: String) -> Readiness {
         state.withLock { state in
             if state.preparing.contains(guest) { return .preparing }
@@ -96,9 +97,10 @@ final class HandoffGroup: Sendable {
         }
     }
 
-    /// Whether the new hypervisor may be ended for a guest's sake, as no other guest is its own or about to be.
+    /// Returns whether the new hypervisor may be ended because of one guest: it has no other guest and will not get
+    /// one.
     ///
-    /// With a yes nobody else is admitted to it any more.
+    /// If it returns true, no further guest is admitted.
     func mayEndNew(for guest: String) -> Bool {
         state.withLock { state in
             guard isNewOwn, state.committed.isEmpty, state.moving.subtracting([guest]).isEmpty else {

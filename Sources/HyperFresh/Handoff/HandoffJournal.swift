@@ -3,12 +3,12 @@ import JSON
 import Journal
 import Linux
 
-/// The record of one handoff that goes on.
+/// The journal of one handoff in progress.
 final class HandoffJournal: Sendable {
     let id: String
     let stateDirectory: String
     private let writer: JournalWriter
-    /// Held to the end of the handoff: no other controller comes near this guest.
+    /// Held until the end of the handoff, to exclude every other controller from this guest.
     private let lock: HeldLock
 
     private init(id: String, stateDirectory: String, writer: JournalWriter, lock: HeldLock) {
@@ -18,17 +18,15 @@ final class HandoffJournal: Sendable {
         self.lock = lock
     }
 
-    /// How many handoffs are remembered.
+    /// The number of handoffs to keep on record.
     private static let kept = 100
 
-    /// A new handoff's id: eight hexadecimal digits.
+    /// Returns a new handoff's id: eight hexadecimal digits.
     static func makeID() -> String {
         UInt32.random(in: .min ... .max).hexadecimal(digits: 8)
     }
 
-    /// Opens the record of a handoff that is about to begin.
-    ///
-    /// Nothing else has happened yet.
+    /// Creates the journal of a handoff, before anything else is done for it.
     static func begin(
         id: String, facts: [String: JSONValue], lock: HeldLock, host: Host
     ) throws(HyperFreshError) -> HandoffJournal {
@@ -39,21 +37,21 @@ final class HandoffJournal: Sendable {
             return HandoffJournal(id: id, stateDirectory: host.stateDirectory, writer: writer, lock: lock)
         } catch {
             throw HyperFreshError(
-                "the handoff cannot be recorded in \(host.stateDirectory)", because: error,
-                remedy: "Make the folder writable and give it room, or name another one with --state-dir.")
+                "cannot record the handoff in \(host.stateDirectory)", because: error,
+                remedy: "Make the folder writable and free space in it, or name another one with --state-dir.")
         }
     }
 
-    /// Opened with ``HandoffState/planned`` in it; every other record is one write, on the path of the switch.
+    /// Appends a record with one write, on the path of the switch; ``HandoffState/planned`` is in the journal already.
     func append(_ state: HandoffState, facts: [String: JSONValue] = [:]) throws(JournalError) {
         if state != .planned || !facts.isEmpty { try writer.append(state: state.rawValue, facts: facts) }
-        // What is written cannot fail any more.
+        // A record that is written cannot fail any more.
         _ = FaultPoint.reach(.after, .record(state))
     }
 
-    /// Adds what the refresh came to, for `history`, and lets go of the guest.
+    /// Adds the result of the refresh, for `history`, and releases the guest.
     func close(with result: JSONValue, state: HandoffState) {
-        // The guest is where it is, whether or not the figures can be remembered.
+        // The guest is unaffected if the figures cannot be recorded.
         try? writer.append(state: state.rawValue, facts: ["result": result])
         writer.close()
         lock.release()

@@ -3,39 +3,39 @@ import Journal
 import Linux
 import Logging
 
-/// One side as recovery finds it, and how it is ended.
+/// One side as recovery finds it.
 protocol RecoverableSide: Sendable {
-    /// Where it is, for messages: `pid 4711`.
+    /// The side's name in messages: `pid 4711`.
     var name: String { get }
-    /// Where its monitor answers, for messages.
+    /// The address of its monitor, for messages.
     var endpoint: String { get }
     var observation: SideObservation { get }
 
-    /// Ends it for good; nothing to do when it is gone.
+    /// Ends it permanently; does nothing if it is gone.
     func end() async throws(HyperFreshError)
-    /// Brings the old side back to what it was, the new one being gone; it runs if `resume`.
+    /// Restores the old side, after the new one is gone; it runs if `resume`.
     ///
-    /// - Returns: How far it came, if not to the end.
+    /// - Returns: A conclusion if it could not be restored completely.
     func restore(resume: Bool, of entry: HandoffEntry) async throws -> HandoffRecovery.Conclusion?
-    /// Makes the new side the only one, the old one being gone; it runs if `resume`.
+    /// Makes the new side the only one, after the old one is gone; it runs if `resume`.
     func run(resume: Bool, of entry: HandoffEntry) async throws
-    /// Lets go of it.
+    /// Closes the connections to it.
     func close()
 }
 
-/// What a kind of handoff has to put in its place, beside the two sides.
+/// The endpoints and records that a kind of handoff has to settle in addition to the two sides.
 protocol RecoveryPlaces: Sendable {
-    /// Takes out of the old side what ends with it, before it is ended.
+    /// Takes resources out of the old side that would end with it, before it is ended.
     func rescue() async
-    /// Puts everything where it belongs once the guest is the new side's.
+    /// Moves endpoints and records to the new side, after it owns the guest.
     func settle() async throws
-    /// Remembers that the guest went with the new side, which was the only one that could run it.
+    /// Records that the guest is lost with the new side, which alone could run it.
     func bury() async throws
-    /// Removes what a new side that is gone has left.
+    /// Removes the files of a new side that is gone.
     func discard()
-    /// Whoever else has the guest, or may: processes that are neither side of this handoff.
+    /// Returns processes that have the guest, or may have it, and are neither side of this handoff.
     ///
-    /// - Throws: If that cannot be seen; then nothing may be said of a loss.
+    /// - Throws: If that cannot be determined; then no loss may be reported.
     func strangers() throws(HyperFreshError) -> [FileHolder]
 }
 
@@ -46,9 +46,10 @@ extension RecoveryPlaces {
     func strangers() throws(HyperFreshError) -> [FileHolder] { [] }
 }
 
-/// Brings one unfinished handoff to its end: observes both sides, asks the recovery table, does what it says.
+/// Recovers one unfinished handoff: observes both sides, asks the recovery table, performs its decision.
 ///
-/// Every step is harmless when repeated, and the final record is written last: a recovery that is killed is run again.
+/// Every step is harmless when repeated, and the final record is written last: a recovery that was killed can be run
+/// again.
 struct HandoffRecovery {
     let entry: HandoffEntry
     let state: HandoffState
@@ -56,37 +57,37 @@ struct HandoffRecovery {
     let old: any RecoverableSide
     let new: any RecoverableSide
     let places: any RecoveryPlaces
-    /// What the handoff was of, and from where to where, in words.
+    /// The nouns of this handoff for messages.
     var words = Words(tenant: "guest", side: "QEMU")
 
-    /// How the things of a handoff are called.
+    /// Nouns for messages.
     struct Words {
         let tenant: String
         let side: String
-        /// What to do when it is lost.
+        /// The remedy if it is lost.
         var afterLoss =
-            "No process has the guest's memory any more. Start the guest anew; its disks are as it left them."
+            "No process has the guest's memory any more. Start the guest again; its disks are as it left them."
     }
 
-    /// What was found and done.
+    /// The result of a recovery.
     struct Conclusion {
         var outcome: RefreshOutcome
         var summary: String
         var remedy: String?
         /// The state to record; `nil` leaves the handoff unfinished.
         var final: HandoffState?
-        /// Whether nothing is left to do though no state was recorded: its record was set aside.
+        /// Whether nothing is left to do although no state was recorded, because the record was set aside.
         var isSettled = false
 
-        /// For a guest that a living controller has locked; `holder` says who that is.
+        /// The conclusion for a guest that a living controller has locked; `holder` names that.
         static func atWork(_ holder: String? = nil) -> Conclusion {
             let who = holder.map { ": \($0)" } ?? ""
             return Conclusion(
-                outcome: .unknown, summary: "another hyperfresh is at work on this guest\(who); nothing was touched",
+                outcome: .unknown, summary: "another hyperfresh is working on this guest\(who); nothing was touched",
                 remedy: "Wait until it has ended (`hyperfresh status`), then run `hyperfresh recover` again.")
         }
 
-        /// For a record that went on after it was read.
+        /// The conclusion for a journal that was continued after it was read.
         static func settledMeanwhile(_ state: String?) -> Conclusion {
             let outcome: RefreshOutcome? =
                 switch state.flatMap(HandoffState.init(rawValue:)) {
@@ -97,15 +98,15 @@ struct HandoffRecovery {
                 }
             guard let outcome else { return .atWork() }
             var conclusion = Conclusion(
-                outcome: outcome, summary: "another hyperfresh has settled it meanwhile",
-                remedy: outcome == .lost ? "`hyperfresh history` tells what it found." : nil)
+                outcome: outcome, summary: "another hyperfresh has settled it in the meantime",
+                remedy: outcome == .lost ? "`hyperfresh history` shows its result." : nil)
             conclusion.isSettled = true
             return conclusion
         }
 
-        /// For a record that this program does not understand.
+        /// The conclusion for a record of another version.
         static let foreign = Conclusion(
-            outcome: .unknown, summary: "its record was made by another version of hyperfresh; nothing was touched",
+            outcome: .unknown, summary: "another version of hyperfresh wrote its record; nothing was touched",
             remedy: "Recover with that version.")
     }
 
@@ -126,7 +127,7 @@ struct HandoffRecovery {
             return try await carryOut(decision)
         } catch {
             return Conclusion(
-                outcome: .unknown, summary: "recovery did not come to its end: \(Self.summary(of: error))",
+                outcome: .unknown, summary: "recovery did not complete: \(Self.summary(of: error))",
                 remedy: (error as? HyperFreshError)?.remedy
                     ?? "Remove the cause, then run `hyperfresh recover` again.")
         }
@@ -139,8 +140,8 @@ struct HandoffRecovery {
 
     private func carryOut(_ decision: RecoveryDecision) async throws -> Conclusion {
         switch decision {
-        case .finished: return Conclusion(outcome: .refreshed, summary: "had ended", final: nil)
-        // Whoever else has the memory may run the guest: then neither side is let run beside it.
+        case .finished: return Conclusion(outcome: .refreshed, summary: "the handoff had ended already", final: nil)
+        // Another process that has the memory may run the guest: then neither side may be resumed next to it.
         case .keepOld(let resume):
             if resume, let look = try lookAtStrangers() { return look }
             return try await keepOld(resume: resume)
@@ -156,15 +157,16 @@ struct HandoffRecovery {
         Conclusion(
             outcome: .unknown, summary: "an operator must look: \(reason); nothing was touched",
             remedy: """
-                The old \(words.side) (\(old.name), \(old.endpoint)) \(old.observation.words). The new one (\(new.name), \
-                \(new.endpoint)) \(new.observation.words). Run `hyperfresh recover` again once that has changed.
+                The old \(words.side) (\(old.name), \(old.endpoint)) \(old.observation.words). The new one \
+                (\(new.name), \(new.endpoint)) \(new.observation.words). Run `hyperfresh recover` again once that \
+                has changed.
                 """)
     }
 
     private func lookAtStrangers() throws(HyperFreshError) -> Conclusion? {
         let strangers = try places.strangers()
         guard !strangers.isEmpty else { return nil }
-        return mustLook("the \(words.tenant)'s memory is mapped by \(strangers.list), too, which is neither side")
+        return mustLook("the \(words.tenant)'s memory is also mapped by \(strangers.list), which is neither side")
     }
 
     private func keepOld(resume: Bool) async throws -> Conclusion {
@@ -172,13 +174,14 @@ struct HandoffRecovery {
         places.discard()
         if let shortcoming = try await old.restore(resume: resume, of: entry) { return shortcoming }
         return Conclusion(
-            outcome: .rolledBack, summary: "rolled back: the \(words.tenant) is on the old \(words.side) (\(old.name))",
+            outcome: .rolledBack,
+            summary: "rolled back: the \(words.tenant) is on the old \(words.side) (\(old.name))",
             final: .rolledBack)
     }
 
     private func keepNew(resume: Bool) async throws -> Conclusion {
         await places.rescue()
-        // First the old side, then the new one: with nobody waiting for milliseconds, certainty comes first.
+        // End the old side before the new one runs: here, safety is more important than downtime.
         try await old.end()
         if !state.isCommitted { try journal.append(state: HandoffState.committed.rawValue) }
         try await new.run(resume: resume, of: entry)
@@ -201,8 +204,8 @@ struct HandoffRecovery {
             return Conclusion(
                 outcome: .unknown,
                 summary: """
-                    the handoff is over: the \(words.tenant)'s \(words.side) (\(owner)) is gone, but \(strangers.list) maps the \
-                    \(words.tenant)'s memory
+                    the handoff is over: the \(words.tenant)'s \(words.side) (\(owner)) is gone, but \(strangers.list) \
+                    maps the \(words.tenant)'s memory
                     """,
                 remedy: """
                     `hyperfresh list` shows whether the \(words.tenant) runs there. Do not start it a second time.

@@ -6,20 +6,20 @@ struct HandoffRun: Sendable {
     let host: Host
     let driver: HandoffDriver
     let clock: PhaseClock
-    /// How long the subject may be stopped before everything is rolled back.
+    /// The longest time that the subject may be stopped before everything is rolled back.
     let maximumDowntime: Duration
-    /// How long the handoff may take up to the commit before everything is rolled back.
+    /// The longest time to the commit before everything is rolled back.
     let timeout: Duration
 
     /// Performs the handoff, and completes the report.
     ///
     /// - Parameters:
-    ///   - subject: What is handed over.
+    ///   - subject: The subject of the handoff.
     ///   - id: The handoff's id.
     ///   - lock: Excludes other controllers; released at the end.
-    ///   - report: Gets what came of it.
-    ///   - makeSides: Makes the two sides, for the handoff that is now on record.
-    /// - Throws: If it cannot be recorded; then nothing was touched.
+    ///   - report: Receives the result.
+    ///   - makeSides: Returns the two sides, after the handoff is on record.
+    /// - Throws: If the handoff cannot be recorded; then nothing was touched.
     func perform(
         _ subject: Subject, id: String, lock: HeldLock, _ report: inout HandoffReport,
         sides makeSides: (HandoffContext) -> any HandoffSides
@@ -32,7 +32,7 @@ struct HandoffRun: Sendable {
         context.giveUp(after: timeout)
         let handoff = await driver.run(on: sides)
         clock.end()
-        // What is claimed was seen a moment ago.
+        // Look again: the report may only claim a state that was observed a moment ago.
         let look = handoff.isOnNewSide ? await sides.lookAgain(after: handoff) : .sound(nil)
         report.conclude(handoff, look, of: sides, context)
         report.phases = clock.timings
@@ -72,9 +72,9 @@ extension HandoffReport {
         var failure =
             context.failure
             ?? HyperFreshError(Self.reason(end), remedy: "`hyperfresh history --json` has the details.")
-        // What then failed was told to stop.
+        // A cancelled step may report a failure of its own; report the cancellation instead.
         if end == .rolledBack(.cancelled) {
-            failure = HyperFreshError(Self.reason(end), remedy: "Start it again when it suits.")
+            failure = HyperFreshError(Self.reason(end), remedy: "Run the command again when you are ready.")
         }
         failure.evidence += context.warnings
         if let guest = sides.endedGuest {
@@ -91,9 +91,9 @@ extension HandoffReport {
         case .rolledBack(.deadline): "a deadline passed"
         case .rolledBack(.cancelled): "the refresh was cancelled"
         case .rolledBack(let failure): "the refresh failed (\(failure.rawValue))"
-        case .incomplete: "the refresh is done, but cleaning up is not"
+        case .incomplete: "the refresh is done, but the cleanup is not"
         case .lost: "the guest's QEMU died"
-        case .unknown, .refreshed, .rehearsed: "the refresh could not be settled"
+        case .unknown, .refreshed, .rehearsed: "the outcome of the refresh is unknown"
         }
     }
 }

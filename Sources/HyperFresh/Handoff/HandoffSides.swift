@@ -2,58 +2,59 @@ import Handoff
 
 /// The actions of a handoff, on two sides.
 ///
-/// The machine knows only that there is an old side and a new one; this knows what they are.
+/// The machine knows only that there is an old side and a new one; a conforming type implements these.
 protocol HandoffActions: Sendable {
-    /// Appends the state to the journal: one write, no waiting.
+    /// Appends the state to the journal: one write, without waiting.
     func record(_ state: HandoffState) -> HandoffEvent
 
-    /// Tells the old side to hand over, without waiting; what becomes of it is reported to the driver.
+    /// Tells the old side to hand over, without waiting; reports the result to the driver.
     ///
-    /// - Returns: An event if it failed at once.
+    /// - Returns: An event if it failed immediately.
     func beginSwitch() -> HandoffEvent?
 
-    /// Lets the new side run, without waiting; what becomes of it is reported to the driver.
+    /// Resumes the new side, without waiting; reports the result to the driver.
     ///
-    /// - Returns: An event if it failed at once.
+    /// - Returns: An event if it failed immediately.
     func resumeNew() -> HandoffEvent?
 
-    // The other actions are performed to their end, in bounded time. A cancelled task ends early, with the failing answer.
+    // The other actions return when they are done, in bounded time. A cancelled task ends early and returns the
+    // failure.
 
-    /// Has a new side, which waits.
+    /// Starts the new side, which waits.
     func launch() async -> HandoffEvent
-    /// Makes both sides ready for the switch, and sure that they have the same guest.
+    /// Prepares both sides for the switch, and proves that they have the same guest.
     func link() async -> HandoffEvent
-    /// Ends the old side, for good.
+    /// Ends the old side permanently.
     func retire() async -> HandoffEvent
-    /// Puts what others know the guest by in its place.
+    /// Moves the guest's endpoints and records to the new side.
     func settle() async -> HandoffEvent
-    /// Ends the new side, and what was made for it.
+    /// Ends the new side and removes everything created for it.
     func removeNew() async -> HandoffEvent
-    /// Brings the old side back to where it was, running if `resume`.
+    /// Restores the old side, which runs if `resume`.
     func restoreOld(resume: Bool) async -> HandoffEvent
 }
 
-/// The two sides of a handoff: its actions, and what a report tells of them.
+/// The two sides of a handoff: its actions, and the facts for its report.
 protocol HandoffSides: HandoffActions {
-    /// The moments of the switch; `nil` when it did not come to its end.
+    /// The durations of the switch; `nil` if it was not completed.
     var timing: SwitchTiming? { get }
-    /// That the guest ended by itself meanwhile, if it did.
+    /// The guest's end, if it ended during the handoff.
     var endedGuest: EndedGuest? { get }
-    /// Both sides, for a sentence: `the old QEMU (pid 4711)`.
+    /// Both sides, as named in a sentence: `the old QEMU (pid 4711)`.
     var names: (old: String, new: String) { get }
 
-    /// Looks whether the subject is on the new side as it should be, before that is reported.
+    /// Checks that the subject is on the new side in the expected state, before that is reported.
     func lookAgain(after outcome: HandoffOutcome) async -> LastLook
 
-    /// Adds to a report what only these sides know.
+    /// Adds the facts to a report that only these sides know.
     ///
     /// - Parameters:
-    ///   - report: With outcome, timing and failure.
-    ///   - handoff: What the handoff came to.
-    ///   - look: What was seen after it.
+    ///   - report: The report, with outcome, timing and failure.
+    ///   - handoff: The outcome of the handoff.
+    ///   - look: The result of the last look.
     func complete(_ report: inout HandoffReport, after handoff: HandoffOutcome, _ look: LastLook)
 
-    /// Stops watching and closes what was opened; neither side notices.
+    /// Stops watching and closes all connections; neither side is affected.
     func close() async
 }
 

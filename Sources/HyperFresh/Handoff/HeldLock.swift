@@ -1,30 +1,31 @@
 import Linux
 import Synchronization
 
-/// A lock on files that say who may change something: a guest (its memory files), or a hypervisor.
+/// A lock that excludes other controllers from a guest (on its memory files) or from a hypervisor.
 final class HeldLock: Sendable {
     private let lock: Mutex<FileLock?>
-    /// Those that are held along with it.
+    /// The locks that are released with this one.
     private let others: [HeldLock]
 
-    /// Locks one more file; `nil` when somebody else has it.
+    /// Locks a file; `nil` if somebody else has locked it.
     ///
     /// - Parameters:
-    ///   - path: Of the file.
+    ///   - path: The file.
     ///   - others: Locks that are released with this one.
-    /// - Throws: `SystemError` when the file cannot be opened or is none that can be locked.
+    /// - Throws: `SystemError` if the file cannot be opened or cannot be locked.
     init?(_ path: String, with others: [HeldLock] = []) throws(SystemError) {
         guard let lock = try FileLock.tryAcquire(path) else { return nil }
-        // Whoever held it may have removed the file before it let go: then somebody else may lock the one that has the name now.
+        // The last holder may have removed the file before it released the lock; the name may then belong to another
+        // file, which somebody else may lock.
         guard try Files.identity(path) == lock.identity else { return nil }
         self.lock = Mutex(lock)
         self.others = others
     }
 
-    /// Locks several files; `nil` when there is none, or somebody else has one of them.
+    /// Locks several files; `nil` without files, or if somebody else has locked one of them.
     static func all(_ paths: [String]) throws(SystemError) -> HeldLock? {
         var held: HeldLock?
-        // In one order, so that of two controllers one gets all of them.
+        // Always in the same order, so that one of two controllers gets all of them.
         for path in Set(paths).sorted() {
             guard let next = try HeldLock(path, with: held.map { [$0] } ?? []) else { return nil }
             held = next
@@ -37,7 +38,7 @@ final class HeldLock: Sendable {
         for other in others { other.release() }
     }
 
-    /// Who has the lock on a file, for a sentence: `pid 4711 (hyperfresh refresh guest web-1)`.
+    /// Returns the holder of the lock on a file, as named in a sentence: `pid 4711 (hyperfresh refresh guest web-1)`.
     static func holder(of path: String) -> String? {
         // For messages only.
         guard let file = try? Files.identity(path), let pid = (try? ProcFS.lockHolder(of: file)) ?? nil

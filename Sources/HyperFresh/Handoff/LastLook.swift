@@ -1,17 +1,17 @@
 import Handoff
 
-/// What was seen of a guest after its handoff, before anybody says that it was refreshed.
+/// The observation of a guest after its handoff, before success is reported.
 enum LastLook: Sendable {
-    /// The new QEMU is alive and has the guest as it should be; with what is worth knowing, if anything.
+    /// The new QEMU is alive and has the guest in the expected state; the text is a remark, if there is one.
     case sound(String?)
     /// The new QEMU has ended.
     case dead(HyperFreshError)
-    /// It cannot be said that the guest runs.
+    /// It could not be determined whether the guest runs.
     case doubtful(HyperFreshError)
 }
 
 extension LastLook {
-    /// What a handoff came to, in the light of it.
+    /// Returns the outcome of a handoff, corrected by this observation.
     func outcome(of handoff: HandoffOutcome) -> HandoffOutcome {
         switch self {
         case .sound: handoff

@@ -4,13 +4,13 @@ import Handoff
 import QMP
 import Synchronization
 
-/// What two QEMUs have agreed on for a handoff, and what each had set before.
+/// The migration settings of two QEMUs for a handoff, and their earlier settings.
 final class Migration: Sendable {
     private struct State {
         var new: QMPClient?
         var oldSettings: MigrationLink.Settings?
         var newSettings: MigrationLink.Settings?
-        /// All that the old side had set before.
+        /// All capabilities of the old side, as they were before.
         var oldCapabilities: [String: Bool] = [:]
         var guestRuns = false
         var guestSwitch: GuestSwitch?
@@ -37,10 +37,10 @@ final class Migration: Sendable {
     /// Whether the guest ran when the two were linked.
     var guestRuns: Bool { state.withLock { $0.guestRuns } }
 
-    /// Sets what a handoff needs on both sides.
+    /// Sets the capabilities and parameters that a handoff needs on both sides.
     ///
-    /// Recovery has to know what was set before: a QEMU that keeps `x-ignore-shared` would lose its guest's memory in the
-    /// next ordinary migration to another host.
+    /// Records the earlier settings for recovery: a QEMU that keeps `x-ignore-shared` would lose its guest's memory in
+    /// the next ordinary migration to another host.
     func agree(recordingIn journal: HandoffJournal) async throws {
         guard let new else { return }
         let capabilities = try await old.execute(QueryMigrateCapabilities())
@@ -54,14 +54,14 @@ final class Migration: Sendable {
         try await MigrationLink.prepare(new, changing: newSettings)
     }
 
-    /// Notes whether the guest runs, for the switch and for whoever recovers.
+    /// Notes whether the guest runs, for the switch and for recovery.
     func noteGuestRuns() async throws(QMPError) -> Bool {
         let runs = try await old.execute(QueryStatus()).isRunning
         state.withLock { $0.guestRuns = runs }
         return runs
     }
 
-    /// What a state has to tell to whoever recovers.
+    /// Returns the facts that recovery needs with a state.
     func facts(of handoffState: HandoffState) -> [String: JSONValue] {
         switch handoffState {
         case .linked: ["guest_ran": .bool(guestRuns)]
@@ -73,13 +73,13 @@ final class Migration: Sendable {
 
     /// Older QEMUs (7.2) forget that a guest was paused when they fail to hand it over.
     private static let postmigrateNote = """
-        The guest was paused and still is, but QEMU calls it `postmigrate` now, and hands such a guest over only once it \
-        has run (`cont`).
+        The guest is paused as before, but QEMU now reports it as `postmigrate`, and can hand it over again only after \
+        it has run (`cont`).
         """
 
-    /// Brings the old QEMU back to where it was.
+    /// Restores the old QEMU.
     ///
-    /// - Returns: What a person should know.
+    /// - Returns: Warnings for the operator.
     func restoreOld(resume: Bool) async throws(QMPError) -> [String] {
         let (settings, guestSwitch) = state.withLock { ($0.oldSettings, $0.guestSwitch) }
         let warning = try await OldSide.restore(
@@ -90,10 +90,10 @@ final class Migration: Sendable {
         return [warning, note].compactMap(\.self)
     }
 
-    /// Removes the traces of the migration from the new QEMU, gives it what the old one had set, and announces the guest to
+    /// Removes the migration's settings from the new QEMU, gives it those of the old one, and announces the guest to
     /// the switches of its networks.
     ///
-    /// - Returns: What a person should know.
+    /// - Returns: A warning for the operator, if there is one.
     func leaveNoTrace() async throws(QMPError) -> String? {
         guard let new else { return nil }
         let (settings, oldSettings, capabilities) = state.withLock { state in

@@ -2,19 +2,19 @@ import JSON
 import Linux
 import QMP
 
-/// The agreement between two QEMUs on how state moves: capabilities, bounds, and one channel in both hands.
+/// The setup of a migration between two QEMUs: capabilities, limits, and a channel between them.
 ///
-/// Only the device state moves; the memory is shared (`x-ignore-shared`), and what goes wrong on the new side must reach
-/// the old one (`return-path`: without it the old side reports success although the new one died while loading).
+/// Only the device state moves; the memory is shared (`x-ignore-shared`). Failures on the new side must reach the old
+/// one (`return-path`: without it, the old side reports success even if the new one died while loading).
 enum MigrationLink {
     /// The name under which each QEMU holds its end of the channel.
     static let channel = "hyperfresh"
 
     private static let required: Set<String> = ["events", "x-ignore-shared", "return-path"]
-    /// Always on from QEMU 10.0, and gone from its list in time: wanted where it is known.
+    /// Always on since QEMU 10.0, and later gone from its list; set where it is known.
     private static let wanted: Set<String> = ["late-block-activate"]
 
-    /// What a QEMU had set before, so that a handoff leaves no trace in it.
+    /// A QEMU's earlier settings, which are restored after a handoff.
     struct Settings: Sendable, Hashable {
         var capabilities: [String: Bool]
         /// Bytes a second.
@@ -23,7 +23,7 @@ enum MigrationLink {
         var downtimeLimit: Int?
     }
 
-    /// What a handoff is about to change, as it is now.
+    /// Returns the current values of all settings that a handoff changes.
     static func inspect(_ client: QMPClient) async throws(HyperFreshError) -> Settings {
         do throws(QMPError) {
             let capabilities = try await client.execute(QueryMigrateCapabilities())
@@ -34,40 +34,40 @@ enum MigrationLink {
                 capabilities: capabilities.filter { $0.value != isNeeded($0.key) },
                 maximumBandwidth: parameters.maximumBandwidth, downtimeLimit: parameters.downtimeLimit)
         } catch {
-            throw HyperFreshError("QEMU did not say how it would hand over", because: error)
+            throw HyperFreshError("cannot read QEMU's migration settings", because: error)
         }
     }
 
-    /// Sets what a handoff needs, given what ``inspect(_:)`` found.
+    /// Sets the values that a handoff needs; `settings` are those that ``inspect(_:)`` returned.
     static func prepare(_ client: QMPClient, changing settings: Settings) async throws(HyperFreshError) {
         do throws(QMPError) {
             let changes = settings.capabilities.mapValues { !$0 }
             if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
-            // No throttling, and no second thoughts about how long the guest may be stopped: the deadline is ours.
+            // No throttling, and no downtime limit of QEMU's own: hyperfresh enforces the deadline.
             try await client.execute(MigrateSetParameters(maximumBandwidth: 1 << 40, downtimeLimit: 60_000))
         } catch {
-            throw HyperFreshError("QEMU did not agree on how to hand over", because: error)
+            throw HyperFreshError("cannot change QEMU's migration settings", because: error)
         }
     }
 
-    /// Puts back what ``inspect(_:)`` found, and brings a paused guest's disks back into use.
+    /// Restores the settings that ``inspect(_:)`` returned, and activates a paused guest's disks.
     ///
-    /// - Returns: What a person should know: that the disks have to wait for `cont`.
+    /// - Returns: A warning if the disks stay inactive until `cont`.
     @discardableResult
     static func restore(_ settings: Settings, on client: QMPClient) async throws(QMPError) -> String? {
-        // Those that are as they were may be in use: QEMU refuses to set any while somebody migrates the guest.
+        // Set only those that differ: QEMU refuses to set any while somebody migrates the guest.
         let now = try await client.execute(QueryMigrateCapabilities())
         let changes = settings.capabilities.filter { now[$0.key] != $0.value }
         if !changes.isEmpty { try await client.execute(MigrateSetCapabilities(changes)) }
         try await client.execute(
             MigrateSetParameters(maximumBandwidth: settings.maximumBandwidth, downtimeLimit: settings.downtimeLimit))
-        // Refused where QEMU has used the descriptor up; then nothing is left to close.
+        // Refused if QEMU has consumed the descriptor; then there is nothing to close.
         _ = try? await client.execute(CloseFD(fdname: channel))
         return await BlockActivation.finish(client)
     }
 
-    /// Gives a new QEMU what the old one had set, now that the guest is its own: whoever manages the guest (libvirt sets
-    /// `events`) has set it once, at the guest's start.
+    /// Gives a new QEMU the settings of the old one, after it owns the guest: a manager (libvirt sets `events`) sets
+    /// them only once, when the guest starts.
     static func inherit(
         _ capabilities: [String: Bool], _ settings: Settings, on client: QMPClient
     ) async throws(QMPError) {
@@ -86,11 +86,12 @@ enum MigrationLink {
             try await old.execute(GetFD(fdname: channel, descriptor: oldEnd.number))
             try await new.execute(MigrateIncoming(uri: "fd:\(channel)"))
         } catch {
-            throw HyperFreshError("the migration channel could not be given to both QEMUs", because: error)
+            throw HyperFreshError("cannot pass the migration channel to both QEMUs", because: error)
         }
     }
 
-    /// Every other capability is off: compression, multifd, postcopy and their like only stand in the way.
+    /// Returns whether a capability must be on; all others (compression, multifd, postcopy, …) only interfere and are
+    /// off.
     private static func isNeeded(_ capability: String) -> Bool {
         required.contains(capability) || wanted.contains(capability)
     }

@@ -6,11 +6,11 @@ import Synchronization
 
 /// Two QEMUs on the same memory as the sides of a handoff, on this host or in two hypervisors.
 ///
-/// Agreement, records, switch, restore and last look are the same for both, and are written here once. A conforming type
-/// starts and ends the two QEMUs, and says what is different about them.
+/// Setup, records, switch, restore and last look are the same for both, and are implemented here. A conforming type
+/// starts and ends the two QEMUs, and implements the differences.
 protocol MigrationSides: HandoffSides, AnyObject {
     var context: HandoffContext { get }
-    /// What the two monitors have agreed on so far.
+    /// The migration settings of the two QEMUs.
     var migration: Migration { get }
     /// Whether the old QEMU is known to be dead.
     var oldHasExited: Bool { get }
@@ -19,41 +19,41 @@ protocol MigrationSides: HandoffSides, AnyObject {
 
     /// Proves that both QEMUs have the same guest: memory, devices, images.
     func proveSameGuest(_ new: QMPClient) async throws
-    /// Gives each QEMU its end of a channel; the new one waits at its own.
+    /// Gives each QEMU its end of a channel; the new one waits on its end.
     ///
-    /// - Returns: Where the old one sends the state, in the words of `migrate`.
+    /// - Returns: The URI for `migrate`, to which the old one sends the state.
     func connect(_ new: QMPClient) async throws -> String
-    /// Completes the link: from here on the guest may be stopped.
+    /// Completes the link: after this the guest may be stopped.
     func prepareSwitch(_ guestSwitch: GuestSwitch) async throws(HyperFreshError)
 
-    // MARK: On the path of the switch: no waiting
+    // MARK: On the path of the switch: without waiting
 
-    /// What a record of this state adds to the journal, beside what every migration adds.
+    /// Returns the facts that a record of this state adds to those of every migration.
     func facts(of state: HandoffState) -> [String: JSONValue]
-    /// Why this state may not be recorded: the new QEMU is dead.
+    /// Returns an error if this state may not be recorded because the new QEMU is dead.
     func deathOfNew(before state: HandoffState) -> HyperFreshError?
     /// Notes that a state is on record.
     func recorded(_ state: HandoffState)
-    /// Leaves the guest's host devices to the new QEMU.
+    /// Releases the guest's host devices to the new QEMU.
     func beginHandover()
 
     // MARK: After a failure, and at the end
 
-    /// Looks whether the old QEMU did not answer because it is dead, and reports that.
+    /// Checks whether the old QEMU does not answer because it is dead, and reports that.
     func reportIfOldExited() async
-    /// What to do when the old QEMU cannot be restored.
+    /// The remedy if the old QEMU cannot be restored.
     var restoreRemedy: String { get }
-    /// What is wrong with the two processes; `nil` where the new monitor can be asked.
+    /// Checks the two processes; `nil` if the new monitor can be asked.
     func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook?
-    /// Looks why the new monitor does not answer.
+    /// Finds the reason why the new monitor does not answer.
     func lookAtSilentNew(_ silence: QMPError) async -> LastLook
-    /// Looks whether the vCPUs run, of a guest that QEMU calls running.
+    /// Checks whether the vCPUs run, of a guest that QEMU reports as running.
     func lookAtVCPUs() async -> LastLook
-    /// A last look that cannot tell whether the guest runs.
+    /// Returns the error for a last look that could not determine whether the guest runs.
     func doubt(_ message: String, evidence: [String]) -> HyperFreshError
-    /// The new QEMU's last words, which often are the only place where a reason stands.
+    /// The new QEMU's last messages, which often contain the only reason.
     func lastWords() async -> [String]
-    /// Those of them that can be had without waiting.
+    /// Those of the last messages that are available without waiting.
     var recentWords: [String] { get }
 }
 
@@ -79,7 +79,9 @@ extension MigrationSides {
         return event
     }
 
-    /// A new QEMU that is dead is not committed to, though its `completed` was heard: the old one still has the guest.
+    /// Returns the reason why a state may not be recorded.
+    ///
+    /// A dead QEMU gets no commit, even if it has reported `completed`: the old one still has the guest.
     private func obstacle(to state: HandoffState) -> HyperFreshError? {
         if state == .switching { return migration.guestSwitch?.outsideHand(since: migration.guestRuns) }
         return deathOfNew(before: state)
@@ -124,7 +126,7 @@ extension MigrationSides {
         return guestSwitch.resumeNew()
     }
 
-    /// The new side's process is gone: nobody else can run the guest.
+    /// Restores the old side; the new side's process is gone, so nothing else can run the guest.
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { context.clock.end() }
         do {
@@ -155,11 +157,11 @@ extension MigrationSides {
         switch status.state {
         case .running: return await lookAtVCPUs()
         case .shutdown, .guestPanicked:
-            return .sound("The guest has come to its own end since: \(names.new) says \(status.state.rawValue).")
-        // It ran: whatever has stopped it came later.
+            return .sound("The guest has ended since: \(names.new) reports \(status.state.rawValue).")
+        // It ran, so it was stopped later.
         case .paused where migration.guestSwitch?.marks.resumeSeen != nil:
-            return .sound("Somebody has paused the guest since: \(names.new) says \(status.state.rawValue).")
-        default: return .doubtful(doubt("\(names.new) does not run the guest: it says \(status.state.rawValue)"))
+            return .sound("Somebody has paused the guest since: \(names.new) reports \(status.state.rawValue).")
+        default: return .doubtful(doubt("\(names.new) does not run the guest: it reports \(status.state.rawValue)"))
         }
     }
 }

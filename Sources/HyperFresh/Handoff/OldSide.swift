@@ -2,12 +2,12 @@ import QMP
 
 /// Restoring an old QEMU, for a handoff that failed and for recovery alike.
 enum OldSide {
-    /// Cancels what goes on, lets the guest run if it was stopped for the switch, and puts settings back.
+    /// Cancels a migration in progress, resumes the guest if it was stopped for the switch, and restores the settings.
     ///
-    /// A guest that has come to its own end, as `endedGuest` says last of all, is left stopped. A migration that is not ours
-    /// is somebody else's to cancel, and so is the pause that it brought.
+    /// Leaves the guest stopped if it has ended; `endedGuest` is asked last. Leaves a migration of somebody else alone,
+    /// and the pause that it caused.
     ///
-    /// - Returns: What a person should know.
+    /// - Returns: A warning for the operator, if there is one.
     @discardableResult
     static func restore(
         _ client: QMPClient, settings: MigrationLink.Settings?, resume: Bool, isOurs: Bool = true,
@@ -15,9 +15,9 @@ enum OldSide {
     ) async throws(QMPError) -> String? {
         if isOurs { try await endMigration(client) }
         let isRunning = try await client.execute(QueryStatus()).isRunning
-        // Only now has all been heard that QEMU said before it answered.
+        // Only now have all events arrived that QEMU sent before its answer.
         if let ended = endedGuest() {
-            // A guest that QEMU stopped before it looked at its wish to power off runs again by itself when the migration fails.
+            // QEMU resumes a guest when the migration fails, if it stopped the guest before it processed its power-off.
             if isRunning, ended.wasStopped { _ = try await client.execute(Stop()) }
         } else if isOurs, resume, !isRunning {
             _ = try await client.execute(Cont())
@@ -26,7 +26,9 @@ enum OldSide {
         return try await MigrationLink.restore(settings, on: client)
     }
 
-    /// A QEMU in `finish-migrate` does not notice that its peer died; cancelling lets its guest run again by itself.
+    /// Cancels the migration: a QEMU in `finish-migrate` does not notice that its peer died.
+    ///
+    /// A QEMU whose migration is cancelled resumes its guest automatically.
     private static func endMigration(_ client: QMPClient) async throws(QMPError) {
         for attempt in 0..<500 {
             let status = try await client.execute(QueryMigrate()).status

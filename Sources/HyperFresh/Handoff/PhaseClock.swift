@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Times the phases of a refresh and tells whoever watches.
+/// Measures the phases of a refresh and reports them.
 final class PhaseClock: Sendable {
     private struct State {
         var current: (phase: Phase, since: ContinuousClock.Instant)?
@@ -13,14 +13,14 @@ final class PhaseClock: Sendable {
 
     init(tell: @escaping @Sendable (ProgressEvent) -> Void) { self.tell = tell }
 
-    /// Ends the phase that goes on, if any, and begins another.
+    /// Ends the current phase, if there is one, and begins another.
     func begin(_ phase: Phase) {
         end()
         state.withLock { $0.current = (phase, .now) }
         tell(.began(phase))
     }
 
-    /// Ends the phase that goes on.
+    /// Ends the current phase.
     func end() {
         let timing = state.withLock { state -> PhaseTiming? in
             guard let (phase, since) = state.current else { return nil }

@@ -1,9 +1,9 @@
 import JSON
 import Linux
 
-/// What is handed over, with all that another controller needs to bring its handoff to an end.
+/// The subject of a handoff, with all facts that another controller needs to finish the handoff.
 ///
-/// The first record of a handoff's journal.
+/// It is the first record of a handoff's journal.
 enum Subject: Sendable, Hashable {
     /// A guest of this host: from one QEMU process to another.
     case hostGuest(HostGuestFacts)
@@ -12,7 +12,7 @@ enum Subject: Sendable, Hashable {
     /// A container: from one OS VM to another.
     case container(ContainerFacts)
 
-    /// Reads the merged facts of a journal; `nil` where this program does not know the kind.
+    /// Parses the merged facts of a journal; `nil` if this version does not know the kind.
     init?(json: [String: JSONValue]) {
         if let facts = HostGuestFacts(json: json) {
             self = .hostGuest(facts)
@@ -43,12 +43,12 @@ enum Subject: Sendable, Hashable {
         }
     }
 
-    /// What it is: `guest` or `container`.
+    /// The noun for it: `guest` or `container`.
     var noun: String {
         if case .container = self { "container" } else { "guest" }
     }
 
-    /// The file that is locked while a controller works on it: memory, or the image store.
+    /// The file that a controller locks while it works on the subject: memory, or the image store.
     var lockedFile: String {
         switch self {
         case .hostGuest(let facts): facts.memoryFile
@@ -71,7 +71,7 @@ enum Subject: Sendable, Hashable {
         }
     }
 
-    /// The instance that is to have it; `nil` for a guest of this host.
+    /// The new instance; `nil` for a guest of this host.
     var newInstance: String? {
         switch self {
         case .hostGuest: nil
@@ -80,7 +80,7 @@ enum Subject: Sendable, Hashable {
         }
     }
 
-    /// The instance of this hypervisor that had it; `nil` where it was another hypervisor's.
+    /// Returns the instance of this hypervisor that had it; `nil` if another hypervisor had it.
     func oldInstance(in hypervisor: String) -> String? {
         switch self {
         case .hostGuest: nil
@@ -89,7 +89,7 @@ enum Subject: Sendable, Hashable {
         }
     }
 
-    /// The versions of QEMU on both sides, as far as they were known at the begin.
+    /// The versions of QEMU on both sides, as far as they were known at the beginning.
     var versions: (old: String?, new: String?) {
         switch self {
         case .hostGuest(let facts): (facts.oldVersion, facts.targetVersion)
@@ -98,16 +98,18 @@ enum Subject: Sendable, Hashable {
         }
     }
 
-    /// Excludes every other controller from it.
+    /// Locks the subject, to exclude every other controller.
     func lock() throws(HyperFreshError) -> HeldLock {
         let lock: HeldLock?
         do throws(SystemError) { lock = try HeldLock(lockedFile) } catch {
             throw HyperFreshError(
-                "\(lockedFile) of \(noun) \(name) cannot be locked", because: error, remedy: "Is it there?")
+                "cannot lock \(lockedFile) of \(noun) \(name)", because: error,
+                remedy: "Check that the file exists and that you may open it.")
         }
         guard let lock else {
             throw HyperFreshError(
-                "another controller works on \(noun) \(name)", remedy: "Wait; see `hyperfresh status`.")
+                "another controller is working on \(noun) \(name)",
+                remedy: "Wait until it has ended: `hyperfresh status`.")
         }
         return lock
     }

@@ -1,21 +1,21 @@
 import Guests
 import Linux
 
-/// New QEMUs of handoffs that no record tells of: it was lost, or is in another state folder.
+/// New QEMUs of handoffs without a record: it was lost, or is in another state folder.
 struct UnrecordedHandoffs {
     /// The handoffs that are on record.
     let known: Set<String>
 
-    /// Looks at each, unless a controller is at work on its guest.
+    /// Recovers each, unless a controller is working on its guest.
     ///
-    /// - Returns: A report for each.
+    /// - Returns: One report for each.
     func recover() async -> [RecoveryReport] {
         var reports: [RecoveryReport] = []
-        // Without /proc nothing else could be recovered either, and that was said.
+        // Without /proc nothing else could be recovered either, and that was reported.
         for guest in (try? await GuestDiscovery.all()) ?? [] where guest.isNewSideOfRefresh {
             guard let id = Self.handoff(of: guest), !known.contains(id) else { continue }
-            // Whoever has the lock has its record, too, wherever that is.
-            // Nor is one touched whose lock cannot be had.
+            // The holder of the lock has the record too, wherever that is. A guest whose lock cannot be taken is not
+            // touched either.
             guard let lock = try? HeldLock.all(GuestMemory.lockPaths(of: guest)) else { continue }
             defer { lock.release() }
             let conclusion = await DamagedRecovery(unrecorded: id).run()

@@ -2,21 +2,21 @@ import Glibc
 import Guests
 import Linux
 
-/// The files at which a guest is reached, sockets and pid file: bound by the new QEMU under temporary names, and put over
-/// the lasting ones after commit.
+/// The sockets and the pid file of a guest: the new QEMU creates them under temporary names, and they replace the
+/// permanent ones after the commit.
 enum EndpointFiles {
-    /// Renames each over its lasting name, in one step that no client can fall into, with the owner and mode it had there: an
-    /// administrator may have opened a socket to a group since QEMU created it.
+    /// Renames each over its permanent name, in one step, with the owner and mode of the file there.
     ///
-    /// Harmless when repeated: what is in its place already has no temporary name left.
+    /// Clients find the old file or the new one at any time. An administrator may have opened a socket to a group since
+    /// QEMU created it. Harmless when repeated: a file that was renamed has no temporary name any more.
     static func settle(_ endpoints: [Endpoint]) throws(SystemError) {
         for endpoint in endpoints where Files.exists(endpoint.temporary) {
-            // The folder may be the guest's owner's, who may have put something else there meanwhile.
+            // The folder may belong to the guest's owner, who may have replaced the file since.
             try Files.replace(endpoint.lasting, with: endpoint.temporary)
         }
     }
 
-    /// Removes what a new QEMU that is gone has left.
+    /// Removes the files of a new QEMU that is gone.
     static func discard(_ endpoints: [Endpoint]) {
         for endpoint in endpoints { unlink(endpoint.temporary) }
     }

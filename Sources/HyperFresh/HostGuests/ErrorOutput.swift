@@ -2,20 +2,20 @@ import Glibc
 import Guests
 import Linux
 
-/// Where the new QEMU's standard error goes: the guest's own log file where it has one, else a file beside the journal.
+/// The file for the new QEMU's standard error: the guest's own log file, or else a file next to the journal.
 ///
-/// Its last words are often the only place where the reason of a failure stands.
+/// Its last lines often contain the only reason of a failure.
 final class ErrorOutput: Sendable {
     private let path: String
     private let file: Descriptor
-    /// Where the new QEMU's words begin.
+    /// The offset at which the new QEMU's output begins.
     private let begin: Int
-    /// A file of this handoff's own goes with a failed handoff.
+    /// Whether the file belongs to this handoff: it is removed after a failure.
     private let isOwn: Bool
 
     init(plan: LaunchPlan, old: OldQEMU, handoff: String, stateDirectory: String) throws(SystemError) {
         let process = old.process.identity.pid
-        // A log that may not be opened in the guest's name is not used: there is a file of our own.
+        // If the guest's log may not be opened with the guest's rights, use a file of this handoff.
         if let path = Self.path(plan.standardError, in: plan.workingDirectory, process),
             let log = try? GuestLog.open(path, of: process)
         {
@@ -31,12 +31,12 @@ final class ErrorOutput: Sendable {
         begin = Int(try Files.status(of: file).size)
     }
 
-    /// The guest's own log; nil where it has none.
+    /// Returns the path of the guest's own log; nil if it has none.
     private static func path(_ stream: StandardStream, in folder: String, _ process: Int32) -> String? {
         switch stream {
         case .append(let path): return absolute(path, in: folder)
         case .oldProcess(let number):
-            // What cannot be seen is no log of the guest's.
+            // A descriptor that cannot be read is not a log of the guest.
             let link = (try? ProcFS.descriptors(process)[number]) ?? ""
             return (try? Files.status(link).kind) == .regular ? link : nil
         }
@@ -44,9 +44,9 @@ final class ErrorOutput: Sendable {
 
     var number: Int32 { file.number }
 
-    /// What the new QEMU has said since it was started, the last lines of it, at most 8 KiB.
+    /// Returns the last lines that the new QEMU has written, at most 8 KiB.
     ///
-    /// The file may be the guest's own log of many years, and the program one that never ends its words.
+    /// The file may be the guest's own log of many years, and the program may write without end.
     func lines(limit: Int = 12) -> [String] {
         guard let reader = try? Files.reopen(file, flags: O_RDONLY),
             let size = try? Files.status(of: reader).size

@@ -4,17 +4,17 @@ import Linux
 import QMP
 
 extension FollowUp {
-    /// Whether it takes something out of the old process, and so has to happen while that is still there.
+    /// Whether it takes something out of the old process, and so has to be performed while that still exists.
     var needsOldProcess: Bool {
         if case .vncListen = self { true } else { false }
     }
 
-    /// Does on the new QEMU what its command line could not say.
+    /// Performs a step on the new QEMU that its command line cannot express.
     ///
     /// - Parameters:
     ///   - client: the new QEMU's monitor.
-    ///   - old: the old process, for what has to be taken out of it.
-    /// - Throws: `QMPError`, `SystemError`, or `HyperFreshError` with what the monitor said.
+    ///   - old: the old process, from which something has to be taken.
+    /// - Throws: `QMPError`, `SystemError`, or `HyperFreshError` with the monitor's answer.
     func perform(on client: QMPClient, old: ProcessHandle? = nil) async throws {
         switch self {
         case .vncListen(_, let descriptors):
@@ -23,7 +23,7 @@ extension FollowUp {
         case .hostForward(let netdev, let rule):
             let command = ["hostfwd_add", netdev, rule].compactMap(\.self).joined(separator: " ")
             let answer = try await client.execute(HumanMonitorCommand(command))
-            // HMP says nothing when it is content.
+            // HMP prints nothing on success.
             guard answer.allSatisfy(\.isWhitespace) else {
                 throw HyperFreshError(
                     "\(command): \(answer)", remedy: "Add the rule by hand at the monitor: \(command)")
@@ -31,7 +31,7 @@ extension FollowUp {
         }
     }
 
-    /// The new QEMU listens on the very sockets that the old one did: nobody who connects meanwhile is turned away.
+    /// Makes the new QEMU listen on the sockets of the old one, so that no connection is refused in between.
     private func listen(_ descriptors: [Int32], of old: ProcessHandle, on client: QMPClient) async throws {
         var addresses: [JSONValue] = []
         for (index, number) in descriptors.enumerated() {

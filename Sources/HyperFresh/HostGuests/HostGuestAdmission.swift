@@ -2,9 +2,10 @@ import Guests
 import Linux
 import QMP
 
-/// Everything before the first effect: the guest found, described, checked and locked, and its new QEMU planned.
+/// The admission of a guest of this host, without any effect: finds, describes, checks and locks the guest, and plans
+/// its new QEMU.
 struct HostGuestAdmission: Sendable {
-    /// What a handoff begins with.
+    /// Everything that a handoff needs to begin.
     struct Ready: Sendable {
         let old: OldQEMU
         let plan: LaunchPlan
@@ -20,12 +21,12 @@ struct HostGuestAdmission: Sendable {
     let target: String
     let findings: [Finding]
     let oldSide: SideReport
-    /// `nil` when a finding stands in the way.
+    /// `nil` if a finding prevents the refresh.
     let ready: Ready?
-    /// The planned command line, where there is one.
+    /// The planned command line, if there is one.
     let plan: LaunchPlan?
 
-    /// Lets go of the guest.
+    /// Releases the guest and closes its monitor.
     func close() {
         ready?.old.client.close()
         ready?.lock.release()
@@ -40,7 +41,7 @@ extension HostGuestAdmission {
         } catch {
             if case .unfinishedRefresh = error {
                 throw HyperFreshError(
-                    "\(error)", remedy: "`hyperfresh status` shows whether a refresh goes on.",
+                    "\(error)", remedy: "`hyperfresh status` shows whether a refresh is in progress.",
                     exitCode: RefreshOutcome.blocked.exitCode)
             }
             throw HyperFreshError(
@@ -48,7 +49,7 @@ extension HostGuestAdmission {
         }
     }
 
-    /// Finds the guest, checks it, and locks it if nothing stands in the way.
+    /// Finds the guest, checks it, and locks it if no finding prevents the refresh.
     ///
     /// Changes nothing.
     static func prepare(_ request: RefreshRequest, host: Host) async throws(HyperFreshError) -> HostGuestAdmission {
@@ -73,7 +74,7 @@ extension HostGuestAdmission {
             case .failure(let obstacle): findings.insert(obstacle.finding, at: 0)
             }
         }
-        // What a controller at work has made is no leftover: the lock says that there is none.
+        // Look for leftovers only with the lock: without it, they may belong to a controller that is working.
         if ready != nil || lock != nil {
             let leftovers = await Leftovers(process: process, stateDirectory: host.stateDirectory).findings()
             findings = leftovers + findings
@@ -98,18 +99,18 @@ extension HostGuestAdmission {
         let finding: Finding
     }
 
-    /// Whether another controller is kept from the guest.
+    /// Whether the guest is locked against other controllers.
     private enum Hold {
         case held(HeldLock)
-        /// Its memory cannot be locked, for a reason that preflight tells.
+        /// Its memory cannot be locked, for a reason that preflight reports.
         case unheld
         case busy(Finding)
     }
 
-    /// How long another controller may take to end: a `plan` does, a refresh may.
+    /// How long to wait for another controller: a `plan` ends within this time, a refresh may.
     private static let patience = Duration.seconds(2)
 
-    /// Finds the guest and excludes every other controller, before its only monitor is taken.
+    /// Finds the guest and locks it against every other controller, before it connects to the guest's only monitor.
     private static func findAndHold(_ selector: String) async throws(HyperFreshError) -> (GuestProcess, Hold) {
         let end = ContinuousClock.now + patience
         var process = try await find(selector)
@@ -117,7 +118,7 @@ extension HostGuestAdmission {
             let paths = GuestMemory.lockPaths(of: process)
             guard !paths.isEmpty else {
                 guard isEnding(process.identity) else { return (process, .unheld) }
-                // It may take longer than that to end, and is nobody's to look at any more.
+                // It may take longer than this to end, but has no guest any more.
                 guard ContinuousClock.now < end else { throw endedMeanwhile(process) }
                 try? await Task.sleep(for: .milliseconds(50))
                 process = try await findAgain(selector, insteadOf: process)
@@ -135,7 +136,8 @@ extension HostGuestAdmission {
                 if !process.identity.isAlive { process = try await findAgain(selector, insteadOf: process) }
                 continue
             }
-            // What was seen before may be another controller's half-done work: its sockets, its QEMU, the guest's old one.
+            // The earlier observation may show another controller's intermediate state: its sockets, its QEMU, the
+            // guest's old one.
             let found: GuestProcess
             do throws(HyperFreshError) {
                 found = try await findAgain(selector, insteadOf: process)
@@ -149,7 +151,7 @@ extension HostGuestAdmission {
         }
     }
 
-    /// Whether a process has lost its memory already, or is gone, though it may still have its number: a retired QEMU.
+    /// Returns whether a process is gone or has no memory any more, although it may still have its pid: a retired QEMU.
     private static func isEnding(_ process: ProcessIdentity) -> Bool {
         guard process.isAlive else { return true }
         do throws(SystemError) {
@@ -159,7 +161,7 @@ extension HostGuestAdmission {
         }
     }
 
-    /// The guest once its QEMU has ended while we waited for another controller.
+    /// Finds the guest again, after its QEMU may have ended during the wait for another controller.
     private static func findAgain(
         _ selector: String, insteadOf old: GuestProcess
     ) async throws(HyperFreshError) -> GuestProcess {
@@ -173,14 +175,14 @@ extension HostGuestAdmission {
 
     private static func endedMeanwhile(_ old: GuestProcess) -> HyperFreshError {
         HyperFreshError(
-            "the QEMU of \(old.name) (pid \(old.identity.pid)) has ended or is about to: another hyperfresh was at work on it, or the "
-                + "guest has ended",
+            "the QEMU of \(old.name) (pid \(old.identity.pid)) has ended or is ending: another hyperfresh was working "
+                + "on it, or the guest has ended",
             guestState: "Nothing was touched by this command.",
-            remedy: "`hyperfresh list` shows where it is, `hyperfresh history` what became of the other refresh.",
+            remedy: "`hyperfresh list` shows where it is, `hyperfresh history` the result of the other refresh.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// What is known of a guest that somebody else is at work on: it is not even asked.
+    /// Describes a guest that another controller is working on, without asking its QEMU.
     private static func untouched(
         _ process: GuestProcess, _ request: RefreshRequest, _ finding: Finding
     ) -> HostGuestAdmission {
@@ -193,14 +195,14 @@ extension HostGuestAdmission {
             ready: nil, plan: nil)
     }
 
-    /// The last looks, which are also the first holds: on the process, and on the guest's memory.
+    /// Performs the last checks, which also open the process and lock the guest's memory.
     private static func makeReady(
         _ process: GuestProcess, _ result: PreflightResult, handoffID: String, lock held: HeldLock?
     ) -> Result<Ready, Obstacle> {
         guard let client = result.client, let description = result.description, let plan = result.plan,
             let memoryFile = result.memoryFile
         else {
-            let missing = Finding(.guestState, .fail, "preflight could not learn all that a refresh needs")
+            let missing = Finding(.guestState, .fail, "preflight could not determine everything that a refresh needs")
             return .failure(Obstacle(finding: missing))
         }
         do throws(SystemError) {
@@ -215,19 +217,19 @@ extension HostGuestAdmission {
                     targetVersion: result.targetVersion, lock: lock))
         } catch {
             let gone = Finding(
-                .guestState, .fail, "the guest's QEMU cannot be held", evidence: ["\(error)"],
-                remedy: "It may have ended meanwhile: `hyperfresh list` shows the guests of this host.")
+                .guestState, .fail, "cannot open the guest's QEMU process or lock its memory", evidence: ["\(error)"],
+                remedy: "It may have ended: `hyperfresh list` shows the guests of this host.")
             return .failure(Obstacle(finding: gone))
         }
     }
 
-    /// The lock that stands for the guest, which is the one that is held unless QEMU names another file first.
+    /// Returns the lock for the guest: the one that is held, unless QEMU names another file first.
     private static func hold(
         _ memoryFile: String, beside held: HeldLock?, of process: GuestProcess
     ) throws(SystemError) -> HeldLock? {
         guard let held else { return try HeldLock(memoryFile) }
         let file = try Files.identity(memoryFile)
-        // A name that leads nowhere is not the file.
+        // A path that does not exist is not the file.
         let isHeld = GuestMemory.lockPaths(of: process).contains { (try? Files.identity($0)) == file }
         return isHeld ? held : try HeldLock(memoryFile, with: [held])
     }
@@ -235,10 +237,8 @@ extension HostGuestAdmission {
     private static func busy(_ memoryFile: String) -> Finding {
         let holder = HeldLock.holder(of: memoryFile)
         return Finding(
-            .refreshInProgress, .fail, "another hyperfresh is at work on this guest\(holder.map { ": \($0)" } ?? "")",
+            .refreshInProgress, .fail, "another hyperfresh is working on this guest\(holder.map { ": \($0)" } ?? "")",
             evidence: ["\(memoryFile) is locked"],
-            remedy: "Wait until it has ended, then try again. `hyperfresh status` shows a refresh and how far it is.")
+            remedy: "Wait until it has ended, then try again. `hyperfresh status` shows a refresh and its state.")
     }
-
-    /// Eight hexadecimal digits.
 }

@@ -3,29 +3,29 @@ import JSON
 import Linux
 import QMP
 
-/// What the journal's first record holds of a handoff: all that another controller needs to bring it to its end.
+/// The facts about a handoff in the journal's first record: all that another controller needs to finish it.
 struct HostGuestFacts: Sendable, Hashable {
     var guest: String
     var old: ProcessIdentity
     var oldVersion: String?
     var oldBinary: String
-    /// Where the old QEMU's monitor answers until the endpoints are settled.
+    /// The socket of the old QEMU's monitor until the endpoints are settled.
     var oldQMP: String
-    /// The first of the guest's memory files: locked while a controller is at work on the guest.
+    /// The first of the guest's memory files; locked while a controller is working on the guest.
     var memoryFile: String
-    /// All of the guest's memory files, as the old QEMU has them mapped; none where an earlier version recorded the handoff.
+    /// All of the guest's memory files, as the old QEMU maps them; empty if an earlier version recorded the handoff.
     var memory: Set<FileIdentity> = []
-    /// The run of the kernel in which the processes were given their numbers; `nil` where it is not known.
+    /// The boot of the host in which the pids are valid; `nil` if unknown.
     var boot: String?
     var targetBinary: String
     var targetVersion: String?
-    /// Where the new QEMU's monitor answers until the endpoints are settled.
+    /// The socket of the new QEMU's monitor until the endpoints are settled.
     var newQMP: String
     var endpoints: [Endpoint]
     var followUps: [FollowUp]
     var isRehearsal: Bool
 
-    /// Where the guest's monitor answers once the endpoints are settled.
+    /// The socket of the guest's monitor after the endpoints are settled.
     var lastingQMP: String { endpoints.first { $0.temporary == newQMP }?.lasting ?? newQMP }
 }
 
@@ -71,7 +71,7 @@ extension HostGuestFacts {
 }
 
 extension FileIdentity {
-    /// Reads `device:inode`.
+    /// Parses `device:inode`.
     fileprivate init?(text: String) {
         let numbers = text.split(separator: ":", omittingEmptySubsequences: false).map { UInt64($0) }
         guard numbers.count == 2, let device = numbers[0], let inode = numbers[1] else { return nil }
@@ -80,12 +80,12 @@ extension FileIdentity {
 }
 
 extension HostGuestFacts {
-    /// Whether its process numbers are those of this boot; of another one they belong to others by now.
+    /// Returns whether its pids are of this boot; those of another boot belong to other processes by now.
     func isOfThisBoot() throws(HyperFreshError) -> Bool {
         guard let boot else { return true }
         do throws(SystemError) { return try ProcFS.bootID() == boot } catch {
             throw HyperFreshError(
-                "it cannot be said which boot this is", because: error, remedy: "Mount /proc, then try again.",
+                "cannot determine the id of this boot", because: error, remedy: "Mount /proc, then try again.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
     }
@@ -161,7 +161,7 @@ extension HostGuestFacts {
             guest: old.process.name, old: old.process.identity, oldVersion: old.client.greeting.version.description,
             oldBinary: old.process.executable?.path ?? "?", oldQMP: old.client.endpoint, memoryFile: ready.memoryFile,
             memory: Set(old.description.memory.compactMap { $0.mapping?.identity }),
-            // Without it the journal is taken for one of this boot.
+            // Without it, the journal is treated as one of this boot.
             boot: try? ProcFS.bootID(),
             targetBinary: ready.plan.executable, targetVersion: ready.targetVersion?.description,
             newQMP: ready.plan.qmpSocket, endpoints: ready.plan.endpoints, followUps: ready.plan.followUps,

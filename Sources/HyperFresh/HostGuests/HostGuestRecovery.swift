@@ -7,22 +7,22 @@ import QMP
 
 /// A QEMU of this host as recovery finds it.
 struct ProcessSide: RecoverableQEMU {
-    /// What proves that a process is the side that the record means, beside its number and start time.
+    /// The proof, in addition to pid and start time, that a process is the side on record.
     enum Proof: Sendable {
         /// It maps the guest's memory: the old QEMU.
         case maps(GuestMemory)
         /// It was started by this handoff, whose id is in the temporary names on its command line: the new QEMU.
         case startedBy(String)
 
-        /// Whether the process is the one that is meant.
+        /// Returns whether the process is the side on record.
         func holds(for process: ProcessIdentity) -> Bool {
             let isMeant =
                 switch self {
-                // What cannot be read proves nothing.
+                // Mappings that cannot be read prove nothing.
                 case .maps(let memory): (try? memory.isMapped(by: process.pid)) == true
                 case .startedBy(let id): ProcessSide.isStarted(process.pid, by: id)
                 }
-            // Looked at last: what was read before is of this very process.
+            // Check this last: everything that was read before then belongs to this very process.
             return isMeant && process.isAlive
         }
     }
@@ -33,11 +33,11 @@ struct ProcessSide: RecoverableQEMU {
     let observation: SideObservation
     let proof: Proof
 
-    /// Whether we started it, in a session that is its own: what a wrapper has started is in there too.
+    /// Whether hyperfresh started it, in a session of its own, which also contains anything that a wrapper has started.
     private var isOurs: Bool { if case .startedBy = proof { true } else { false } }
 
-    /// How long a process that is not what the record says may take to end by itself: one that was started, but told to
-    /// become a QEMU by nobody any more, does so at once.
+    /// How long an unproven process may take to end on its own: a process that was started, but never released to
+    /// become a QEMU, ends immediately.
     private static let startDeadline = Duration.seconds(2)
 
     var name: String { identity.map { "pid \($0.pid)" } ?? "none" }
@@ -47,11 +47,11 @@ struct ProcessSide: RecoverableQEMU {
             ProcessSide(identity: identity, endpoint: path, client: client, observation: observation, proof: proof)
         }
         guard let identity, identity.isAlive else { return seen(.gone) }
-        // What cannot be asked is silent, whatever the reason: nothing is concluded from that.
+        // A QEMU that cannot be asked is silent, whatever the reason: nothing is concluded from that.
         guard let client = try? await QMPClient.connect(path: path, greetingDeadline: .seconds(3)) else {
             return seen(identity.isAlive ? .silent : .gone)
         }
-        // A path may lead to the other side by now.
+        // The path may lead to the other side by now.
         guard client.peer?.pid == identity.pid, let status = try? await client.execute(QueryStatus()) else {
             client.close()
             return seen(identity.isAlive ? .silent : .gone)
@@ -74,17 +74,18 @@ struct ProcessSide: RecoverableQEMU {
         }
         if isOurs { handle.endSession() }
         guard await handle.end(within: .seconds(10)) else {
-            throw unended(identity, because: "it does not end by SIGKILL; it may wait for a disk")
+            throw unended(identity, because: "it does not end after SIGKILL; it may be waiting for a disk")
         }
     }
 
     private func unended(_ identity: ProcessIdentity, because reason: String) -> HyperFreshError {
         HyperFreshError(
-            "pid \(identity.pid) cannot be ended", remedy: "See what holds it, then run `hyperfresh recover` again.",
+            "pid \(identity.pid) cannot be ended",
+            remedy: "Find out what it waits for, then run `hyperfresh recover` again.",
             evidence: [reason], exitCode: RefreshOutcome.unknown.exitCode)
     }
 
-    /// A number on record is no reason to end a process.
+    /// Returns the error for a process that only its recorded pid identifies, which is no reason to end it.
     private func unproven(_ identity: ProcessIdentity) -> HyperFreshError {
         let lack =
             switch proof {
@@ -94,15 +95,16 @@ struct ProcessSide: RecoverableQEMU {
         return HyperFreshError(
             "pid \(identity.pid) was not ended: it is not proven to be the QEMU on record (\(lack))",
             remedy: """
-                See what pid \(identity.pid) is (`ps -fp \(identity.pid)`). Once it has ended, run `hyperfresh recover` again.
+                See what pid \(identity.pid) is (`ps -fp \(identity.pid)`). Once it has ended, run \
+                `hyperfresh recover` again.
                 """,
             exitCode: RefreshOutcome.unknown.exitCode)
     }
 
     fileprivate static func isStarted(_ pid: Int32, by id: String) -> Bool {
-        // What cannot be read proves nothing.
+        // A command line that cannot be read proves nothing.
         guard let arguments = try? ProcFS.commandLine(pid) else { return false }
-        // Others may name its files, too; only it waits for a state.
+        // Other processes may name its files, too; only the new QEMU has -incoming.
         return arguments.contains { $0.contains(".hf-\(id)") } && arguments.contains("-incoming")
     }
 
@@ -111,7 +113,7 @@ struct ProcessSide: RecoverableQEMU {
 
 /// A side that is a QEMU.
 protocol RecoverableQEMU: RecoverableSide {
-    /// Its monitor; `nil` when it is gone or silent.
+    /// Its monitor; `nil` if it is gone or silent.
     var client: QMPClient? { get }
 }
 
@@ -123,10 +125,10 @@ extension RecoverableQEMU {
             return HandoffRecovery.Conclusion(
                 outcome: .rolledBack,
                 summary: """
-                    rolled back: the guest is on the old QEMU (\(name)), which does not answer and keeps the \
+                    rolled back: the guest is on the old QEMU (\(name)), which does not answer and still has the \
                     migration settings of a refresh
                     """,
-                remedy: "Let go of its monitor (\(endpoint)) and run `hyperfresh recover` again.")
+                remedy: "Disconnect other clients from its monitor (\(endpoint)), then run `hyperfresh recover` again.")
         }
         return nil
     }
@@ -135,7 +137,7 @@ extension RecoverableQEMU {
         guard let client else { return }
         if resume { _ = try await client.execute(Cont()) }
         if let settings = entry.newSettings { try await MigrationLink.restore(settings, on: client) }
-        // Switches learn the way anew with the guest's next frame, too.
+        // Failure is harmless: switches also learn the new path from the guest's next frame.
         _ = try? await client.execute(AnnounceSelf())
     }
 }
@@ -143,16 +145,16 @@ extension RecoverableQEMU {
 /// The sockets, the pid file and the listeners of a guest that moves between two QEMUs of this host.
 struct EndpointPlaces: RecoveryPlaces {
     let facts: HostGuestFacts
-    /// The two sides, as far as there are processes of this boot.
+    /// The two sides; `nil` without a process of this boot.
     let old: ProcessIdentity?
     let new: ProcessIdentity?
-    /// The new side's monitor; `nil` when it is gone or silent.
+    /// The new side's monitor; `nil` if it is gone or silent.
     let newClient: QMPClient?
 
     func rescue() async {
         guard let newClient, let old else { return }
         for followUp in facts.followUps where followUp.needsOldProcess {
-            // Best effort: a listener that ended with the old QEMU can be made anew at the monitor.
+            // Best effort: a listener that ended with the old QEMU can be created again at the monitor.
             guard let handle = try? ProcessHandle(old) else { return }
             try? await followUp.perform(on: newClient, old: handle)
         }
@@ -161,7 +163,7 @@ struct EndpointPlaces: RecoveryPlaces {
     func settle() async throws {
         if let newClient {
             for followUp in facts.followUps where !followUp.needsOldProcess {
-                // Refused where it was done already: recovery may be repeated.
+                // Refused if it was done already: recovery may be repeated.
                 try? await followUp.perform(on: newClient)
             }
         }
@@ -176,13 +178,13 @@ struct EndpointPlaces: RecoveryPlaces {
 }
 
 extension HandoffRecovery {
-    /// The recovery of a handoff between two QEMUs of this host.
+    /// Returns the recovery of a handoff between two QEMUs of this host.
     static func ofHostGuest(
         _ entry: HandoffEntry, state: HandoffState, facts: HostGuestFacts, journal: JournalWriter
     ) async throws(HyperFreshError) -> HandoffRecovery {
-        // Once settled, the lasting name is the new side's.
+        // After the endpoints are settled, the permanent name belongs to the new side.
         let newQMP = Files.exists(facts.newQMP) ? facts.newQMP : facts.lastingQMP
-        // Numbers of another boot belong to others by now; all that ran then has ended.
+        // Pids of another boot belong to other processes by now; everything that ran then has ended.
         let isOfThisBoot = try facts.isOfThisBoot()
         let old = isOfThisBoot ? facts.old : nil
         let recorded = isOfThisBoot ? entry.newIdentity.flatMap { $0.isAlive ? $0 : nil } : nil
@@ -195,12 +197,13 @@ extension HandoffRecovery {
             places: EndpointPlaces(facts: facts, old: old, new: new, newClient: newSide.client))
     }
 
-    /// A QEMU that was started but not recorded: the handoff's id is in the temporary names on its command line.
+    /// Returns a QEMU that was started but not recorded, by the handoff's id in the temporary names on its command
+    /// line.
     static func process(startedBy id: String) throws(HyperFreshError) -> ProcessIdentity? {
         let pids: [Int32]
         do throws(SystemError) { pids = try ProcFS.processes() } catch {
             throw HyperFreshError(
-                "it cannot be said whether a new QEMU was started", because: error,
+                "cannot determine whether a new QEMU was started", because: error,
                 remedy: "Mount /proc, then try again.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
@@ -222,17 +225,17 @@ extension SideObservation {
             }
     }
 
-    /// For a sentence: `pid 42, which WORDS`.
+    /// The observation as the predicate of a sentence: `pid 42 WORDS`.
     var words: String {
         switch self {
         case .gone: "is gone"
         case .silent: "does not answer"
-        case .running: "says that the guest runs"
-        case .paused: "says that the guest is paused"
+        case .running: "reports that the guest runs"
+        case .paused: "reports that the guest is paused"
         case .waiting: "waits for the guest's state"
-        case .handingOver: "is handing the guest over"
-        case .handedOver: "has handed the guest over"
-        case .ended: "says that the guest has come to its end"
+        case .handingOver: "is handing over the guest"
+        case .handedOver: "has handed over the guest"
+        case .ended: "reports that the guest has ended"
         }
     }
 }

@@ -47,7 +47,7 @@ struct HostGuestRefresh: Sendable {
         }
     }
 
-    /// Preflight failed: the first reason speaks, all of them are listed.
+    /// Reports a failed preflight: the error has the first reason, the findings list all.
     private func block(_ report: inout HandoffReport, _ admission: HostGuestAdmission) {
         report.outcome = .blocked
         guard let reason = report.findings.first(where: { $0.severity == .fail }) else { return }
@@ -63,7 +63,7 @@ struct HostGuestRefresh: Sendable {
 }
 
 extension RefreshOutcome {
-    /// How a refresh ended that came to no handoff.
+    /// The outcome of a refresh that did not begin a handoff.
     fileprivate init(ofUnbegun error: HyperFreshError) {
         self =
             switch error.exitCode {

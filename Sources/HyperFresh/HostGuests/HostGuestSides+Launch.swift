@@ -7,7 +7,7 @@ import QMP
 import Synchronization
 
 extension HostGuestSides {
-    /// How long a new QEMU may take until its monitor answers, in case the whole has no shorter deadline.
+    /// How long a new QEMU may take until its monitor answers, unless the refresh has a shorter deadline.
     private static let launchDeadline = Duration.seconds(30)
 
     /// Starts the new QEMU and waits for its monitor.
@@ -34,14 +34,15 @@ extension HostGuestSides {
         return .launchFailed
     }
 
-    /// The journal knows the new process before it becomes a QEMU: a controller that dies here leaves nothing unknown.
+    /// Starts the process and records it before it becomes a QEMU: a controller that dies here leaves no unknown
+    /// process.
     private func start(errorOutput: ErrorOutput) throws -> ProcessHandle {
         let process = try NewProcess(plan: plan, old: old, errorOutput: errorOutput)
         let keeper = try TapKeeper(process.taps)
         state.withLock { $0.tapKeeper = keeper }
         let identity = try spawn(process.request()) { identity in
             state.withLock { $0.newIdentity = identity }
-            // Without a record the process does not become a QEMU: `spawn` says so.
+            // Without a record the process does not become a QEMU; `spawn` reports that.
             return (try? context.journal.append(.planned, facts: ["new": identity.json])) != nil
         }
         let handle = try ProcessHandle(identity)
@@ -74,7 +75,7 @@ extension HostGuestSides {
     private func exited() -> HyperFreshError {
         HyperFreshError(
             "the new QEMU exited before its monitor answered",
-            remedy: "Its own words say why; `hyperfresh plan guest --command-line` shows how it is started.",
+            remedy: "See its messages; `hyperfresh plan guest NAME --command-line` shows how it is started.",
             evidence: recentWords)
     }
 
@@ -83,9 +84,84 @@ extension HostGuestSides {
             if await handle.waitForExit(within: .seconds(86_400)) {
                 context.fail(
                     HyperFreshError(
-                        "the new QEMU exited", remedy: "Its own words above say why.", evidence: recentWords))
+                        "the new QEMU exited", remedy: "See its messages above.", evidence: recentWords))
                 context.driver.happened(.newExited)
             }
         }
+    }
+}
+
+// MARK: - Look
+
+extension HostGuestSides {
+    /// How long vCPUs may take until they have used CPU time: an idle guest rarely wakes up.
+    private static let vcpuPatience = Duration.milliseconds(300)
+
+    /// Notes how much CPU time the new QEMU's vCPUs have used; call this after the guest was told to run.
+    func beginWatchingVCPUs() {
+        let threads = state.withLock { $0.vcpuThreads }
+        guard let pid = state.withLock({ $0.newIdentity })?.pid, !threads.isEmpty else { return }
+        let time = Self.cpuTime(of: threads, in: pid)
+        state.withLock { $0.vcpuTime = time }
+    }
+
+    func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook? {
+        if hasNewExited { return .dead(death()) }
+        guard outcome == .incomplete || oldHasExited else { return .doubtful(doubt("\(names.old) still exists")) }
+        return nil
+    }
+
+    func lookAtSilentNew(_ silence: QMPError) async -> LastLook {
+        if await state.withLock({ $0.newHandle })?.waitForExit(within: .milliseconds(200)) == true {
+            return .dead(death())
+        }
+        return .doubtful(doubt("\(names.new) does not answer", evidence: ["\(silence)"]))
+    }
+
+    func lookAtVCPUs() async -> LastLook {
+        let (threads, before, new) = state.withLock { ($0.vcpuThreads, $0.vcpuTime, $0.newIdentity) }
+        // In a PID namespace, QEMU reports other thread ids than this process sees; then rely on QEMU's report.
+        guard let before, let pid = new?.pid else { return .sound(nil) }
+        let end = ContinuousClock.now + Self.vcpuPatience
+        repeat {
+            if hasNewExited { return .dead(death()) }
+            guard let now = Self.cpuTime(of: threads, in: pid) else { break }
+            if now > before { return .sound(nil) }
+            try? await Task.sleep(for: .milliseconds(10))
+        } while ContinuousClock.now < end
+        if hasNewExited { return .dead(death()) }
+        return .sound(
+            """
+            No vCPU of the guest used CPU time within \(Self.vcpuPatience) of the switch, although QEMU reports it as \
+            running: it may be idle.
+            """)
+    }
+
+    /// Returns the CPU time of these threads in nanoseconds; `nil` if one cannot be read.
+    private static func cpuTime(of threads: [Int], in pid: Int32) -> UInt64? {
+        var sum: UInt64 = 0
+        for thread in threads {
+            // Without one of the times, rely on QEMU's report.
+            guard let time = try? ProcFS.runTime(ofThread: thread, in: pid) else { return nil }
+            sum += time
+        }
+        return sum
+    }
+
+    private var hasNewExited: Bool { state.withLock { $0.newHandle }?.hasExited == true }
+
+    private func death() -> HyperFreshError {
+        HyperFreshError(
+            "\(names.new) exited after the guest had been committed to it",
+            remedy: "Its last messages may show the cause.",
+            evidence: recentWords, exitCode: RefreshOutcome.lost.exitCode)
+    }
+
+    func doubt(_ message: String, evidence: [String]) -> HyperFreshError {
+        HyperFreshError(
+            message,
+            remedy: "The handoff is over: check the guest (`hyperfresh qmp \(facts.lastingQMP) query-status`) and its "
+                + "log.",
+            evidence: evidence + recentWords, exitCode: RefreshOutcome.unknown.exitCode)
     }
 }

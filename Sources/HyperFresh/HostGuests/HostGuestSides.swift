@@ -16,7 +16,7 @@ struct OldQEMU: Sendable {
 
 /// Two QEMU processes of this host as the sides of a handoff.
 ///
-/// How the new one is started is in +Launch, what is seen at the end in +Look.
+/// The code that starts the new one is in +Launch, the last look in +Look.
 final class HostGuestSides: MigrationSides {
     let old: OldQEMU
     let plan: LaunchPlan
@@ -26,15 +26,15 @@ final class HostGuestSides: MigrationSides {
     let state = Mutex(State())
 
     struct State {
-        /// Known from the moment the process exists, before its monitor answers.
+        /// Known as soon as the process exists, before its monitor answers.
         var newIdentity: ProcessIdentity?
         var newHandle: ProcessHandle?
-        /// Where the new QEMU's standard error began to be ours to read.
+        /// The new QEMU's standard error, from the start of this handoff.
         var errorOutput: ErrorOutput?
         var tapKeeper: TapKeeper?
-        /// The new QEMU's vCPUs, as the numbers of their threads; none where it does not tell.
+        /// The thread ids of the new QEMU's vCPUs; empty if it does not report them.
         var vcpuThreads: [Int] = []
-        /// The CPU time that they had used when the guest was told to run, in nanoseconds.
+        /// The CPU time that the vCPUs had used when the guest was told to run, in nanoseconds.
         var vcpuTime: UInt64?
     }
 
@@ -54,11 +54,11 @@ final class HostGuestSides: MigrationSides {
         return ("the old QEMU (pid \(old.process.identity.pid))", "the new QEMU (pid \(new))")
     }
 
-    /// The new QEMU's last words, which often are the only place where a reason stands.
+    /// The new QEMU's last messages, which often contain the only reason.
     var recentWords: [String] { state.withLock { $0.errorOutput }?.lines() ?? [] }
     func lastWords() async -> [String] { recentWords }
 
-    /// Where the guest's monitor answers on the new side, or would.
+    /// Returns the socket of the guest's monitor on the new side.
     private func qmpPath(after outcome: HandoffOutcome) -> String {
         outcome.isOnNewSide ? facts.lastingQMP : plan.qmpSocket
     }
@@ -83,46 +83,48 @@ extension HostGuestSides {
         switch handoffState {
         case .committed:
             return HyperFreshError(
-                "the new QEMU died when it had everything", remedy: "Try again; its last words may tell why.",
+                "the new QEMU died after it had loaded everything",
+                remedy: "Try again; its last messages may show the cause.",
                 evidence: recentWords)
-        // What is dead is not what the guest was refreshed to.
+        // The record must not name a dead QEMU as the guest's.
         case .retired:
             return HyperFreshError(
-                "the new QEMU died when the guest had been committed to it", remedy: "Its last words may tell why.",
+                "the new QEMU died after the guest had been committed to it",
+                remedy: "Its last messages may show the cause.",
                 evidence: recentWords)
         default: return nil
         }
     }
 
-    /// From here on the taps are the new side's to set.
+    /// From here on, only the new side may configure the taps.
     func beginHandover() { state.withLock { $0.tapKeeper?.stop() } }
 }
 
 // MARK: - Link
 
 extension HostGuestSides {
-    /// The same memory at the same guest addresses, and the same devices in the same places.
+    /// Proves that both have the same memory at the same guest addresses, and the same devices in the same places.
     ///
-    /// QEMU reports a completed migration even when the new side mapped other memory: so this is proven before, on the
-    /// processes themselves.
+    /// QEMU reports a completed migration even if the new side mapped other memory, so the processes are compared
+    /// before.
     func proveSameGuest(_ new: QMPClient) async throws {
         guard let identity = state.withLock({ $0.newIdentity }) else { return }
         let description = try await GuestDescription.describe(new, identity: identity)
         let memory = try MemoryIdentity.prove(
             old: old.process.identity, old.description, new: identity, description)
-        context.clock.note("memory proven the same: \(memory)")
+        context.clock.note("both QEMUs map the same memory: \(memory)")
         let strays = try ImageNames(of: old.process, old.description)
             .strays(openBy: [old.process.identity.pid, identity.pid])
         guard strays.isEmpty else {
             throw HyperFreshError(
-                "the new QEMU has not opened the guest's disks, but other files of their names",
-                remedy: "Put the files back under their names, and try again.", evidence: strays)
+                "the new QEMU has opened other files than the guest's disks, under the same names",
+                remedy: "Move the guest's disk files back to their names, then try again.", evidence: strays)
         }
         let differences = GuestComparison.differences(old: old.description, new: description)
         guard differences.isEmpty else {
             throw HyperFreshError(
                 "the new QEMU does not have the guest's devices",
-                remedy: "Remove or re-add what differs, or report the command line that led here.",
+                remedy: "Remove or re-add the devices that differ, or report the guest's command line as a bug.",
                 evidence: differences)
         }
     }
@@ -136,7 +138,7 @@ extension HostGuestSides {
         context.watch { [self] in
             if await old.handle.waitForExit(within: .seconds(86_400)) { guestSwitch.oldIsGone() }
         }
-        // Without them the last look goes by QEMU's word alone.
+        // Without them, the last look relies on QEMU's report alone.
         let vcpus = (try? await migration.new?.execute(QueryCPUsFast())) ?? []
         state.withLock { $0.vcpuThreads = vcpus.map(\.threadID) }
     }
@@ -167,7 +169,7 @@ extension HostGuestSides {
         do {
             try EndpointFiles.settle(plan.endpoints)
         } catch {
-            context.warn("an endpoint could not be put in its place: \(error)")
+            context.warn("cannot move an endpoint to its permanent name: \(error)")
             isComplete = false
         }
         for followUp in plan.followUps where !followUp.needsOldProcess {
@@ -179,12 +181,12 @@ extension HostGuestSides {
         do {
             if let warning = try await migration.leaveNoTrace() { context.warn(warning) }
         } catch {
-            context.warn("the new QEMU keeps some migration settings: \(error)")
+            context.warn("the new QEMU still has some migration settings: \(error)")
         }
         return isComplete ? .settled : .settleFailed
     }
 
-    /// Listening sockets that only the old process holds go to the new one while the old one is still there.
+    /// Passes listening sockets that only the old process has to the new one, while the old one still exists.
     private func takeListeners() async {
         guard let new = migration.new else { return }
         for followUp in plan.followUps where followUp.needsOldProcess {
@@ -202,13 +204,13 @@ extension HostGuestSides {
         context.clock.begin(.rollback)
         let (handle, errorOutput) = state.withLock { ($0.newHandle, $0.errorOutput) }
         if let handle {
-            // What a wrapper has started goes with it.
+            // This also ends anything that a wrapper has started.
             handle.endSession()
             guard await handle.waitForExit(within: .seconds(10)) else {
                 context.fail(
                     HyperFreshError(
                         "\(names.new) cannot be ended",
-                        remedy: "See what holds it (a disk that does not answer?), then run `hyperfresh recover`."))
+                        remedy: "Find out what it waits for, such as a disk, then run `hyperfresh recover`."))
                 return .newSurvived
             }
         }
@@ -218,7 +220,7 @@ extension HostGuestSides {
         return .newRemoved
     }
 
-    var restoreRemedy: String { "Look at it (`hyperfresh qmp`), then run `hyperfresh recover`." }
+    var restoreRemedy: String { "Check it (`hyperfresh qmp SOCKET query-status`), then run `hyperfresh recover`." }
 
     func reportIfOldExited() async {
         if await old.handle.waitForExit(within: .milliseconds(200)) { context.driver.happened(.oldExited) }
@@ -241,15 +243,15 @@ extension HostGuestSides {
         failure.guestState = whereabouts ?? self.whereabouts(end)
         if case .doubtful(let doubt) = look {
             failure = doubt
-            failure.guestState = "The guest is on the new QEMU, if anywhere: pid \(report.new?.pid ?? 0)."
+            failure.guestState = "If the guest still exists, it is on the new QEMU: pid \(report.new?.pid ?? 0)."
         }
         if end == .incomplete || end == .unknown, handoff != .refreshed {
-            failure.remedy = "`hyperfresh recover` finishes what can be finished and says what cannot."
+            failure.remedy = "Run `hyperfresh recover`: it finishes the handoff, or reports the steps for an operator."
         }
         if end == .lost {
             failure.evidence.insert(failure.message, at: 0)
             failure.message = whereabouts == nil ? HandoffReport.reason(end) : endedGuest?.message ?? failure.message
-            failure.remedy = "No process has its memory any more. Start the guest anew; its disks are as it left them."
+            failure.remedy = "No process has its memory any more. Start the guest again; its disks are as it left them."
             if let doubt = doubtLoss(failure) {
                 failure = doubt
                 report.outcome = .unknown
@@ -262,12 +264,12 @@ extension HostGuestSides {
         switch outcome {
         case .rolledBack: "The guest is on \(names.old), as before."
         case .incomplete: "The guest is on \(names.new)."
-        case .lost: "The guest is gone. Its memory file and disks are as they were left."
-        default: "The guest may be stopped. There are \(names.old) and \(names.new)."
+        case .lost: "The guest is gone. Its memory file and disks are as the guest left them."
+        default: "The guest may be stopped. The two sides are \(names.old) and \(names.new)."
         }
     }
 
-    /// A guest is not lost as long as anybody has its memory, whoever that is.
+    /// Returns an error instead of a loss if any process still has the guest's memory.
     private func doubtLoss(_ loss: HyperFreshError) -> HyperFreshError? {
         var failure = loss
         do throws(HyperFreshError) {

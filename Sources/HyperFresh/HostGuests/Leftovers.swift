@@ -2,15 +2,15 @@ import Guests
 import Handoff
 import Linux
 
-/// What an earlier handoff of a guest has left: a record without an end, or a QEMU on the guest's memory.
+/// The leftovers of an earlier handoff of a guest: a record without an end, or a QEMU on the guest's memory.
 ///
-/// To be looked at by who holds the guest's lock: what a controller at work has made is no leftover.
+/// Look for them only with the guest's lock: files and processes of a working controller are not leftovers.
 struct Leftovers {
     let process: GuestProcess
     let stateDirectory: String
 
     func findings() async -> [Finding] {
-        // A guest without a memory that others could map is refused, and was never handed over.
+        // A guest without memory that other processes could map is refused, and was never handed over.
         guard let memory = GuestMemory(of: process) else { return [] }
         let records = records(memory)
         if records.contains(where: { $0.severity == .fail }) { return records }
@@ -25,7 +25,7 @@ struct Leftovers {
             return [
                 Finding(
                     .stateFolderUnusable, .fail,
-                    "whether an earlier refresh of the guest was left unfinished is not known",
+                    "cannot determine whether an earlier refresh of the guest was left unfinished",
                     evidence: [error.message] + error.evidence, remedy: error.remedy)
             ]
         }
@@ -44,7 +44,7 @@ struct Leftovers {
             }
     }
 
-    /// Other QEMUs on the guest's memory, which no record explains.
+    /// Returns findings about other QEMUs on the guest's memory that no record explains.
     private func others(_ memory: GuestMemory) async -> [Finding] {
         let users: [FileHolder]
         do throws(HyperFreshError) {
@@ -59,8 +59,8 @@ struct Leftovers {
                 Finding(
                     .memoryInUse, .fail, "another QEMU has the guest's memory: \(user)", evidence: [memory.path],
                     remedy: other.isNewSideOfRefresh
-                        ? "It was left by a refresh that is not on record: `hyperfresh recover` tells what to do."
-                        : "Find out which of the two is the guest; never let both run."))
+                        ? "It was left by a refresh that is not on record: run `hyperfresh recover`."
+                        : "Find out which of the two has the guest; never let both run."))
         }
         return findings
     }

@@ -2,7 +2,7 @@ import Glibc
 import Guests
 import Linux
 
-/// All that a new QEMU starts with: the plan's command line, the old process's surroundings and rights, and the
+/// Everything that a new QEMU starts with: the plan's command line, the old process's context and rights, and
 /// descriptors taken out of it.
 ///
 /// Holds the descriptors until the process has its own copies.
@@ -11,7 +11,7 @@ struct NewProcess: ~Copyable {
     private let old: OldQEMU
     private var taken = DescriptorList()
     private var pairs: [SpawnRequest.InheritedDescriptor] = []
-    /// The taps among them, to be held as they are while the new QEMU starts on them.
+    /// The taps among the descriptors, whose settings have to be kept while the new QEMU starts.
     private(set) var taps: [TapHeader] = []
 
     init(plan: LaunchPlan, old: OldQEMU, errorOutput: ErrorOutput) throws(SystemError) {
@@ -23,7 +23,8 @@ struct NewProcess: ~Copyable {
         pairs.append(.init(source: errorOutput.number, number: 2))
     }
 
-    /// The same user, limits, control group, scheduling and namespaces as the old process; never more rights than it.
+    /// Returns a request with the user, limits, control group, scheduling and namespaces of the old process; never with
+    /// more rights.
     func request() throws(SystemError) -> SpawnRequest {
         let pid = old.process.identity.pid
         var request = SpawnRequest(
@@ -40,7 +41,8 @@ struct NewProcess: ~Copyable {
         return request
     }
 
-    /// A QEMU that gives its rights up by itself (`-runas`) needs ours to begin with, as the old one did.
+    /// Returns the credentials of the old process; `nil` for a QEMU that drops its rights itself (`-runas`) and so
+    /// starts with those of the controller, as the old one did.
     private func credentials(of pid: Int32) throws(SystemError) -> ProcessCredentials? {
         plan.startsAsController ? nil : try ProcFS.credentials(pid)
     }
@@ -56,7 +58,7 @@ struct NewProcess: ~Copyable {
         taken.append(descriptor)
     }
 
-    /// Another open file of a device that the old process has open: no right that it had not.
+    /// Opens a device that the old process has open, so that the new one gets no additional right.
     private func openLike(_ device: String) throws(SystemError) -> Descriptor {
         guard try Self.holds(device, process: old.process.identity.pid) else {
             throw SystemError(

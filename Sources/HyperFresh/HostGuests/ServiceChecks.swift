@@ -3,15 +3,15 @@ import Guests
 import Linux
 import Systemd
 
-/// Whether systemd acts when the old QEMU ends: starts its service again, or cleans up after it.
+/// Checks whether systemd acts when the old QEMU ends: restarts its service, or cleans up after it.
 enum ServiceChecks {
-    /// Who manages the units that a process can be in.
+    /// The manager of the units that a process can be in.
     private enum Manager {
         case none
         case asked(SystemdManager)
-        /// One of another user, which answers to that user only; with the unit.
+        /// The manager of another user, which answers only to that user; with the unit.
         case outOfReach(user: UInt32, unit: String)
-        /// There is one, by its files, and no way to it; with the unit.
+        /// There is one, by its files, but it cannot be reached; with the unit.
         case unreachable(unit: String)
     }
 
@@ -20,7 +20,7 @@ enum ServiceChecks {
     /// - Parameters:
     ///   - process: the guest's QEMU.
     ///   - memoryFile: the guest's memory, which must not go away.
-    /// - Returns: what stands in the way.
+    /// - Returns: the reasons against a refresh.
     static func findings(of process: GuestProcess, memoryFile: String?) async -> [Finding] {
         switch manager(of: process) {
         case .none: return []
@@ -28,7 +28,7 @@ enum ServiceChecks {
             return [
                 Finding(
                     .supervisorRestarts, .fail,
-                    "it cannot be asked whether the systemd of user \(user) starts a second QEMU when the old one ends",
+                    "cannot ask the systemd of user \(user) whether it starts a second QEMU when the old one ends",
                     evidence: ["the guest's QEMU is in \(unit)"],
                     remedy: "runuser -u \\#\(user) -- hyperfresh refresh guest \(process.name)")
             ]
@@ -36,7 +36,7 @@ enum ServiceChecks {
             return [
                 Finding(
                     .supervisorRestarts, .fail,
-                    "systemd cannot be asked whether it starts a second QEMU when the old one ends",
+                    "cannot ask systemd whether it starts a second QEMU when the old one ends",
                     evidence: [
                         "the guest's QEMU is in \(unit); there is neither a message bus nor /run/systemd/private"
                     ],
@@ -50,15 +50,16 @@ enum ServiceChecks {
                 return [
                     Finding(
                         .supervisorRestarts, .fail,
-                        "systemd does not say whether it starts a second QEMU when the old one ends",
-                        evidence: ["\(error)"], remedy: "See `systemctl status \(process.identity.pid)`, and try again."
-                    )
+                        "systemd did not report whether it starts a second QEMU when the old one ends",
+                        evidence: ["\(error)"],
+                        remedy: "See `systemctl status \(process.identity.pid)`, and try again."
+                        )
                 ]
             }
         }
     }
 
-    /// What follows from a unit.
+    /// Returns the findings about a unit.
     static func findings(on unit: SystemdUnit, _ process: GuestProcess, memoryFile: String?) -> [Finding] {
         let pid = process.identity.pid
         let ancestors = ancestors(of: pid)
@@ -101,7 +102,7 @@ enum ServiceChecks {
             return SystemdManager.own().map { .asked($0) } ?? .none
         }
         let parts = group.split(separator: "/").map(String.init)
-        // Scopes are not started again.
+        // Scopes are not restarted.
         let service = parts.last { $0.hasSuffix(".service") }
         guard let index = parts.lastIndex(where: { $0.hasPrefix("user@") && $0.hasSuffix(".service") }),
             let user = UInt32(parts[index].dropFirst("user@".count).dropLast(".service".count)),
@@ -120,7 +121,7 @@ enum ServiceChecks {
 
     private static func ancestors(of pid: Int32) -> [Int32] {
         var ancestors: [Int32] = []
-        // One that ends meanwhile waits for nobody any more.
+        // A parent that has ended since does not wait for QEMU any more.
         while let parent = (try? ProcFS.status(ancestors.last ?? pid))?.parent, parent > 1 { ancestors.append(parent) }
         return ancestors
     }

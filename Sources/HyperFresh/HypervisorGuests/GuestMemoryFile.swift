@@ -3,7 +3,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// The file of this host that is a guest's memory, in every hypervisor that has it.
+/// The file of this host that is a guest's memory, in every hypervisor that has the guest.
 struct GuestMemoryFile: Sendable {
     private let file: CoMappedFile
     private let shape: MemoryFileShape
@@ -17,18 +17,18 @@ struct GuestMemoryFile: Sendable {
     }
 
     var path: String { file.path }
-    /// Bytes, the guest's memory and what stands around it.
+    /// Bytes: the guest's memory and the areas around it.
     var size: UInt64 { file.size }
 
-    /// Makes the file: hypervisors find a device DAX in it.
+    /// Creates the file, in which hypervisors find a device DAX.
     func create() throws(HyperFreshError) { try file.create(DAXInfoBlock(shape, identity: UniqueID())) }
-    /// Whether it is as it was made.
+    /// Checks that the file is unchanged since it was created.
     func verify() throws(HyperFreshError) { try file.verify() }
-    /// Whether it is, too, the one that a hypervisor or OS VM maps.
+    /// Checks in addition that it is the file that a hypervisor or OS VM maps.
     func verify(mappedBy hypervisor: ProcessIdentity) throws(HyperFreshError) {
         try file.verify(mappedBy: hypervisor)
     }
-    /// Removes it, unless a process other than those named has it.
+    /// Removes it, unless a process other than those named uses it.
     func remove(butFor idle: Set<ProcessIdentity> = []) throws(HyperFreshError) { try file.remove(butFor: idle) }
 
     /// Removes the folder, once it is empty.

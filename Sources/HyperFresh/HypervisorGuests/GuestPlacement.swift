@@ -3,7 +3,7 @@ import QMP
 import StackFile
 import VirtualMachines
 
-/// A guest's place in one hypervisor: what is attached for it, and what lies ready inside, up to its QEMU.
+/// A guest's placement in one hypervisor: the devices attached for it, the preparation inside, and its QEMU.
 struct GuestPlacement: Sendable {
     let stack: Stack
     let guest: InnerGuestSpec
@@ -12,7 +12,7 @@ struct GuestPlacement: Sendable {
     var unit: InnerUnit { InnerUnit(guest.name) }
     var memoryFile: GuestMemoryFile { GuestMemoryFile(guest, in: stack) }
 
-    /// Everything that the guest wrote to its first serial port, in whichever hypervisor it was.
+    /// The log of the guest's first serial port, from all hypervisors in which it has run.
     var consoleLog: String { "\(hypervisor.folder.parent)/\(guest.name).console.log" }
 
     /// Attaches memory, disks, boot files and the monitor's channel, from outside.
@@ -29,7 +29,7 @@ struct GuestPlacement: Sendable {
         return [memory.steps, console.steps, relay.steps] + disks.map(\.steps)
     }
 
-    /// What takes away all that ``attach()`` has attached, but for the memory.
+    /// Returns the steps that undo ``attach()``, except for the memory.
     func unplugs() -> [HotPlug.Steps] { [console.removal, relay.removal] + disks.map(\.removal) }
 
     private var console: HotPlug.Console { HotPlug.Console(guest: guest.name, log: consoleLog) }
@@ -52,7 +52,7 @@ struct GuestPlacement: Sendable {
         return [("kernel", path)] + (initramfs.map { [("initramfs", $0)] } ?? [])
     }
 
-    /// The boot files with their sizes: what the hypervisor copies is cut off there.
+    /// Returns the boot files with their sizes, at which the hypervisor cuts off its copies.
     private func measuredBootFiles() throws(HyperFreshError) -> [InnerPreparation.BootFile] {
         var files: [InnerPreparation.BootFile] = []
         for file in bootFiles {
@@ -60,14 +60,14 @@ struct GuestPlacement: Sendable {
                 files.append(InnerPreparation.BootFile(name: file.name, size: try Files.status(file.path).size))
             } catch {
                 throw HyperFreshError(
-                    "the \(file.name) of guest \(guest.name) cannot be read", because: error,
-                    remedy: "The stack file names it: \(file.path).")
+                    "cannot read the \(file.name) of guest \(guest.name)", because: error,
+                    remedy: "Check its path in the stack file: \(file.path).")
             }
         }
         return files
     }
 
-    /// Makes everything ready inside: boot files copied, networks bridged, memory found.
+    /// Prepares the inside of the hypervisor: copies boot files, bridges networks, finds the memory.
     func prepare() async throws(HyperFreshError) -> MemoryDevice {
         let files = try measuredBootFiles()
         return try await refining { () throws(HypervisorError) in
@@ -79,7 +79,8 @@ struct GuestPlacement: Sendable {
                 throw HypervisorError(
                     "the memory of guest \(guest.name) has \(device.size) bytes in the hypervisor, but needs \(needed)",
                     remedy:
-                        "Its memory file has another size than the stack file says: take the stack down and up again.")
+                        "Its memory file has another size than in the stack file. Take the stack down and up again: "
+                        + "`hyperfresh down STACK`, then `hyperfresh up STACK-FILE`.")
             }
             return device
         }
@@ -100,11 +101,11 @@ struct GuestPlacement: Sendable {
         try await unit.connect(through: hypervisor.folder.relaySocket(guest.name), agent: hypervisor.agent)
     }
 
-    /// Ends the guest's QEMU, for good; where the hypervisor does not answer and may go, the whole hypervisor.
+    /// Ends the guest's QEMU permanently, or the whole hypervisor if that does not answer and may be ended.
     ///
-    /// - Parameter mayEndHypervisor: Whether this run has started the hypervisor and has committed nobody to it; any other that
-    ///   does not answer may have guests.
-    /// - Returns: Why it may still be there; `nil` when it is gone.
+    /// - Parameter mayEndHypervisor: Whether this run has started the hypervisor and has committed no guest to it; any
+    ///   other hypervisor that does not answer may have guests.
+    /// - Returns: The reason why it may still exist; `nil` if it is gone.
     func endUnit(orHypervisor mayEndHypervisor: () -> Bool) async -> HypervisorError? {
         if hypervisor.process.hasExited { return nil }
         do throws(HypervisorError) {

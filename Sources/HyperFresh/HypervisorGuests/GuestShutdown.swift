@@ -7,32 +7,33 @@ import VirtualMachines
 /// Shuts a guest down in its hypervisor.
 struct GuestShutdown {
     let placement: GuestPlacement
-    /// How long it may take after the power button.
+    /// How long the guest may take after the power button.
     let grace: Duration
 
     /// Presses the power button and waits.
     ///
-    /// Best effort: whether it is off has to be asked.
+    /// Best effort: the caller has to check whether the guest is off.
     func run() async {
         guard grace > .zero, let client = try? await placement.connect() else { return }
         _ = try? await client.executeRaw("system_powerdown")
         client.close()
         let end = ContinuousClock.now + grace
-        // Best effort: whoever calls this asks again, and acts on that.
+        // Best effort: the caller checks again, and acts on that.
         while ContinuousClock.now < end, (try? await placement.unit.isActive(by: placement.hypervisor.agent)) == true {
             try? await Task.sleep(for: .milliseconds(200))
         }
     }
 }
 
-/// Takes a guest out of a hypervisor that runs on.
+/// Removes a guest from a hypervisor that continues to run.
 struct GuestRemoval {
     let placement: GuestPlacement
     let grace: Duration
 
-    /// Shuts the guest down, ends its QEMU, and takes away what it had.
+    /// Shuts the guest down, ends its QEMU, and removes its devices and files.
     ///
-    /// Its NVDIMM goes with the hypervisor, as QEMU cannot unplug it; the memory behind it is this host's again at once.
+    /// Its NVDIMM remains until the hypervisor ends, because QEMU cannot unplug it; the memory behind it is freed
+    /// immediately.
     func run() async throws(HyperFreshError) {
         await GuestShutdown(placement: placement, grace: grace).run()
         do throws(HypervisorError) {
@@ -41,7 +42,7 @@ struct GuestRemoval {
         } catch {
             throw HyperFreshError(error)
         }
-        // The hypervisor maps it, but has no QEMU that uses it any more.
+        // The hypervisor still maps the file, but has no QEMU that uses it.
         try placement.memoryFile.remove(butFor: [placement.hypervisor.process.identity])
         unlink(placement.consoleLog)
     }

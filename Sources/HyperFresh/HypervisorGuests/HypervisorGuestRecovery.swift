@@ -15,7 +15,7 @@ struct InnerSide: RecoverableQEMU {
     private let hypervisor: Hypervisor?
     private let unit: InnerUnit
 
-    /// Looks at the guest in an instance; gone when the instance is.
+    /// Observes the guest in an instance; it is gone if the instance is.
     static func observe(
         _ guest: String, in instance: String, of hypervisor: String, store: StackStore
     ) async throws(HyperFreshError) -> InnerSide {
@@ -30,13 +30,13 @@ struct InnerSide: RecoverableQEMU {
                 observation: observation, record: record, hypervisor: hypervisor, unit: unit)
         }
         guard let record else { return seen(.gone) }
-        // What cannot be asked is silent, whatever the reason: nothing is ended for it.
+        // A QEMU that cannot be asked is silent, whatever the reason; nothing is ended because of that.
         guard let reached = try? await store.reach(record) else { return seen(.silent) }
         guard await reached.agent.answers(within: .seconds(20)),
             let isActive = try? await unit.isActive(by: reached.agent)
         else { return seen(.silent, reached) }
         guard isActive else { return seen(.gone, reached) }
-        // Silent, too: nothing is ended for it.
+        // Silent, too: nothing is ended because of that.
         guard let client = try? await unit.connect(through: folder.relaySocket(guest), agent: reached.agent),
             let status = try? await client.execute(QueryStatus())
         else { return seen(.silent, reached) }
@@ -47,11 +47,12 @@ struct InnerSide: RecoverableQEMU {
         guard let record, record.process.isAlive, observation != .gone else { return }
         do throws(HypervisorError) {
             guard let hypervisor else {
-                throw HypervisorError("hypervisor \(record.hypervisor) does not answer", remedy: "See its console.")
+                throw HypervisorError(
+                    "hypervisor \(record.hypervisor) does not answer", remedy: "See the console of the hypervisor.")
             }
             try await unit.end(by: hypervisor.agent)
         } catch {
-            // Not the whole hypervisor for its sake: what else is in it cannot be asked.
+            // Do not end the whole hypervisor because of it: other guests in it cannot be asked.
             throw InstanceEnd.silent(record, in: InstanceFolder(Self.folder(of: endpoint)), because: error)
         }
     }
@@ -66,7 +67,7 @@ struct InnerSide: RecoverableQEMU {
     }
 }
 
-/// Which instance has the guest.
+/// The record of the instance that has the guest.
 struct GuestRecordPlaces: RecoveryPlaces {
     let facts: HypervisorGuestFacts
     let store: StackStore
@@ -76,14 +77,14 @@ struct GuestRecordPlaces: RecoveryPlaces {
     }
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
-        // Hypervisors that are on record or not, and were asked or not: each of them maps it as long as it lives.
-        // Whoever only tries for its lock has it open for reading.
+        // Exclude all hypervisors, on record or not, asked or not: each maps the file as long as it lives. A process
+        // that only tries to lock it has it open for reading.
         try FileUse.holders(of: facts.memoryFile, butFor: try store.allProcesses()).filter(\.writes)
     }
 }
 
 extension HandoffRecovery {
-    /// The recovery of a handoff between two hypervisors.
+    /// Returns the recovery of a handoff between two hypervisors.
     static func ofHypervisorGuest(
         _ entry: HandoffEntry, state: HandoffState, facts: HypervisorGuestFacts, journal: JournalWriter,
         store: StackStore

@@ -17,7 +17,7 @@ struct InnerQEMU: Sendable {
 
 /// Two QEMUs in two instances of a hypervisor as the sides of a handoff.
 ///
-/// A side has ended when its unit has, or when its whole instance has.
+/// A side has ended when its unit has ended, or its whole instance.
 final class HypervisorGuestSides: MigrationSides {
     let old: InnerQEMU
     let newPlacement: GuestPlacement
@@ -35,8 +35,8 @@ final class HypervisorGuestSides: MigrationSides {
     }
 
     init(
-        old: InnerQEMU, newPlacement: GuestPlacement, newDevice: MemoryDevice, channel: StateChannel, context: HandoffContext,
-        group: HandoffGroup, store: StackStore
+        old: InnerQEMU, newPlacement: GuestPlacement, newDevice: MemoryDevice, channel: StateChannel,
+        context: HandoffContext, group: HandoffGroup, store: StackStore
     ) {
         self.old = old
         self.newPlacement = newPlacement
@@ -51,7 +51,7 @@ final class HypervisorGuestSides: MigrationSides {
     var guest: String { newPlacement.guest.name }
     var oldHasExited: Bool { state.withLock { $0.oldHasExited } }
 
-    /// By the arrival of the events on this host: the two instances have clocks of their own.
+    /// The durations by the arrival of the events on this host, because the two instances have clocks of their own.
     var timing: SwitchTiming? { migration.guestSwitch?.marks.arrivalTiming }
 
     var names: (old: String, new: String) {
@@ -91,9 +91,13 @@ extension HypervisorGuestSides {
         }
     }
 
-    /// A hypervisor's QEMU tells when a port in it is closed: then the relay ended, and with it perhaps the guest's QEMU.
+    /// Watches for the end of both sides.
+    ///
+    /// A hypervisor's QEMU reports when a port in it is closed: then the relay has ended, and perhaps the guest's QEMU
+    /// too.
     private func watchEnds() {
-        let taps = [(old.placement, HandoffEvent.oldExited), (newPlacement, HandoffEvent.newExited)].map { placement, event in
+        let taps = [(old.placement, HandoffEvent.oldExited), (newPlacement, HandoffEvent.newExited)].map {
+            placement, event in
             placement.hypervisor.monitor.tap(named: ["VSERPORT_CHANGE"]) { [weak self] message in
                 guard case .success(let change) = message, change.data["open"]?.bool == false,
                     change.data["id"]?.string == "port-\(placement.guest.name)"
@@ -110,11 +114,13 @@ extension HypervisorGuestSides {
     }
 
     private func lookAfter(_ placement: GuestPlacement, _ event: HandoffEvent) async {
-        // An agent that does not answer says nothing of the unit: the monitors and deadlines tell then.
-        guard let isActive = try? await placement.unit.isActive(by: placement.hypervisor.agent), !isActive else { return }
+        // An agent that does not answer tells nothing about the unit; then monitors and deadlines decide.
+        guard let isActive = try? await placement.unit.isActive(by: placement.hypervisor.agent), !isActive else {
+            return
+        }
         if event == .newExited {
             context.fail(
-                HyperFreshError("the new QEMU exited", remedy: "Its own words say why.", evidence: await lastWords()))
+                HyperFreshError("the new QEMU exited", remedy: "See its messages.", evidence: await lastWords()))
         }
         exited(event)
     }
@@ -128,22 +134,23 @@ extension HypervisorGuestSides {
 // MARK: - Link
 
 extension HypervisorGuestSides {
-    /// The same memory, shown by writing to it; the same devices in the same places, by the word of both.
+    /// Proves that both have the same memory, by writing to it, and that both report the same devices in the same
+    /// places.
     func proveSameGuest(_ new: QMPClient) async throws {
         do throws(HypervisorError) {
             try await MemoryProof.make(
-                guest: newPlacement.guest, old: old.placement.hypervisor, oldDevice: old.device, new: newPlacement.hypervisor,
-                newDevice: newDevice)
+                guest: newPlacement.guest, old: old.placement.hypervisor, oldDevice: old.device,
+                new: newPlacement.hypervisor, newDevice: newDevice)
         } catch {
             throw HyperFreshError(error)
         }
-        context.clock.note("memory proven the same in both hypervisors")
+        context.clock.note("both hypervisors map the same memory")
         async let oldDescription = GuestDescription.describe(old.client, identity: nil)
         async let newDescription = GuestDescription.describe(new, identity: nil)
         let (before, after) = try await (oldDescription, newDescription)
         var differences = GuestComparison.differences(old: before, new: after)
         if before.memoryLayout != after.memoryLayout {
-            differences.append("the guest's memory lies at other addresses")
+            differences.append("the guest's memory is at other addresses")
         }
         if after.memory.contains(where: { !$0.isShared }) {
             differences.append("the new QEMU does not share the memory")
@@ -151,7 +158,8 @@ extension HypervisorGuestSides {
         guard differences.isEmpty else {
             throw HyperFreshError(
                 "the new QEMU does not have the guest's devices",
-                remedy: "Was the stack changed since `up`? A guest keeps what it was started with.",
+                remedy: "Check whether the stack file was changed since `hyperfresh up`: a guest keeps the devices "
+                    + "with which it was started.",
                 evidence: differences)
         }
     }
@@ -162,11 +170,11 @@ extension HypervisorGuestSides {
         return channel.outgoing
     }
 
-    /// Nobody is stopped before everybody is ready, and no more at once than was asked for.
+    /// Waits until all guests are ready and another one may be stopped.
     func prepareSwitch(_ guestSwitch: GuestSwitch) async throws(HyperFreshError) {
         guard await group.admit(guest) else {
             throw HyperFreshError(
-                "another guest of the hypervisor could not be made ready", remedy: "See its own report.")
+                "another guest of the hypervisor could not be prepared", remedy: "See that guest's report.")
         }
     }
 }
@@ -174,11 +182,12 @@ extension HypervisorGuestSides {
 // MARK: - Records
 
 extension HypervisorGuestSides {
-    /// No guest is committed to a hypervisor that is dead: the old one has it still.
+    /// Refuses the commit if the new hypervisor is dead: the old one still has the guest.
     func deathOfNew(before handoffState: HandoffState) -> HyperFreshError? {
         guard handoffState == .committed, newPlacement.hypervisor.process.hasExited else { return nil }
         return HyperFreshError(
-            "the new hypervisor died when \(guest) was in it", remedy: "Try again; its console may tell why.")
+            "the new hypervisor died before \(guest) was committed to it",
+            remedy: "Try again; the console of the new hypervisor may show the cause.")
     }
 
     func recorded(_ handoffState: HandoffState) {
@@ -206,13 +215,13 @@ extension HypervisorGuestSides {
         do {
             try store.place(guest, on: instance.id, of: instance.hypervisor)
         } catch {
-            context.warn("it could not be recorded where \(guest) is: \(error)")
+            context.warn("cannot record where \(guest) is: \(error)")
             return .settleFailed
         }
         do {
             if let warning = try await migration.leaveNoTrace() { context.warn(warning) }
         } catch {
-            context.warn("the new QEMU of \(guest) keeps some migration settings: \(error)")
+            context.warn("the new QEMU of \(guest) still has some migration settings: \(error)")
         }
         return .settled
     }
@@ -235,7 +244,7 @@ extension HypervisorGuestSides {
         return .newRemoved
     }
 
-    var restoreRemedy: String { "Look at its hypervisor's console, then run `hyperfresh recover`." }
+    var restoreRemedy: String { "See the console of its hypervisor, then run `hyperfresh recover`." }
 
     func reportIfOldExited() async {
         if old.placement.hypervisor.process.hasExited { exited(.oldExited) }
@@ -244,7 +253,7 @@ extension HypervisorGuestSides {
 
 // MARK: - The last look
 
-/// The vCPUs are threads of the hypervisor's, not of this host's: whether they use time is not looked at.
+/// The vCPUs are threads in the hypervisor, not on this host, so their CPU time is not checked.
 extension HypervisorGuestSides {
     func lookAtProcesses(after outcome: HandoffOutcome) -> LastLook? {
         newPlacement.hypervisor.process.hasExited ? .dead(failure("the new hypervisor has ended", .lost)) : nil
@@ -256,7 +265,7 @@ extension HypervisorGuestSides {
                 return .doubtful(doubt("\(names.new) does not answer", evidence: ["\(silence)"]))
             }
             return .dead(
-                failure("\(names.new) exited when the guest had been committed to it", .lost, await lastWords()))
+                failure("\(names.new) exited after the guest had been committed to it", .lost, await lastWords()))
         } catch {
             return lookAtProcesses(after: .refreshed)
                 ?? .doubtful(doubt("\(names.new) does not answer", evidence: [error.message]))
@@ -269,7 +278,7 @@ extension HypervisorGuestSides {
         _ message: String, _ outcome: RefreshOutcome, _ evidence: [String] = []
     ) -> HyperFreshError {
         HyperFreshError(
-            message, remedy: "`hyperfresh ps` shows what its hypervisor says of it; its console may tell why.",
+            message, remedy: "`hyperfresh ps` shows its state; the console of its hypervisor may show the cause.",
             evidence: evidence, exitCode: outcome.exitCode)
     }
 }

@@ -3,7 +3,7 @@ import VirtualMachines
 
 /// The proof that two hypervisors see the same memory: a random word written by one, read by the other.
 ///
-/// Names, sizes and UUIDs may agree by accident; a word that was random a moment ago does not.
+/// Names, sizes and UUIDs may match by accident; a fresh random word does not.
 enum MemoryProof {
     /// Bytes.
     static let length: UInt64 = 32
@@ -12,7 +12,7 @@ enum MemoryProof {
         guest: InnerGuestSpec, old: Hypervisor, oldDevice: MemoryDevice, new: Hypervisor, newDevice: MemoryDevice
     ) async throws(HypervisorError) {
         let offset = MemoryFileShape(memory: guest.memory).proofOffsetInDevice
-        // Both ways: a private copy of the memory would pass one way.
+        // Both ways: a private copy of the memory would pass in one direction.
         try await check(from: (old, oldDevice), to: (new, newDevice), at: offset, guest: guest.name)
         try await check(from: (new, newDevice), to: (old, oldDevice), at: offset, guest: guest.name)
     }
@@ -27,7 +27,7 @@ enum MemoryProof {
         guard found == word else {
             throw HypervisorError(
                 "the two hypervisors do not see the same memory for guest \(guest)",
-                remedy: "Nothing was paused. Is the memory file of this guest the one that was attached at `up`?",
+                remedy: "Nothing was paused. Check whether the guest's memory file was replaced since `hyperfresh up`.",
                 evidence: ["written: \(word)", "read: \(found)"])
         }
     }

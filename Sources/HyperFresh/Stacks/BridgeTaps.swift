@@ -1,9 +1,9 @@
 import StackFile
 import VirtualMachines
 
-/// The taps by which a hypervisor is on this host's bridges.
+/// The taps that connect a hypervisor to this host's bridges.
 ///
-/// Its QEMU makes them, and they go with it, however it ends: nothing to remove.
+/// Its QEMU creates them, and they disappear with it, however it ends: there is nothing to remove.
 struct BridgeTaps: Sendable {
     private let pairs: [(tap: String, bridge: String)]
 
@@ -14,7 +14,7 @@ struct BridgeTaps: Sendable {
         }
     }
 
-    /// Puts the taps on their bridges, which keep their own hardware address.
+    /// Attaches the taps to their bridges, which keep their own hardware address.
     func connect() async throws(HyperFreshError) {
         for (tap, bridge) in pairs {
             let address = HypervisorInstance.tapAddress(on: bridge)
@@ -23,8 +23,8 @@ struct BridgeTaps: Sendable {
                     "ip", ["link", "set", "dev", tap, "address", address, "master", bridge, "up"])
             } catch {
                 throw HyperFreshError(
-                    "\(tap) cannot be put on bridge \(bridge)", because: error,
-                    remedy: "Create the bridge (ip link add \(bridge) type bridge; ip link set \(bridge) up), as root.")
+                    "cannot attach \(tap) to bridge \(bridge)", because: error,
+                    remedy: "Create the bridge as root: `ip link add \(bridge) type bridge; ip link set \(bridge) up`.")
             }
         }
     }

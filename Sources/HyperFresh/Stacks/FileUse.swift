@@ -2,26 +2,28 @@ import Glibc
 import Linux
 import StackFile
 
-/// Who has a guest's or container's file: asked before it is made, used or removed.
+/// The processes that use a guest's or container's file, determined before it is created, used or removed.
 ///
-/// Files are told apart by device and inode: a name may lead elsewhere by now.
+/// Files are identified by device and inode: a path may lead to another file by now.
 enum FileUse {
     /// A file that belongs to a guest or container.
     struct Claim: Sendable {
-        /// As in `the memory file of guest g1`.
+        /// The file as named in messages, such as `the memory file of guest g1`.
         let content: String
         let path: String
-        /// Whether another process may read it meanwhile: a disk is harmed by writers only.
+        /// Whether another process may read it at the same time: only writers damage a disk.
         let allowsReaders: Bool
     }
 
-    /// The processes that have a file, but for this one, which may hold its lock, and those named; none where there is no such file.
+    /// Returns the processes that use a file, except for this one, which may hold its lock, and the known ones.
+    ///
+    /// Returns none if the file does not exist.
     ///
     /// - Parameters:
     ///   - path: The file.
-    ///   - known: Processes that may have it.
+    ///   - known: Processes that may use it.
     /// - Returns: The holders, by pid.
-    /// - Throws: ``HyperFreshError`` when that cannot be found out.
+    /// - Throws: ``HyperFreshError`` if that cannot be determined.
     static func holders(
         of path: String, butFor known: Set<ProcessIdentity> = []
     ) throws(HyperFreshError) -> [FileHolder] {
@@ -35,11 +37,11 @@ enum FileUse {
         }
     }
 
-    /// Refuses to begin where a process that is not known uses one of the files.
+    /// Throws if a process that is not known uses one of the files.
     ///
     /// - Parameters:
-    ///   - claims: The files; one that is not there is nobody's.
-    ///   - known: The processes that have them rightly: instances on record.
+    ///   - claims: The files; a file that does not exist is skipped.
+    ///   - known: The processes that may use them: instances on record.
     /// - Throws: ``HyperFreshError`` with status 3 and the processes; nothing was started then.
     static func refuseStrangers(_ claims: [Claim], known: Set<ProcessIdentity>) throws(HyperFreshError) {
         var identities: [FileIdentity: Claim] = [:]
@@ -62,21 +64,21 @@ enum FileUse {
             throw HyperFreshError(
                 "files are in use by processes that are not on record", guestState: "Nothing was started.",
                 remedy:
-                    "Find out what these processes run (ps -fp PID): they may be guests that run. Nothing may be removed while "
-                    + "they live.",
+                    "Find out what these processes run (`ps -fp PID`): they may be running guests. Do not remove the "
+                    + "files while the processes live.",
                 evidence: strangers, exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
     private static func unknown(_ path: String, _ error: SystemError) -> HyperFreshError {
         HyperFreshError(
-            "it cannot be said who uses \(path)", because: error,
+            "cannot determine which processes use \(path)", because: error,
             remedy: "Run as the user who owns it; nothing was touched.", exitCode: RefreshOutcome.unknown.exitCode)
     }
 }
 
 extension FileUse.Claim {
-    /// All that a guest writes to: its memory, and its disks that are not read-only.
+    /// Returns all files that a guest writes to: its memory, and its disks that are not read-only.
     static func all(of guest: InnerGuestSpec, in stack: Stack) -> [FileUse.Claim] {
         let memory = FileUse.Claim(
             content: "the memory file of guest \(guest.name)", path: stack.memoryFile(of: guest.name),
@@ -87,7 +89,7 @@ extension FileUse.Claim {
         return [memory] + disks
     }
 
-    /// A container's image store; its bundle is served by a process of ours, and is shared.
+    /// Returns a container's image store; the bundle is not claimed, because virtiofsd serves it and it may be shared.
     static func all(of container: ContainerSpec, in stack: Stack) -> [FileUse.Claim] {
         [
             FileUse.Claim(

@@ -1,13 +1,13 @@
 import Linux
 
-/// What a disk of this host lies on.
+/// The storage of a disk of this host.
 struct HostStorage: Sendable, Hashable {
     let isBlockDevice: Bool
     /// Whether its file system can bypass this host's cache (a tmpfs cannot, and has none).
     let bypassesCache: Bool
 
     static func examine(_ path: String) -> HostStorage {
-        // One that cannot be looked at is attached as a file: QEMU refuses it with words of its own.
+        // A path that cannot be examined is attached as a file; QEMU refuses it with its own message.
         HostStorage(
             isBlockDevice: (try? Files.status(path).kind) == .blockDevice, bypassesCache: Files.bypassesCache(path))
     }

@@ -6,7 +6,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// What has to be known and true before a hypervisor is refreshed.
+/// The admission of a hypervisor: the checks and facts before its refresh.
 ///
 /// Changes nothing.
 struct HypervisorAdmission {
@@ -15,24 +15,24 @@ struct HypervisorAdmission {
     let store: StackStore
     let request: HypervisorRefreshRequest
 
-    /// What is to be done.
+    /// The plan of a refresh.
     struct Plan: Sendable {
         let stack: Stack
         let spec: HypervisorSpec
         let image: HypervisorImage
-        /// The instance with guests to move; with none, when an earlier refresh moved them all but could not end it.
+        /// The instance with guests to move; without any if an earlier refresh moved them all but could not end it.
         let old: Hypervisor
-        /// The instance of an earlier refresh that did not come to its end; `nil` when one has to be started.
+        /// The new instance of an earlier, unfinished refresh; `nil` if one has to be started.
         let new: Hypervisor?
         /// The guests to hand over.
         let guests: [InnerGuestSpec]
         /// The containers to relocate, of an OS VM.
         let containers: [ContainerSpec]
-        /// Guests without a QEMU: shut down from within, or ended; containers without a process.
+        /// Guests without a QEMU, because they were shut down or ended; containers without a process.
         let stoppedGuests: [String]
         let isRehearsal: Bool
 
-        /// Whether this run brings an earlier one to its end.
+        /// Whether this run finishes an earlier one.
         var isFinishing: Bool { new != nil }
     }
 
@@ -46,12 +46,13 @@ struct HypervisorAdmission {
         guard let last = alive.last else {
             throw HyperFreshError(
                 "\(spec.kind) \(spec.name) does not run", guestState: "None of its \(spec.kind.tenant)s runs.",
-                remedy: "hyperfresh down, then up, with its stack file.", exitCode: RefreshOutcome.blocked.exitCode)
+                remedy: "Run `hyperfresh down STACK`, then `hyperfresh up STACK-FILE`.",
+                exitCode: RefreshOutcome.blocked.exitCode)
         }
         guard alive.count <= 2 else {
             throw HyperFreshError(
                 "\(spec.kind) \(spec.name) has \(alive.count) instances",
-                remedy: "`hyperfresh recover` ends those without guests.",
+                remedy: "Run `hyperfresh recover`: it ends those without guests.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
         let placement = records.placement
@@ -65,7 +66,7 @@ struct HypervisorAdmission {
             if let new { _ = try await check.run(new, placement) }
             let isHere = { (name: String) in placement[name] == old.record.id }
             let guests = spec.guests.filter { isHere($0.name) }
-            // Those, too, that were relocated to it.
+            // This includes containers that were relocated to it.
             let containers = stack.containers.filter { isHere($0.name) }
             let stopped =
                 guests.filter { !tenants.guests.contains($0.name) }.map(\.name)
@@ -106,8 +107,8 @@ struct HypervisorAdmission {
                 hypervisor.close()
                 throw HypervisorError(
                     "the agent of \(spec.kind) \(spec.name) (instance \(record.id)) does not answer",
-                    remedy: "Its guests may run on. Without the agent they cannot be handed over: see its console, "
-                        + "shut the guests down from within, then take it down.",
+                    remedy: "Its guests may still run, but cannot be handed over without the agent. See its console, "
+                        + "shut the guests down from inside, then take the stack down.",
                     evidence: Hypervisor.consoleTail(hypervisor.folder).map { "console: \($0)" })
             }
             return hypervisor
@@ -119,7 +120,7 @@ struct HypervisorAdmission {
         }
     }
 
-    /// A file of a guest that a process has which is not on record: that may be a hypervisor that was forgotten.
+    /// Throws if a process that is not on record uses a guest's file: it may be a hypervisor whose record was lost.
     private func refuseUsedFiles() throws(HyperFreshError) {
         let known = try store.processes(of: stack)
         let claims =
@@ -128,20 +129,20 @@ struct HypervisorAdmission {
         try FileUse.refuseStrangers(claims, known: known)
     }
 
-    /// A function of a device has one owner.
+    /// Throws if the hypervisor has functions of a device, because each of them can have only one owner.
     private func refuseFunctions() throws(HyperFreshError) {
         guard !spec.functions.isEmpty else { return }
         throw HyperFreshError(
-            "\(spec.kind) \(spec.name) holds functions of this host's devices, which a second one cannot have beside it",
-            guestState: "Nothing was touched.", remedy: "Take the stack down, and up again. docs/limits.md says more.",
+            "\(spec.kind) \(spec.name) uses functions of this host's devices, which a second one cannot use next to it",
+            guestState: "Nothing was touched.", remedy: "Take the stack down and up again; see docs/limits.md.",
             evidence: spec.functions, exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// Both hypervisors are in memory for the time of the refresh.
+    /// Throws if there is not enough memory for both hypervisors, which exist at the same time during the refresh.
     private func checkRoom() throws(HyperFreshError) {
         var finding = HostChecks.memory(overhead: spec.memory + (256 << 20))
         guard finding.severity == .fail else { return }
-        finding.message = "there is too little memory for a second \(spec.kind) beside the first"
+        finding.message = "there is not enough memory for a second \(spec.kind) next to the first"
         throw HyperFreshError(
             "\(spec.kind) \(spec.name) cannot be refreshed: \(finding.message) (\(finding.id))",
             guestState: "Nothing was touched.",
@@ -149,7 +150,7 @@ struct HypervisorAdmission {
             evidence: finding.evidence, exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// A controller died in the middle of it: until that is settled, where a guest runs is not known.
+    /// Throws if a controller died during a handoff: until that is recovered, it is unknown where a guest runs.
     static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
         let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
         guard !unfinished.isEmpty else { return }
@@ -158,22 +159,5 @@ struct HypervisorAdmission {
             remedy: "Run `hyperfresh recover` first.",
             evidence: unfinished.map { "\($0.id): \($0.subject?.name ?? "?"), \($0.state?.rawValue ?? "?")" },
             exitCode: RefreshOutcome.blocked.exitCode)
-    }
-}
-
-/// Where images lie that are named without a folder.
-enum ImageCache {
-    /// The folder of an image: a path as it is; a name under `$HYPERFRESH_IMAGES`, else the stack file's folder's
-    /// `.cache/hypervisor`, else /var/lib/hyperfresh/images.
-    static func folder(of image: String, stack: Stack) -> String {
-        guard !image.contains("/") else { return image }
-        let folders =
-            [variable("HYPERFRESH_IMAGES"), variable("HYPERFRESH_CACHE").map { "\($0)/hypervisor" }].compactMap(\.self)
-            + ["\(stack.directory)/.cache/hypervisor", "/var/lib/hyperfresh/images"]
-        return folders.map { "\($0)/\(image)" }.first { Files.exists($0) } ?? "\(folders[0])/\(image)"
-    }
-
-    private static func variable(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
     }
 }

@@ -6,29 +6,30 @@ import StackFile
 import Systemd
 import VirtualMachines
 
-/// Brings one hypervisor of a stack into being, as a QEMU that outlives this process.
+/// Starts one hypervisor of a stack, as a QEMU that outlives this process.
 struct HypervisorBoot {
     let stack: Stack
     let spec: HypervisorSpec
-    /// The folder of the image to boot.
+    /// The image to boot.
     let image: HypervisorImage
     let store: StackStore
     let boot: Duration
 
-    /// How long a hypervisor may take until its agent answers: a minute and a half where everything is emulated.
+    /// Returns how long a hypervisor may take until its agent answers: fully emulated, it takes a minute and a half.
     static func patience(_ accelerator: HyperplexorSpec.Accelerator) -> Duration {
         accelerator == .tcg ? .seconds(180) : .seconds(60)
     }
 
-    /// Starts it and waits until its agent answers.
+    /// Starts the hypervisor and waits until its agent answers.
     ///
-    /// What was made is removed again when that fails.
+    /// If that fails, everything that was created is removed again.
     func run() async throws(HyperFreshError) -> Hypervisor {
         let (id, folder): (String, InstanceFolder)
         do throws(SystemError) { (id, folder) = try store.createInstance(of: spec.name) } catch {
             throw HyperFreshError(
-                "the state of \(spec.kind) \(spec.name) cannot be kept", because: error,
-                remedy: "Make \(store.stateDirectory) this user's own, or name another folder with --state-dir.")
+                "cannot record the state of \(spec.kind) \(spec.name)", because: error,
+                remedy: "Make your user the owner of \(store.stateDirectory), with mode 0700, or name another folder "
+                    + "with --state-dir.")
         }
         var process: ProcessIdentity?
         do {
@@ -58,11 +59,11 @@ struct HypervisorBoot {
         }
     }
 
-    /// Ends what this run has started, in which nobody is yet, and removes what it has made.
+    /// Ends the process that this run has started, which has no guest yet, and removes its files.
     private func undoing(
         _ id: String, _ process: ProcessIdentity?, after failure: HyperFreshError
     ) async -> HyperFreshError {
-        // A process that cannot be held is gone: `forget` makes sure of that.
+        // A process that cannot be opened is gone; `forget` checks that.
         if let process, let handle = try? ProcessHandle(process) {
             _ = await handle.end(within: .seconds(20))
         }
@@ -78,20 +79,21 @@ struct HypervisorBoot {
         let errors = try Descriptor.open(folder.errorLog, flags: O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
         let request = Self.request(arguments, in: folder, errors: errors.number)
         var record: InstanceRecord?
-        // On record before it is a QEMU: whoever takes the hypervisor down after we died finds it.
+        // Record it before it becomes a QEMU: `down` finds it even if this process dies.
         _ = try spawn(request) { identity in
             let new = InstanceRecord(
                 id: id, hypervisor: spec.name, stack: stack.name, image: image.directory, process: identity,
                 started: WallClock.microseconds())
             record = new
-            // Without a record the process does not become a QEMU: `spawn` says so.
+            // Without a record the process does not become a QEMU; `spawn` reports that.
             return (try? store.keep(new)) != nil
         }
         guard let record else { throw HyperFreshError("no process was started", remedy: "Report this.") }
         return record
     }
 
-    /// What it makes, sockets and logs, is its owner's alone, whatever our own mask is.
+    /// Returns the start request; only the owner may access the sockets and logs, regardless of the umask of this
+    /// process.
     static func request(_ arguments: [String], in folder: InstanceFolder, errors: Int32) -> SpawnRequest {
         var request = SpawnRequest(
             executable: arguments.first ?? "", arguments: arguments, environment: ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
@@ -109,13 +111,13 @@ struct HypervisorBoot {
         while !Files.exists(folder.agentSocket) || !Files.exists(folder.qmpSocket) {
             if await handle.waitForExit(within: .milliseconds(20)) || ContinuousClock.now > end || Task.isCancelled {
                 throw HyperFreshError(
-                    "the QEMU of \(spec.kind) \(spec.name) did not start", remedy: "Its own words say why.")
+                    "the QEMU of \(spec.kind) \(spec.name) did not start", remedy: "See its messages.")
             }
         }
-        // The sockets are there at once; QEMU answers when it has its memory.
+        // The sockets exist immediately; QEMU answers when it has allocated its memory.
         let hypervisor = try await Hypervisor.reach(record, in: folder, within: max(.seconds(5), end - .now))
         let watch = Task {
-            // An agent that is waited for never says that its machine has died.
+            // Waiting for an agent does not notice that its machine has died.
             while !Task.isCancelled, !(await handle.waitForExit(within: .milliseconds(200))) {}
             if !Task.isCancelled { hypervisor.agent.close() }
         }
@@ -126,38 +128,38 @@ struct HypervisorBoot {
                 handle.hasExited
                     ? "\(spec.kind) \(spec.name) died while it booted"
                     : "the agent of \(spec.kind) \(spec.name) never answered",
-                remedy: "The end of its console says how far it came. Is its image whole, and its memory enough?")
+                remedy: "See the end of its console. Check that its image is complete and its memory is sufficient.")
         }
         return hypervisor
     }
 
-    /// What containers need of the kernel beside what every hypervisor has: the first of them, and the first that is frozen,
-    /// would wait for it.
+    /// Kernel modules that containers need in addition to those of every hypervisor: the first container, and the first
+    /// freeze, would have to wait for them.
     private static let containerModules = [
         "virtiofs", "veth", "nf_tables", "nfnetlink", "inet_diag", "tcp_diag", "udp_diag", "raw_diag", "unix_diag",
         "netlink_diag", "af_packet_diag", "nf_conntrack_netlink", "ip_tables",
     ]
 
-    /// What runs in it, by its own word; its clock is set by the way.
+    /// Returns the record with the versions that the hypervisor reports; also sets its clock.
     private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
         var record = hypervisor.record
         let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let fraction = "\(1_000_000 + microseconds)".dropFirst()
         let modules = spec.kind == .os ? Self.containerModules : []
-        // Without it guests' clocks are off by up to a second.
+        // Without this, guests' clocks are off by up to a second.
         _ = try? await hypervisor.agent.run(
             verb: "set-clock", ["\(seconds).\(fraction)", modules.joined(separator: " ")], to: "set its clock")
         if let versions = await Self.versions(of: hypervisor) { (record.kernel, record.qemu) = versions }
         return record
     }
 
-    /// The kernel's and QEMU's versions in a hypervisor; nil where it does not say: they are for showing only.
+    /// Returns the kernel's and QEMU's versions in a hypervisor, for display only; nil if it does not report them.
     static func versions(of hypervisor: Hypervisor) async -> (kernel: String, qemu: String)? {
         let words = try? await hypervisor.agent.run(verb: "versions", to: "ask for its versions")
         return versions(in: words ?? "")
     }
 
-    /// The kernel's and QEMU's versions, a line each; nil where it says something else, which is not to be remembered.
+    /// Parses the kernel's and QEMU's versions, one line each; nil for anything else, which must not be recorded.
     static func versions(in words: String) -> (kernel: String, qemu: String)? {
         let lines = words.split(whereSeparator: \.isNewline).map(String.init)
         let isVersion: (String) -> Bool = { word in
@@ -172,7 +174,7 @@ struct HypervisorBoot {
         return try await Hypervisor.reach(record, in: hypervisor.folder)
     }
 
-    /// A random one (RFC 4122, version 4): management stacks refuse to migrate within "the same host".
+    /// Returns a random UUID (RFC 4122, version 4): management stacks refuse to migrate within "the same host".
     private static func makeUUID() -> String {
         var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
         bytes[6] = bytes[6] & 0x0f | 0x40
@@ -186,7 +188,7 @@ struct HypervisorBoot {
     }
 
     private static func words(_ folder: InstanceFolder) -> [String] {
-        // Evidence for a failure, where there is any.
+        // Evidence of the failure, if there is any.
         let errors = (try? Files.readAll(folder.errorLog)) ?? []
         let lines = String(decoding: errors, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(6)
         let console = Hypervisor.consoleTail(folder)
@@ -196,35 +198,13 @@ struct HypervisorBoot {
     private static func failure(_ error: any Error, _ name: String, evidence: [String]) -> HyperFreshError {
         if Task.isCancelled {
             return HyperFreshError(
-                "the start of \(name) was cut short",
-                remedy: "Nothing of it is left. Start it again when it suits."
+                "the start of \(name) was interrupted",
+                remedy: "Nothing of it is left. Run the command again when you are ready."
             ).adding(evidence: evidence)
         }
         if let error = error as? HyperFreshError { return error.adding(evidence: evidence) }
         return HyperFreshError(
-            "\(name) could not be started", because: error, remedy: "`hyperfresh doctor` looks at this host."
+            "\(name) could not be started", because: error, remedy: "Check this host: `hyperfresh doctor`."
         ).adding(evidence: evidence)
-    }
-}
-
-/// By what this host can run a hypervisor.
-enum Accelerators {
-    /// KVM where stock guests run and may nest; where not, TCG, unless KVM was asked for.
-    ///
-    /// - Parameters:
-    ///   - wish: What the stack file says.
-    ///   - nesting: Whether KVM nests on this host.
-    /// - Returns: KVM or TCG.
-    /// - Throws: ``HyperFreshError`` when KVM was asked for and does not nest: no guest of the hypervisor could start.
-    static func choose(
-        _ wish: HyperplexorSpec.Accelerator, nesting: Finding = HypervisorChecks.nesting()
-    ) throws(HyperFreshError) -> HyperplexorSpec.Accelerator {
-        if wish == .tcg { return .tcg }
-        if nesting.severity == .pass { return .kvm }
-        guard wish == .kvm else { return .tcg }
-        throw HyperFreshError(
-            "hypervisors cannot run on KVM here, as the stack file demands (\(nesting.id))",
-            remedy: "\(nesting.remedy ?? "") Or write `accelerator: auto`.",
-            evidence: [nesting.message] + nesting.evidence)
     }
 }

@@ -9,16 +9,16 @@ import VirtualMachines
 public struct HypervisorStatus: Sendable, JSONRepresentable {
     /// Its name.
     public let name: String
-    /// The stack that it belongs to; `?` where that is not on record any more.
+    /// The stack that it belongs to; `?` if that is no longer on record.
     public let stack: String
-    /// Its running instances, the oldest first: one, two during a refresh, none when it died.
+    /// Its running instances, the oldest first: one, two during a refresh, none if it died.
     public let instances: [InstanceReport]
     let kind: HypervisorKind
-    /// Its guests, or the containers that are in it.
+    /// Its guests, or the containers in it.
     public let guests: [InnerGuestStatus]
-    /// What cannot be relied on: damaged and lost records, files that are not ours; a sentence each.
+    /// Problems, one sentence each: damaged and missing records, files of others.
     public let problems: [String]
-    /// What its tenants are, one of them: `guest` or `container`.
+    /// The noun for one of its guests or containers: `guest` or `container`.
     public var tenant: String { kind.tenant }
 
     /// `name`, `kind` (`hypervisor` or `os`), `stack`, `instances`, `problems`, and `guests` or `containers`.
@@ -35,13 +35,14 @@ public struct HypervisorStatus: Sendable, JSONRepresentable {
 public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
     /// Its name.
     public let name: String
-    /// The instance that has it; `nil` when it was never started.
+    /// The instance that has it; `nil` if it was never started.
     public let instance: String?
-    /// QEMU's word for its state, `stopped` without a QEMU, `lost` without its hypervisor, `unknown` where nobody answers.
+    /// The state that QEMU reports; `stopped` without a QEMU, `lost` without its hypervisor, `unknown` without an
+    /// answer.
     ///
-    /// Of a container: `running`, `frozen` (as before it is moved), `paused` (as it was restored), or the latter three.
+    /// For a container: `running`, `frozen` (as before a move), `paused` (as restored), or one of the latter three.
     public let state: String
-    /// Its memory in bytes; of a container, the most that it may use; 0 where its stack file is not on record any more.
+    /// Its memory in bytes, for a container its limit; 0 if its stack file is no longer on record.
     public let memory: UInt64
 
     /// `name`, `instance`, `state`, `memory`.
@@ -56,9 +57,9 @@ public struct InnerGuestStatus: Sendable, Hashable, JSONRepresentable {
 
 /// The hypervisors and OS VMs of this host, as `ps` shows them.
 public struct StackListing: Sendable, JSONRepresentable {
-    /// By stack, in their files' order; last those whose stack is not on record any more.
+    /// Sorted by stack, in the order of the stack files; those whose stack is no longer on record come last.
     public let hypervisors: [HypervisorStatus]
-    /// Records of stacks that cannot be relied on, and of which no hypervisor is known; a sentence each.
+    /// Damaged records of stacks without a known hypervisor, one sentence each.
     public let problems: [String]
 
     /// A `hypervisors` document: `items`, `problems`.
@@ -69,13 +70,13 @@ public struct StackListing: Sendable, JSONRepresentable {
     }
 }
 
-/// Looks at every hypervisor of this host: by its process, and by what it says; records only tell what should be there.
+/// Lists every hypervisor of this host by its process and its own report; records only supply the expected state.
 struct HypervisorListing {
     let store: StackStore
 
     func all() async throws(HyperFreshError) -> StackListing {
         do throws(HyperFreshError) { try store.verify() } catch {
-            // Sockets in such a folder are not used. The processes that run are named.
+            // Sockets in such a folder are not used; report the processes that run.
             throw error.adding(
                 evidence: try store.processes().map { "\($0.hypervisor)-\($0.id) runs as pid \($0.process.pid)" })
         }
@@ -97,9 +98,9 @@ struct HypervisorListing {
         return StackListing(hypervisors: all, problems: problems)
     }
 
-    /// A hypervisor whose stack is not on record any more: it is described by the copy that it has, if that is whole.
+    /// Describes a hypervisor whose stack is no longer on record by its own copy, if that is intact.
     private func lookAtOrphan(_ name: String) async throws(HyperFreshError) -> HypervisorStatus {
-        let problem = "no stack on record has it"
+        let problem = "it belongs to no stack on record"
         if let copy = store.stackCopy(of: name).shown {
             let stack = try copy.parse(at: "the copy of \(name)")
             if let spec = stack.hypervisors.first(where: { $0.name == name }) {
@@ -114,7 +115,8 @@ struct HypervisorListing {
     }
 
     private static func problems(_ survey: HypervisorSurvey) -> [String] {
-        survey.damage.map(\.description) + survey.oddities.map { "\(survey.folder)/\($0) is not hyperfresh's" }
+        survey.damage.map(\.description)
+            + survey.oddities.map { "\(survey.folder)/\($0) does not belong to hyperfresh" }
     }
 
     private func look(
@@ -122,7 +124,7 @@ struct HypervisorListing {
     ) async throws(HyperFreshError) -> HypervisorStatus {
         let survey = try store.survey(spec.name)
         let alive = survey.running.compactMap { $0.record(stack: stack.name) }
-        // The monitors serve one client: whoever refreshes has them. A hypervisor without a folder has no lock.
+        // A monitor serves one client, and a refresh uses it. A hypervisor without a folder has no lock.
         var problems = problems
         var (lock, isBusy): (HeldLock?, Bool) = (nil, false)
         do throws(HyperFreshError) {
@@ -139,7 +141,7 @@ struct HypervisorListing {
         func status(
             _ name: String, memory: UInt64, isThere: (Tenants) -> Bool, _ state: (Hypervisor) async -> String
         ) async -> InnerGuestStatus {
-            // Where it is, by the word of the instances; what is on record where none of them has it.
+            // Use the instance that reports it; the record only if none does.
             let there = seen.filter { $0.tenants.map(isThere) == true }
             let placed = survey.shownPlacement[name]
             let home = there.first { $0.hypervisor.record.id == placed } ?? there.first
@@ -174,7 +176,7 @@ struct HypervisorListing {
             guests: guests, problems: problems + Self.problems(survey))
     }
 
-    /// An instance that was reached, and what is active in it; nil when it does not say.
+    /// An instance that was reached, and its active guests and containers; nil if it does not report them.
     private struct Seen {
         let hypervisor: Hypervisor
         let tenants: Tenants?
@@ -183,18 +185,18 @@ struct HypervisorListing {
     private func look(into records: [InstanceRecord], of survey: HypervisorSurvey) async -> [Seen] {
         var seen: [Seen] = []
         for record in records {
-            // What cannot be reached is shown as unknown.
+            // An instance that cannot be reached is shown as unknown.
             guard let hypervisor = try? await store.reach(record, within: .seconds(2)) else {
                 continue
             }
-            // What is not answered is shown as unknown.
+            // An instance that does not answer is shown as unknown.
             seen.append(
                 Seen(hypervisor: hypervisor, tenants: try? await hypervisor.agent.tenants(within: .seconds(10))))
         }
         return seen
     }
 
-    /// Guests and containers that run, and of which no stack file on record knows.
+    /// Returns running guests and containers that are in no stack file on record.
     private static func strangers(in seen: [Seen], known: Set<String>) -> [InnerGuestStatus] {
         seen.flatMap { instance in
             let names = (instance.tenants?.guests ?? []).union(instance.tenants?.containers ?? []).subtracting(known)
@@ -212,10 +214,10 @@ struct HypervisorListing {
         return Self.strangers(in: seen, known: known)
     }
 
-    /// The containers to be shown with an OS VM: those that are in it, and those that belong to it and are nowhere.
+    /// Returns the containers to show with an OS VM: those that are in it, and its own that are nowhere.
     private func shownContainers(of spec: HypervisorSpec, in stack: Stack, _ seen: [Seen]) -> [ContainerSpec] {
         let active = seen.reduce(into: Set<String>()) { $0.formUnion($1.tenants?.containers ?? []) }
-        // Where a placement cannot be read, what the instances say is all there is.
+        // Without a readable placement, only the reports of the instances remain.
         guard let placed = try? store.containers(of: spec, in: stack) else {
             return stack.containers.filter { active.contains($0.name) }
         }
@@ -225,7 +227,7 @@ struct HypervisorListing {
 
     private func state(of guest: InnerGuestSpec, in hypervisor: Hypervisor, _ stack: Stack) async -> String {
         let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: hypervisor)
-        // For showing only.
+        // For display only.
         guard let client = try? await placement.connect() else { return "unknown" }
         defer { client.close() }
         return (try? await client.execute(QueryStatus()).state.rawValue) ?? "unknown"

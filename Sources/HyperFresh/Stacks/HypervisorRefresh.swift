@@ -1,12 +1,14 @@
 import Handoff
 import Linux
+import Logging
+import QMP
 import StackFile
 import VirtualMachines
 
 /// One refresh of one hypervisor, from request to report.
 ///
-/// Before the first guest is stopped, every failure ends with the new hypervisor gone and nothing touched. From then on each
-/// guest has a commit of its own, and what failed can be finished by running the same again.
+/// Before the first guest is stopped, every failure removes the new hypervisor and leaves everything else untouched.
+/// After that, each guest has its own commit, and the same command, run again, finishes the ones that failed.
 struct HypervisorRefresh: Sendable {
     let request: HypervisorRefreshRequest
     let host: Host
@@ -44,7 +46,7 @@ struct HypervisorRefresh: Sendable {
             try await perform(stack, spec, &report)
         } catch {
             report.failure = error
-            // A new hypervisor that could not be removed is worse than why it was to be.
+            // A new hypervisor that could not be removed is worse than the failure before it.
             if report.outcome != .unknown {
                 report.outcome =
                     switch error.exitCode {
@@ -88,8 +90,8 @@ struct HypervisorRefresh: Sendable {
     ) async throws(HyperFreshError) -> Hypervisor {
         if let new = plan.new {
             clock.note(
-                "instance \(new.record.id) of an earlier refresh is there: the \(plan.spec.kind.tenant)s that are left are brought to it"
-                    + (request.image == nil ? "" : ", whatever --image says"))
+                "instance \(new.record.id) of an earlier refresh exists: the remaining \(plan.spec.kind.tenant)s are "
+                    + "moved to it" + (request.image == nil ? "" : "; --image is ignored"))
             return new
         }
         let boot = HypervisorBoot(stack: plan.stack, spec: plan.spec, image: plan.image, store: store, boot: remaining)
@@ -131,7 +133,8 @@ struct HypervisorRefresh: Sendable {
 
     // MARK: Time
 
-    /// Work that cancellation and the deadline cut short; it is still waited for, so that nothing runs unseen.
+    /// Runs work that a cancellation or the deadline interrupts, and waits for its end, so that nothing runs
+    /// unobserved.
     func cancellable<T: Sendable>(
         _ work: @escaping @Sendable () async throws(HyperFreshError) -> T
     ) async throws(HyperFreshError) -> T {
@@ -154,7 +157,7 @@ struct HypervisorRefresh: Sendable {
     private func late(_ failure: HyperFreshError) -> HyperFreshError {
         HyperFreshError(
             "the new \(request.kind) was not ready within \(request.timeout)",
-            guestState: "Every \(request.kind.tenant) runs where it was.", remedy: "Allow more with --timeout.",
+            guestState: "Every \(request.kind.tenant) runs where it was.", remedy: "Allow more time with --timeout.",
             evidence: [failure.message] + failure.evidence, exitCode: RefreshOutcome.timedOut.exitCode)
     }
 
@@ -170,5 +173,167 @@ struct HypervisorRefresh: Sendable {
         clock.begin(phase)
         defer { clock.end() }
         return await work()
+    }
+}
+
+// MARK: - Preparation
+
+extension HypervisorRefresh {
+    /// Everything that the handoffs need.
+    struct Prepared: Sendable {
+        var guests: [Guest] = []
+        var containers: [Container] = []
+
+        struct Container: Sendable {
+            let old: ContainerPlacement
+            let new: ContainerPlacement
+        }
+
+        struct Guest: Sendable {
+            let old: InnerQEMU
+            let placement: GuestPlacement
+            let device: MemoryDevice
+            let channel: StateChannel
+        }
+    }
+
+    /// Attaches everything to the new hypervisor; nothing is stopped yet.
+    func attach(
+        _ plan: HypervisorAdmission.Plan, new: Hypervisor
+    ) async throws(HyperFreshError) -> Prepared {
+        try await timed(.attach) { () throws(HyperFreshError) in
+            try await cancellable { () throws(HyperFreshError) in
+                var prepared = Prepared()
+                do throws(HyperFreshError) {
+                    for guest in plan.guests {
+                        prepared.guests.append(try await self.prepare(guest, plan.stack, old: plan.old, new: new))
+                    }
+                    for container in plan.containers {
+                        prepared.containers.append(
+                            try await self.prepare(container, plan.stack, old: plan.old, new: new))
+                    }
+                } catch {
+                    for guest in prepared.guests {
+                        guest.old.client.close()
+                        await guest.channel.close()
+                    }
+                    throw error
+                }
+                return prepared
+            }
+        }
+    }
+
+    private func prepare(
+        _ guest: InnerGuestSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
+    ) async throws(HyperFreshError) -> Prepared.Guest {
+        let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: new)
+        try placement.memoryFile.verify()
+        try await placement.attach()
+        let device = try await placement.prepare()
+        let oldPlacement = GuestPlacement(stack: stack, guest: guest, hypervisor: old)
+        do throws(HypervisorError) {
+            let address = try await old.memoryAddress(of: guest.name)
+            let oldDevice = try await CoMapping.find(at: address, by: old.agent)
+            let channel = StateChannel(guest: guest.name, old: old, new: new)
+            try await channel.open()
+            let client = try await withLogger(
+                mergingMetadata: ["side": "old", "guest": "\(guest.name)"]
+            ) { _ async throws(HypervisorError) in
+                try await oldPlacement.connect()
+            }
+            return Prepared.Guest(
+                old: InnerQEMU(placement: oldPlacement, device: oldDevice, client: client), placement: placement,
+                device: device, channel: channel)
+        } catch {
+            throw HyperFreshError(error)
+        }
+    }
+
+    private func prepare(
+        _ container: ContainerSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
+    ) async throws(HyperFreshError) -> Prepared.Container {
+        let (old, new) = (
+            ContainerPlacement(stack: stack, container: container, hypervisor: old),
+            ContainerPlacement(stack: stack, container: container, hypervisor: new)
+        )
+        try new.storeFile.verify()
+        try await new.makeReady()
+        try await ContainerAdmission.check(container, old: old.place, new: new.place)
+        return Prepared.Container(old: old, new: new)
+    }
+}
+
+// MARK: - Conclusion
+
+extension HypervisorRefresh {
+    /// Sets the outcome of the report, and removes the hypervisor that has no guest any more.
+    func conclude(
+        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
+    ) async {
+        let outcomes = report.guests.map(\.outcome)
+        let failed = report.guests.first { $0.outcome != .refreshed && $0.outcome != .rehearsed && $0.outcome != .lost }
+        let onNew = outcomes.contains { $0 == .refreshed || $0 == .incomplete } || plan.isFinishing
+        if request.isRehearsal || (failed != nil && !onNew && !outcomes.contains(.unknown)) {
+            report.outcome = failed?.outcome ?? .rehearsed
+            await discard(new, unlessFinishing: plan, &report)
+        } else if failed == nil {
+            await retireOld(plan, new: new, &report)
+        } else {
+            report.outcome = outcomes.contains(.unknown) ? .unknown : .incomplete
+        }
+        if outcomes.contains(.lost) { report.outcome = .lost }
+        guard report.failure == nil else { return }
+        // A lost guest is worse than one that stayed.
+        if let worst = report.guests.first(where: { $0.outcome == .lost }) ?? failed { explain(worst, plan, &report) }
+    }
+
+    private func explain(_ failed: HandoffReport, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {
+        var failure = failed.failure ?? HyperFreshError("it could not be handed over", remedy: "")
+        failure.message = "\(plan.spec.kind.tenant) \(failed.guest): \(failure.message)"
+        let moved = report.guests.filter { $0.outcome == .refreshed }.map(\.guest)
+        let stayed = report.guests.filter { $0.outcome == .rolledBack || $0.outcome == .timedOut }.map(\.guest)
+        var lines: [String] = []
+        if !stayed.isEmpty {
+            lines.append("On instance \(plan.old.record.id), as before: \(stayed.joined(separator: ", ")).")
+        }
+        if !moved.isEmpty { lines.append("On instance \(report.new?.id ?? "?"): \(moved.joined(separator: ", ")).") }
+        failure.guestState = lines.isEmpty ? nil : lines.joined(separator: " ")
+        failure.exitCode = report.outcome.exitCode
+        if report.outcome == .incomplete {
+            failure.remedy =
+                "Run the same command again: it moves the \(plan.spec.kind.tenant)s that are left. \(failure.remedy)"
+        }
+        report.failure = failure
+    }
+
+    private func retireOld(
+        _ plan: HypervisorAdmission.Plan, new: Hypervisor, _ report: inout HypervisorReport
+    ) async {
+        do throws(HyperFreshError) {
+            // Guests that were shut down have no QEMU to hand over; the new instance will start them.
+            for guest in plan.stoppedGuests { try store.place(guest, on: new.record.id, of: plan.spec.name) }
+            try await timed(.retire) { () throws(HyperFreshError) in
+                try await InstanceEnd(store: store).run(plan.old)
+            }
+            report.outcome = .refreshed
+        } catch {
+            var failure = error
+            failure.guestState = "Every \(plan.spec.kind.tenant) that was handed over is on instance \(new.record.id)."
+            report.outcome = error.exitCode == RefreshOutcome.unknown.exitCode ? .unknown : .incomplete
+            failure.exitCode = report.outcome.exitCode
+            report.failure = failure
+        }
+    }
+
+    /// Removes a new hypervisor that has received no guest.
+    func discard(
+        _ new: Hypervisor, unlessFinishing plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport
+    ) async {
+        guard !plan.isFinishing else { return }
+        do throws(HyperFreshError) { try await InstanceEnd(store: store).run(new, isOwn: true) } catch {
+            report.outcome = .unknown
+            report.failure = error
+        }
     }
 }

@@ -3,7 +3,7 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// What there is of one hypervisor or OS VM: its instances by their processes, and what is on record of them.
+/// The state of one hypervisor or OS VM: its instances by their processes, and their records.
 struct HypervisorSurvey: Sendable {
     /// One instance, running or not.
     struct Instance: Sendable {
@@ -12,14 +12,14 @@ struct HypervisorSurvey: Sendable {
         let found: InstanceProcess?
         let reading: RecordReading<InstanceRecord>
 
-        /// The QEMU that runs it; nil when it has ended.
+        /// The QEMU that runs it; nil if it has ended.
         var process: ProcessIdentity? {
             if let found { return found.process }
-            // A process that has not become a QEMU yet, or that hides its command line.
+            // The process may not have become a QEMU yet, or hides its command line.
             return reading.shown.flatMap { $0.process.isAlive ? $0.process : nil }
         }
 
-        /// What is on record of it; what the process tells where the record cannot be relied on.
+        /// Returns its record, or one made from its process if the record cannot be relied on.
         func record(stack: String) -> InstanceRecord? {
             if let record = reading.shown, found == nil || found?.process == record.process { return record }
             return found?.record(stack: stack)
@@ -28,25 +28,25 @@ struct HypervisorSurvey: Sendable {
 
     let name: String
     let folder: String
-    /// Why the folder cannot be relied on; then none of its records can be.
+    /// The reason why the folder cannot be relied on; then none of its records can.
     let folderDamage: RecordDamage?
-    /// By id.
+    /// Sorted by id.
     let instances: [Instance]
     let placement: RecordReading<[String: String]>
-    /// Names in its folder that are not ours.
+    /// Names in its folder that do not belong to hyperfresh.
     let oddities: [String]
 
-    /// Whether it has an instance, running or not; one whose folder cannot be read may have.
+    /// Whether it has an instance, running or not; also true if its folder cannot be read.
     var mayHaveInstances: Bool { !instances.isEmpty || folderDamage != nil }
 
-    /// Instances that run, the oldest first.
+    /// The running instances, the oldest first.
     var running: [Instance] {
         instances.filter { $0.process != nil }.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }
 
-    /// Which instance has which guest; empty where that is not on record.
+    /// The instance of each guest; empty if that is not on record.
     ///
-    /// For showing only.
+    /// For display only.
     var shownPlacement: [String: String] { placement.shown ?? [:] }
 
     /// Every record that cannot be relied on.
@@ -66,8 +66,9 @@ struct HypervisorSurvey: Sendable {
         let path = "\(folder)/\(instance.id)/instance.json"
         switch instance.reading {
         case .damaged(let damage): return damage
-        // A folder without a record and without a process is what a start that was cut short has left.
-        case .absent: return instance.found.map { RecordDamage(path: path, reason: "it is missing; \(Self.words($0))") }
+        // A folder without a record and without a process is left by a start that was interrupted.
+        case .absent:
+            return instance.found.map { RecordDamage(path: path, reason: "it is missing; \(Self.words($0))") }
         case .present(let record):
             guard let found = instance.found, found.process != record.process else { return nil }
             return RecordDamage(path: path, reason: "it names pid \(record.process.pid); \(Self.words(found))")
@@ -76,19 +77,20 @@ struct HypervisorSurvey: Sendable {
 
     private static func words(_ found: InstanceProcess) -> String { "the instance runs as pid \(found.process.pid)" }
 
-    /// What is on record, if all of it can be relied on.
+    /// All records, if all of them can be relied on.
     struct Records: Sendable {
         /// Instances that run, the oldest first.
         let alive: [InstanceRecord]
         /// Instances that have ended.
         let ended: [InstanceRecord]
-        /// Which instance has which guest or container.
+        /// The instance of each guest or container.
         let placement: [String: String]
     }
 
-    /// What is on record.
+    /// Returns all records.
     ///
-    /// - Throws: ``HyperFreshError`` with status 3 when a record is damaged or lost: nobody may act on the others alone.
+    /// - Throws: ``HyperFreshError`` with status 3 if a record is damaged or missing: the others must not be used
+    ///   alone.
     func records() throws(HyperFreshError) -> Records {
         guard damage.isEmpty else { throw .damaged(damage, of: "hypervisor \(name)") }
         let alive = running.compactMap { $0.reading.shown }
@@ -102,18 +104,19 @@ extension HypervisorSurvey.Instance {
 }
 
 extension HyperFreshError {
-    /// Records that cannot be relied on: nothing was done, and nothing is taken for absent.
+    /// Returns the error for records that cannot be relied on; nothing was done, and none is treated as absent.
     ///
     /// - Parameters:
-    ///   - damage: What is wrong, and where.
-    ///   - what: What the records are of, such as `hypervisor alpha`.
+    ///   - damage: The damage, and its files.
+    ///   - what: The subject of the records, such as `hypervisor alpha`.
     /// - Returns: An error with status 3.
     static func damaged(_ damage: [RecordDamage], of what: String) -> HyperFreshError {
         HyperFreshError(
-            "what is on record of \(what) cannot be relied on",
-            guestState: "Nothing was touched: what runs, runs on.",
+            "the records of \(what) cannot be relied on",
+            guestState: "Nothing was touched; everything that runs keeps running.",
             remedy:
-                "Run `hyperfresh recover`: it asks what runs, and makes the records anew. `hyperfresh ps` shows what runs.",
+                "Run `hyperfresh recover`: it rebuilds the records from the running processes, which `hyperfresh ps` "
+                + "lists.",
             evidence: damage.map(\.description), exitCode: RefreshOutcome.blocked.exitCode)
     }
 }

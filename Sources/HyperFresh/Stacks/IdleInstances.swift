@@ -2,17 +2,17 @@ import Linux
 import StackFile
 import VirtualMachines
 
-/// Hypervisors that a refresh left without guests.
+/// The end of hypervisors that a refresh has left without guests.
 struct IdleInstances {
     let store: StackStore
-    /// What was ended, a sentence each.
+    /// The instances that were ended, one sentence each.
     private(set) var done: [String] = []
-    /// What could not be.
+    /// The hypervisors that could not be checked or ended.
     private(set) var problems: [RecoveryProblem] = []
 
     init(store: StackStore) { self.store = store }
 
-    /// Ends, of each hypervisor with several instances, those that have no guest by their own word, and for which nobody has.
+    /// Ends those instances of each hypervisor with several that report no guest and have none on record.
     mutating func end() async throws(HyperFreshError) {
         for name in try store.hypervisorNames() {
             do throws(HyperFreshError) { try await endIdle(name) } catch {
@@ -27,7 +27,7 @@ struct IdleInstances {
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         survey = try store.survey(hypervisor)
-        // A handoff that is not settled may need either of them; one that is damaged says nothing of guests.
+        // An unfinished handoff may need either of them; damaged records tell nothing about guests.
         let records = try survey.records()
         guard try !HandoffEntry.unfinished(in: store.stateDirectory).contains(where: { $0.concerns(hypervisor) }) else {
             return

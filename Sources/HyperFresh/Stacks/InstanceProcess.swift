@@ -6,12 +6,12 @@ import VirtualMachines
 
 /// The QEMU of a hypervisor or OS VM of a state folder, found by its process alone.
 ///
-/// Every instance is started with its folder in `-pidfile` and `-qmp` and its name in `-name`: who it is can be read without
-/// any record, and cannot be lost.
+/// Every instance is started with its folder in `-pidfile` and `-qmp` and its name in `-name`: it can be identified
+/// without any record, and this cannot be lost.
 struct InstanceProcess: Sendable, Hashable {
     /// The hypervisor's name.
     let hypervisor: String
-    /// The instance: four hexadecimal digits.
+    /// The instance's id: four hexadecimal digits.
     let id: String
     let process: ProcessIdentity
     /// The folder of the image that it booted.
@@ -19,14 +19,14 @@ struct InstanceProcess: Sendable, Hashable {
     /// When it was started, in microseconds since the epoch, to a hundredth of a second.
     let started: Int64
 
-    /// Every instance of a state folder that runs.
+    /// Returns every running instance of a state folder.
     ///
     /// - Parameter stateDirectory: The state folder.
     /// - Returns: The oldest first.
-    /// - Throws: `SystemError` when /proc cannot be read.
+    /// - Throws: `SystemError` if /proc cannot be read.
     static func all(in stateDirectory: String) throws(SystemError) -> [InstanceProcess] {
         var found: [InstanceProcess] = []
-        let home = try? Files.identity(stateDirectory)  // Where it was removed, its path still tells.
+        let home = try? Files.identity(stateDirectory)  // If it was removed, its path still identifies it.
         for pid in try ProcFS.processes() {
             do throws(SystemError) {
                 let arguments = try ProcFS.commandLine(pid)
@@ -41,23 +41,23 @@ struct InstanceProcess: Sendable, Hashable {
                         process: ProcessIdentity(pid: pid, startTime: status.startTime), image: name.image,
                         started: try startedAt(status)))
             } catch {
-                // It has ended meanwhile, or is nobody's of this user.
+                // It has ended since, or belongs to another user.
                 guard error.isGone || ["EACCES", "EPERM", "EILSEQ"].contains(error.name) else { throw error }
             }
         }
         return found.sorted { ($0.started, $0.id) < ($1.started, $1.id) }
     }
 
-    /// What is on record of it, as far as the process tells.
+    /// Returns a record made from the process.
     ///
     /// - Parameter stack: The stack that the hypervisor belongs to.
-    /// - Returns: A record without versions, which only the instance itself can tell.
+    /// - Returns: A record without versions, which only the instance itself can report.
     func record(stack: String) -> InstanceRecord {
         InstanceRecord(
             id: id, hypervisor: hypervisor, stack: stack, image: image, process: process, started: started)
     }
 
-    /// This user's, and a QEMU: a shell or a tracer that has the same words on its command line is none.
+    /// Returns whether it is a QEMU of this user; a shell or a tracer may have the same words on its command line.
     private static func isOurQEMU(_ pid: Int32, _ arguments: [String]) throws(SystemError) -> Bool {
         guard try ProcFS.credentials(pid).user.effective == geteuid() else { return false }
         return GuestDiscovery.isEmulator(executable: try ProcFS.executable(pid).path, arguments: arguments)
@@ -70,7 +70,7 @@ struct InstanceProcess: Sendable, Hashable {
         return WallClock.microseconds() - Int64(age * 1_000_000)
     }
 
-    /// What the command line of an instance says of it.
+    /// The identity of an instance, as its command line tells it.
     private struct Name {
         let root: String
         let hypervisor: String

@@ -2,15 +2,15 @@ import QMP
 import StackFile
 import VirtualMachines
 
-/// Which instance of a hypervisor has which guest, by the word of all of them.
+/// The guests of each instance of a hypervisor, as all of the instances report them.
 struct PlacementCensus {
-    /// What one instance says.
+    /// The report of one instance.
     struct Answer {
         let instance: String
         let tenants: Tenants
-        /// Of the guests in it, those whose QEMU waits for state, or has handed it over: another one may have the guest.
+        /// The guests in it whose QEMU waits for state or has handed it over: another instance may have the guest.
         let handingOver: Set<String>
-        /// Tenants whose memory is attached to it, active or not.
+        /// Guests and containers whose memory is attached to it, active or not.
         let attached: Set<String>
     }
 
@@ -19,7 +19,7 @@ struct PlacementCensus {
 
     /// Asks every instance that runs.
     ///
-    /// - Throws: ``HyperFreshError`` with status 6 when one of them does not answer: it may have any guest.
+    /// - Throws: ``HyperFreshError`` with status 6 if one of them does not answer: it may have any guest.
     static func take(of survey: HypervisorSurvey, in store: StackStore) async throws(HyperFreshError) -> PlacementCensus
     {
         var answers: [Answer] = []
@@ -49,7 +49,8 @@ struct PlacementCensus {
                 if [.inmigrate, .postmigrate, .finishMigrate].contains(state) { handingOver.insert(guest) }
             } catch {
                 throw HypervisorError(
-                    "the QEMU of guest \(guest) does not say what it does", remedy: "Let go of its monitor.",
+                    "the QEMU of guest \(guest) does not report its state",
+                    remedy: "Disconnect other clients from its monitor.",
                     evidence: ["\(error)"])
             }
         }
@@ -58,13 +59,15 @@ struct PlacementCensus {
             attached: try await hypervisor.tenantsWithMemory())
     }
 
-    /// The placement that is true.
+    /// Returns the correct placement.
     ///
     /// - Parameters:
-    ///   - old: The placement on record; nil where that was lost.
-    ///   - undecided: Guests whose handoff is not settled, with the instance that had them: it has them until that is.
-    /// - Returns: Where each guest and container is; those that are stopped where they were.
-    /// - Throws: ``HyperFreshError`` with status 6 when two instances have the same guest and nothing tells which is right.
+    ///   - old: The placement on record; nil if that was lost.
+    ///   - undecided: Guests with an unfinished handoff, and the instance that had them, which keeps them until that is
+    ///     settled.
+    /// - Returns: The instance of each guest and container; stopped ones stay where they were.
+    /// - Throws: ``HyperFreshError`` with status 6 if two instances have the same guest and it is unknown which one is
+    ///   right.
     func placement(
         correcting old: [String: String]?, undecided: [String: String] = [:]
     ) throws(HyperFreshError) -> [String: String] {
@@ -73,7 +76,7 @@ struct PlacementCensus {
             $0.formUnion($1.tenants.guests.union($1.tenants.containers))
         }
         for name in active where undecided[name] == nil { placement[name] = try home(of: name) }
-        // What is not active anywhere stays where it was on record, or where alone its memory is attached.
+        // A guest that is active nowhere stays where it was on record, or in the only instance with its memory.
         for (name, instance) in old ?? [:] where placement[name] == nil { placement[name] = instance }
         if old == nil {
             for name in Set(answers.flatMap(\.attached)).subtracting(active) where placement[name] == nil {
@@ -84,7 +87,7 @@ struct PlacementCensus {
         return placement
     }
 
-    /// The instances in which a guest or container is active.
+    /// Returns the instances in which a guest or container is active.
     func homes(of name: String) -> [Answer] {
         answers.filter { $0.tenants.guests.contains(name) || $0.tenants.containers.contains(name) }
     }
@@ -94,8 +97,8 @@ struct PlacementCensus {
         let owners = homes.count == 1 ? homes : homes.filter { !$0.handingOver.contains(name) }
         if owners.count == 1 { return owners[0].instance }
         throw HyperFreshError(
-            "it cannot be said which instance of \(hypervisor) has \(name)", guestState: "Nothing was touched.",
-            remedy: "Ask its QEMU in each of them what it does, and end the one that waits.",
+            "cannot determine which instance of \(hypervisor) has \(name)", guestState: "Nothing was touched.",
+            remedy: "Check the state of its QEMU in each of them, and end the one that waits.",
             evidence: homes.map { "instance \($0.instance) has one" }, exitCode: RefreshOutcome.unknown.exitCode)
     }
 }

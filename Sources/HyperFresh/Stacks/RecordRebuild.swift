@@ -4,20 +4,20 @@ import QMP
 import StackFile
 import VirtualMachines
 
-/// Makes damaged and lost records of hypervisors and OS VMs anew, from what runs.
+/// Rebuilds damaged and missing records of hypervisors and OS VMs from the running processes.
 ///
-/// All of it is proven by asking; what cannot be proven is left as it is, and named.
+/// Every record is verified by asking; one that cannot be verified stays unchanged and is reported.
 struct RecordRebuild {
     let store: StackStore
-    /// What was done, a sentence each.
+    /// The repairs, one sentence each.
     private(set) var done: [String] = []
-    /// What could not be put in order.
+    /// The problems that remain.
     private(set) var problems: [RecoveryProblem] = []
 
     init(store: StackStore) { self.store = store }
 
     private mutating func attempt(_ what: String, _ work: () async throws(HyperFreshError) -> String?) async {
-        // What was tried before and is tried again is told once.
+        // Report a repeated attempt only once.
         problems.removeAll { $0.subject == what }
         do throws(HyperFreshError) {
             if let sentence = try await work() { done.append(sentence) }
@@ -26,7 +26,7 @@ struct RecordRebuild {
         }
     }
 
-    /// Every hypervisor that has a folder or a process.
+    /// Returns every hypervisor that has a folder or a process.
     private mutating func hypervisors() -> [String] {
         do throws(HyperFreshError) {
             return Set(try store.hypervisorNames()).union(try store.processes().map(\.hypervisor)).sorted()
@@ -38,7 +38,7 @@ struct RecordRebuild {
 
     // MARK: - Before handoffs are settled
 
-    /// Puts records of stacks and instances in order.
+    /// Rebuilds the records of stacks and instances.
     mutating func restoreRecords() async {
         for name in hypervisors() {
             let before = self
@@ -62,7 +62,7 @@ struct RecordRebuild {
         await clearStacks()
     }
 
-    /// Sets records aside that cannot be relied on and that no hypervisor needs.
+    /// Sets aside damaged records that no hypervisor needs.
     private mutating func clearStacks() async {
         let before = self
         await attempt("the stacks on record") { () throws(HyperFreshError) in
@@ -71,45 +71,45 @@ struct RecordRebuild {
                 kept.append(try before.store.setAside(stack: name))
             }
             let names = kept.joined(separator: ", ")
-            return kept.isEmpty ? nil : "damaged records of stacks of which nothing runs are kept as \(names)"
+            return kept.isEmpty ? nil : "damaged records of stacks without a hypervisor were kept as \(names)"
         }
     }
 
-    /// Puts the copy that a hypervisor has in the place of its stack's record, where that is damaged or lost.
+    /// Restores a stack's record from a hypervisor's copy, if the record is damaged or missing.
     private func restoreStack(of hypervisor: String) throws(HyperFreshError) -> String? {
         switch store.stackCopy(of: hypervisor) {
         case .present(let copy):
             guard store.stackRecord(copy.name).shown == nil else { return nil }
-            // The copy has to be one that this version understands.
+            // This version must understand the copy.
             _ = try copy.parse(at: "the copy of \(hypervisor)")
             do throws(SystemError) { try store.restore(copy) } catch {
                 throw HyperFreshError(
-                    "the record of stack \(copy.name) cannot be written", because: error,
-                    remedy: "What has its name may be moved aside. Then run `hyperfresh recover` again.")
+                    "cannot write the record of stack \(copy.name)", because: error,
+                    remedy: "Move aside any other file with its name, then run `hyperfresh recover` again.")
             }
-            return "the record of stack \(copy.name) was made anew from the copy that \(hypervisor) has"
+            return "the record of stack \(copy.name) was rebuilt from the copy of \(hypervisor)"
         case .absent, .damaged:
             let (found, _) = try store.search { stack in
                 stack.hypervisors.contains { $0.name == hypervisor } ? stack.name : nil
             }
             if let found { return try restoreCopy(of: hypervisor, from: found) }
-            // A folder in which nothing runs says nothing of a stack.
+            // A folder in which nothing runs does not prove a stack.
             guard try !store.survey(hypervisor).running.isEmpty else { return nil }
             let unreadable = try store.stackNames().compactMap { store.stackRecord($0).damage }
             guard unreadable.isEmpty else {
                 throw HyperFreshError(
-                    "which stack hypervisor \(hypervisor) belongs to cannot be read",
-                    guestState: "It runs on, with all that is in it.",
+                    "cannot read which stack hypervisor \(hypervisor) belongs to",
+                    guestState: "It keeps running, with everything in it.",
                     remedy:
-                        "If a later version of hyperfresh wrote it, recover with that one. `hyperfresh ps` shows what "
-                        + "is in the hypervisor.",
+                        "If a later version of hyperfresh wrote it, recover with that version. `hyperfresh ps` shows "
+                        + "the guests of the hypervisor.",
                     evidence: unreadable.map(\.description), exitCode: RefreshOutcome.unknown.exitCode)
             }
             throw HyperFreshError(
-                "which stack hypervisor \(hypervisor) belongs to is not on record any more",
-                guestState: "It runs on, with all that is in it.",
-                remedy: "`hyperfresh ps` shows what is in it. Shut its guests down from within; then end it with "
-                    + "`hyperfresh recover --force`, which names its instance.",
+                "the stack of hypervisor \(hypervisor) is no longer on record",
+                guestState: "It keeps running, with everything in it.",
+                remedy: "`hyperfresh ps` shows its instance and its guests. Shut the guests down from inside, then end "
+                    + "the instance: `hyperfresh recover --force INSTANCE`.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
     }
@@ -123,14 +123,14 @@ struct RecordRebuild {
             try store.keepCopy(Array(record.text.utf8), of: parsed, with: hypervisor)
         } catch {
             throw HyperFreshError(
-                "the copy of stack \(stack) cannot be written", because: error,
+                "cannot write the copy of stack \(stack)", because: error,
                 remedy: StackStore.remedy(
                     afterWriting: "\(store.stateDirectory)/hypervisors/\(hypervisor)/stack", error))
         }
         return "hypervisor \(hypervisor) has a copy of its stack's record again"
     }
 
-    /// Makes the record of an instance that runs anew; removes what one that has ended left behind.
+    /// Rebuilds the record of a running instance; removes the files of one that has ended.
     private func restore(
         _ instance: HypervisorSurvey.Instance, of hypervisor: String
     ) async throws(HyperFreshError) -> String? {
@@ -143,7 +143,7 @@ struct RecordRebuild {
         guard Files.exists(folder.path) else { throw Self.unreachable(record, in: folder) }
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
-        // Its monitor has to be that very process; what it says of its versions is for showing only.
+        // Its monitor must be that process; the versions that it reports are for display only.
         do throws(HypervisorError) {
             let reached = try await store.reach(record)
             defer { reached.close() }
@@ -155,47 +155,50 @@ struct RecordRebuild {
         }
         do throws(SystemError) { try store.keep(record) } catch {
             throw HyperFreshError(
-                "the record of instance \(instance.id) of \(hypervisor) cannot be written", because: error,
-                remedy: "What has its name may be moved aside: \(folder.record). Then run `hyperfresh recover` again.",
+                "cannot write the record of instance \(instance.id) of \(hypervisor)", because: error,
+                remedy:
+                    "Move aside any other file with its name: \(folder.record). Then run `hyperfresh recover` again.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
-        return "the record of instance \(instance.id) of \(hypervisor), pid \(found.process.pid), was made anew"
+        return "the record of instance \(instance.id) of \(hypervisor), pid \(found.process.pid), was rebuilt"
     }
 
-    /// Its monitor and its agent had their sockets in a folder that is gone: nobody can speak to it any more.
+    /// Returns the error for an instance whose folder is gone, and with it the sockets of its monitor and its agent.
     private static func unreachable(_ record: InstanceRecord, in folder: InstanceFolder) -> HyperFreshError {
         HyperFreshError(
-            "instance \(record.runName) runs (pid \(record.process.pid)), but its folder is not there: it cannot be asked",
-            guestState: "It runs on, with all that is in it.",
+            "instance \(record.runName) runs (pid \(record.process.pid)), but its folder does not exist: it cannot be "
+                + "asked",
+            guestState: "It keeps running, with everything in it.",
             remedy:
-                "If the folder was moved, move it back to \(folder.path). Otherwise shut its guests down from within; then "
-                + "`hyperfresh recover --force \(record.runName)` ends it.",
+                "If the folder was moved, move it back to \(folder.path). Otherwise shut its guests down from inside; "
+                + "then `hyperfresh recover --force \(record.runName)` kills it.",
             exitCode: RefreshOutcome.unknown.exitCode)
     }
 
     private static func unusable(_ damage: RecordDamage) -> HyperFreshError {
         HyperFreshError(
-            "its folder cannot be relied on", guestState: "What runs of it runs on.",
+            "its folder cannot be relied on", guestState: "Its running instances keep running.",
             remedy:
-                "It has to be a folder of this user alone: ls -ld \(damage.path). Then run `hyperfresh recover` again.",
+                "It must be a folder of your user alone, with mode 0700: `ls -ld \(damage.path)`. Then run "
+                + "`hyperfresh recover` again.",
             evidence: [damage.description], exitCode: RefreshOutcome.unknown.exitCode)
     }
 
     private func clear(
         _ instance: HypervisorSurvey.Instance, of hypervisor: String
     ) throws(HyperFreshError) -> String? {
-        // Alive by its record alone: nobody of ours, or not a QEMU yet.
+        // Alive only by its record: a process of somebody else, or not a QEMU yet.
         guard instance.process == nil else { return nil }
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         try store.forget(hypervisor, instance: instance.id)
-        return "what instance \(instance.id) of \(hypervisor) had left was removed: it has ended"
+        return "the files of instance \(instance.id) of \(hypervisor), which has ended, were removed"
     }
 
     // MARK: - Before handoffs are settled, and after
 
-    /// Puts placements in order: before, so that a settled handoff can be noted in one that was damaged; after, so that each
-    /// says what runs.
+    /// Rebuilds placements: before handoffs are settled, so that their results can be written to a placement that was
+    /// damaged; and after, so that each placement is correct.
     mutating func restorePlacements() async {
         for name in hypervisors() {
             let before = self
@@ -207,13 +210,13 @@ struct RecordRebuild {
 
     private func restorePlacement(of hypervisor: String) async throws(HyperFreshError) -> String? {
         var survey = try store.survey(hypervisor)
-        // One whose folder is gone cannot be asked, which was said already.
+        // A hypervisor whose folder is gone cannot be asked, which was reported already.
         guard !survey.running.isEmpty, Files.exists(survey.folder) else { return nil }
         let lock = try store.lock(hypervisor)
         defer { lock.release() }
         survey = try store.survey(hypervisor)
         let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
-        // Which instance has a guest that is handed over is for its handoff to say, if that can be noted.
+        // If the placement can be written, the handoff of a guest decides which instance has it.
         if survey.placement.shown != nil, !unfinished.isEmpty { return nil }
         let census = try await PlacementCensus.take(of: survey, in: store)
         let placement = try census.placement(
@@ -221,7 +224,7 @@ struct RecordRebuild {
             undecided: Dictionary(unfinished.compactMap { $0.oldHome(in: hypervisor) }) { first, _ in first })
         guard placement != survey.placement.shown else { return nil }
         try store.rebuild(placement, of: hypervisor)
-        return "the placement of \(hypervisor) was made anew: "
+        return "the placement of \(hypervisor) was rebuilt: "
             + (placement.isEmpty
                 ? "it has no guest"
                 : placement.sorted { $0.key < $1.key }

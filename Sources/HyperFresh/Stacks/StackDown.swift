@@ -4,20 +4,20 @@ import QMP
 import StackFile
 import VirtualMachines
 
-/// Takes a stack down: shuts guests and containers down, ends hypervisors and OS VMs, and leaves nothing.
+/// Takes a stack down: shuts down guests and containers, ends hypervisors and OS VMs, and removes all files.
 struct StackDown {
     let name: String
     let store: StackStore
-    /// How long a guest may take to shut itself down after the power button, a container after SIGTERM; then it is ended.
+    /// How long a guest may take to shut down after the power button, a container after SIGTERM; then it is killed.
     ///
-    /// Zero ends everything at once, and asks nobody.
+    /// Zero kills everything at once, without asking.
     let grace: Duration
     let tell: @Sendable (StackProgress) -> Void
 
     func run() async throws(HyperFreshError) {
         try store.verify()
         let stack = try store.stack(name)
-        // All or nothing, as far as that can be seen beforehand.
+        // Check and lock everything first, so that the stack is taken down completely or not at all.
         var locks: [HeldLock] = []
         defer { for lock in locks { lock.release() } }
         for spec in stack.hypervisors {
@@ -31,23 +31,23 @@ struct StackDown {
         store.forget(stack: stack.name)
     }
 
-    /// An instance that has ended counts, too: what it left is removed at last.
+    /// Verifies the folders of all instances, also of those that have ended, because their files are removed.
     private func verifyFolders(of spec: HypervisorSpec) throws(HyperFreshError) {
         for instance in try store.survey(spec.name).instances { try store.verifyFolder(of: spec.name, instance.id) }
     }
 
-    /// Ends one hypervisor, in whose lock the caller is.
+    /// Ends one hypervisor; the caller holds its lock.
     func takeDown(_ spec: HypervisorSpec, _ stack: Stack) async throws(HyperFreshError) {
         try verifyFolders(of: spec)
         let begin = ContinuousClock.now
         tell(.step("\(spec.kind) \(spec.name) goes down"))
         let survey = try store.survey(spec.name)
-        // By their processes: an instance whose record is damaged runs all the same.
+        // Find them by their processes: an instance whose record is damaged runs nevertheless.
         let records = try survey.running.map { instance throws(HyperFreshError) in
             try proven(instance, of: spec, stack)
         }
         if grace > .zero {
-            // A guest between two hypervisors does not hear the power button.
+            // A guest in a handoff does not react to the power button.
             try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
             for record in records { try await shutDownTenants(of: record, spec, stack) }
         }
@@ -61,28 +61,30 @@ struct StackDown {
         tell(.done("\(spec.kind) \(spec.name) goes down", milliseconds: (.now - begin).milliseconds))
     }
 
-    /// An instance of which the process itself says that it is one: nothing is ended on the word of a record.
+    /// Returns an instance that its process itself proves: a record alone never ends a process.
     private func proven(
         _ instance: HypervisorSurvey.Instance, of spec: HypervisorSpec, _ stack: Stack
     ) throws(HyperFreshError) -> InstanceRecord {
         if instance.found != nil, let record = instance.record(stack: stack.name) { return record }
         throw HyperFreshError(
-            "the process on record as instance \(instance.id) of \(spec.kind) \(spec.name) is none",
+            "the process on record as instance \(instance.id) of \(spec.kind) \(spec.name) is not that instance",
             guestState: "It was not ended.",
             remedy:
-                "See what it is (ps -fp PID). If it is not \(spec.name): rm \(store.folder(spec.name, instance.id).record)",
+                "Identify it (`ps -fp PID`). If it is not \(spec.name): "
+                + "`rm \(store.folder(spec.name, instance.id).record)`.",
             evidence: instance.process.map { ["pid \($0.pid)"] } ?? [], exitCode: RefreshOutcome.unknown.exitCode)
     }
 
-    /// Leaves the store of a container that was relocated, and is in another OS VM by now.
+    /// Removes the store of a container, unless it was relocated and is in another OS VM by now.
     private func removeStore(of container: ContainerSpec, _ stack: Stack) throws(HyperFreshError) {
         let file = ContainerStoreFile(container, in: stack)
         if try FileUse.holders(of: file.path).isEmpty { try file.remove() }
     }
 
-    /// Shuts down all that is active in an instance, by its own word.
+    /// Shuts down everything that an instance reports as active.
     ///
-    /// - Throws: ``HyperFreshError`` with status 6 when it does not answer, or has something that the stack does not know.
+    /// - Throws: ``HyperFreshError`` with status 6 if it does not answer, or has something that is not in the stack
+    ///   file.
     private func shutDownTenants(
         of record: InstanceRecord, _ spec: HypervisorSpec, _ stack: Stack
     ) async throws(HyperFreshError) {
@@ -92,8 +94,8 @@ struct StackDown {
         let unknown = tenants.words(butFor: known)
         guard unknown.isEmpty else {
             throw refusal(
-                "\(spec.kind) \(spec.name) was not ended: something is in it that its stack file does not name", unknown
-            )
+                "\(spec.kind) \(spec.name) was not ended: it has guests or containers that are not in its stack file",
+                unknown)
         }
         await withTaskGroup(of: Void.self) { group in
             for guest in spec.guests where tenants.guests.contains(guest.name) {
@@ -102,7 +104,7 @@ struct StackDown {
             }
             for container in stack.containers where tenants.containers.contains(container.name) {
                 let placement = ContainerPlacement(stack: stack, container: container, hypervisor: hypervisor)
-                // Whoever does not end in time is ended with the OS VM.
+                // A container that does not end in time is killed with the OS VM.
                 group.addTask { try? await placement.stop(grace: grace) }
             }
         }
@@ -119,15 +121,16 @@ struct StackDown {
             }
         } catch {
             throw refusal(
-                "\(spec.kind) \(spec.name) (instance \(record.id)) was not ended: it does not say what is in it",
+                "\(spec.kind) \(spec.name) (instance \(record.id)) was not ended: it does not report its "
+                    + "\(spec.kind.tenant)s",
                 [error.message] + error.evidence)
         }
     }
 
     private func refusal(_ message: String, _ evidence: [String]) -> HyperFreshError {
         HyperFreshError(
-            message, guestState: "What is in it runs on.",
-            remedy: "`hyperfresh down --now \(name)` ends it with all that is in it, as if the power had failed.",
+            message, guestState: "Everything in it keeps running.",
+            remedy: "`hyperfresh down --now \(name)` kills it with everything in it, like a power failure.",
             evidence: evidence, exitCode: RefreshOutcome.unknown.exitCode)
     }
 
@@ -135,7 +138,7 @@ struct StackDown {
         do throws(SystemError) {
             if try await ProcessHandle(record.process).end(within: .seconds(20)) { return }
         } catch {
-            // It ended by itself meanwhile.
+            // It has ended since.
             if !record.process.isAlive { return }
         }
         throw InstanceEnd.survived(record)

@@ -7,7 +7,7 @@ import StackFile
 import Synchronization
 import VirtualMachines
 
-/// What is on record of stacks that are up: under the state folder, gone with the host.
+/// The records of stacks that are up: in the state folder, which does not survive the host.
 ///
 /// ```
 /// stacks/STACK                         the stack file as it was at `up`, and the folder it came from
@@ -17,31 +17,33 @@ import VirtualMachines
 /// hypervisors/H/ID/                    one instance (InstanceFolder), with its record, instance.json
 /// ```
 ///
-/// Records are a cache of what runs: each is there, absent or damaged (``RecordFile``), and whoever acts tells these apart.
+/// Records are a cache of the running state: each is present, absent or damaged (``RecordFile``), and code that acts on
+/// one must distinguish these.
 struct StackStore: Sendable {
     let stateDirectory: String
 
-    /// What to do when a guest or container of a stack is lost.
-    static let afterLoss = "`hyperfresh up` with its stack file starts it anew; its disks are as it left them."
+    /// The remedy if a guest or container of a stack is lost.
+    static let afterLoss = "Start it again: `hyperfresh up STACK-FILE`. Its disks are as it left them."
 
     var stacks: String { "\(stateDirectory)/stacks" }
     var hypervisors: String { "\(stateDirectory)/hypervisors" }
 
     // MARK: Folders
 
-    /// Makes sure that what stands here was written by us: it says which processes are ended, and where monitors are.
+    /// Verifies that only this user can write here: the records decide which processes are ended, and where monitors
+    /// are.
     ///
-    /// A folder that is not there yet is no harm.
+    /// A folder that does not exist yet is acceptable.
     func verify() throws(HyperFreshError) {
         do throws(SystemError) { try verify(stateDirectory) } catch {
             throw HyperFreshError(
-                "the state folder is not this user's alone", because: error,
+                "the state folder does not belong to this user alone", because: error,
                 remedy: HostChecks.stateFolder(stateDirectory).remedy ?? "Name another folder with --state-dir.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
-    /// Holds every folder from the state folder down to this one to be ours, as far as they are there.
+    /// Verifies that every folder from the state folder down to this one belongs to this user alone, if it exists.
     private func verify(_ folder: String) throws(SystemError) {
         do throws(SystemError) {
             var path = stateDirectory
@@ -55,7 +57,7 @@ struct StackStore: Sendable {
         }
     }
 
-    /// A record of ours, in a folder of ours.
+    /// Reads a record, if its folder belongs to this user alone.
     func read(_ file: RecordFile) -> RecordReading<[String: JSONValue]> {
         do throws(SystemError) { try verify(Self.folder(of: file.path)) } catch {
             return .damaged(RecordDamage(path: file.path, reason: "\(error)"))
@@ -67,7 +69,7 @@ struct StackStore: Sendable {
         String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     }
 
-    /// The names in a folder of ours; none where it is not there.
+    /// Returns the names in a folder that belongs to this user alone; none if it does not exist.
     private func entries(of folder: String) throws(SystemError) -> [String] {
         do throws(SystemError) {
             try verify(folder)
@@ -78,22 +80,22 @@ struct StackStore: Sendable {
         }
     }
 
-    /// As ``entries(of:)``, for those who can do nothing without.
+    /// Returns the same as ``entries(of:)``, with an error for the user.
     func names(in folder: String) throws(HyperFreshError) -> [String] {
         do throws(SystemError) { return try entries(of: folder) } catch {
             throw HyperFreshError(
-                "what is on record in \(folder) cannot be read", because: error,
-                remedy: "It has to be a folder of this user alone: ls -ld \(folder).",
+                "cannot read the records in \(folder)", because: error,
+                remedy: "It must be a folder of your user alone, with mode 0700: `ls -ld \(folder)`.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
     // MARK: Hypervisors
 
-    /// The names of the hypervisors and OS VMs that have a folder.
+    /// Returns the names of the hypervisors and OS VMs that have a folder.
     func hypervisorNames() throws(HyperFreshError) -> [String] { try names(in: hypervisors) }
 
-    /// Looks at a hypervisor: what runs of it, and what is on record.
+    /// Surveys a hypervisor: its running processes, and its records.
     func survey(_ hypervisor: String) throws(HyperFreshError) -> HypervisorSurvey {
         let processes = try processes().filter { $0.hypervisor == hypervisor }
         let folder = "\(hypervisors)/\(hypervisor)"
@@ -113,24 +115,24 @@ struct StackStore: Sendable {
             oddities: entries.filter { !InstanceFolder.isID($0) && !Self.isOurs($0) })
     }
 
-    /// An instance, if it runs: what is on record of it, or what its process tells.
+    /// Returns a running instance, by its record or else by its process; `nil` if it does not run.
     func running(_ instance: String, of hypervisor: String) throws(HyperFreshError) -> InstanceRecord? {
         let survey = try survey(hypervisor)
         return survey.running.first { $0.id == instance }?.record(stack: stackCopy(of: hypervisor).shown?.name ?? "?")
     }
 
-    /// Every instance of this state folder that runs, whatever is on record.
+    /// Returns every running instance of this state folder, independent of any record.
     func processes() throws(HyperFreshError) -> [InstanceProcess] {
         do throws(SystemError) { return try InstanceProcess.all(in: stateDirectory) } catch {
             throw HyperFreshError(
-                "it cannot be said which hypervisors run", because: error, remedy: "Is /proc mounted?",
+                "cannot determine which hypervisors run", because: error, remedy: "Mount /proc, then try again.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
     }
 
-    /// The QEMUs of a stack's hypervisors and OS VMs that run and are on record, and what serves them.
+    /// Returns the running QEMUs on record of a stack's hypervisors and OS VMs, and their virtiofsd processes.
     ///
-    /// - Throws: ``HyperFreshError`` when a record cannot be relied on.
+    /// - Throws: ``HyperFreshError`` if a record cannot be relied on.
     func processes(of stack: Stack) throws(HyperFreshError) -> Set<ProcessIdentity> {
         var processes: Set<ProcessIdentity> = []
         for spec in stack.hypervisors {
@@ -142,12 +144,14 @@ struct StackStore: Sendable {
         return processes
     }
 
-    /// Every QEMU of this state folder's hypervisors and OS VMs, on record or not, and what serves them.
+    /// Returns every QEMU of this state folder's hypervisors and OS VMs, on record or not, and their virtiofsd
+    /// processes.
     func allProcesses() throws(HyperFreshError) -> Set<ProcessIdentity> {
         ShareServer.processes(below: hypervisors).union(try processes().map(\.process))
     }
 
-    /// The names that stand in a hypervisor's folder beside its instances; those of temporary files among them.
+    /// Returns whether a name in a hypervisor's folder, other than an instance, belongs to hyperfresh; also a temporary
+    /// file.
     private static func isOurs(_ name: String) -> Bool {
         ["lock", "stack", "placement.json"].contains(name) || name.hasSuffix(".console.log") || name.contains(".tmp-")
     }
@@ -158,17 +162,18 @@ struct StackStore: Sendable {
         InstanceFolder("\(hypervisors)/\(hypervisor)/\(instance)")
     }
 
-    /// Checks that the folder of an instance, if it exists, belongs to this user alone, before its sockets and record are used.
+    /// Checks that the folder of an instance, if it exists, belongs to this user alone, before its sockets and record
+    /// are used.
     func verifyFolder(of hypervisor: String, _ instance: String) throws(HyperFreshError) {
         _ = try names(in: folder(hypervisor, instance).path)
     }
 
-    /// Connects with an instance, through sockets in a folder of ours only.
+    /// Connects to an instance, only through sockets in a folder that belongs to this user alone.
     ///
     /// - Parameters:
     ///   - record: The instance.
     ///   - limit: How long it may take.
-    /// - Returns: The hypervisor, to be closed.
+    /// - Returns: The hypervisor; the caller closes it.
     /// - Throws: `HypervisorError`.
     func reach(
         _ record: InstanceRecord, within limit: Duration = .seconds(5)
@@ -179,10 +184,10 @@ struct StackStore: Sendable {
         return try await Hypervisor.reach(record, in: folder(record.hypervisor, record.id), within: limit)
     }
 
-    /// Makes the folder of a new instance; the hypervisor's first one comes with an empty placement.
+    /// Creates the folder of a new instance, and an empty placement with the hypervisor's first one.
     func createInstance(of hypervisor: String) throws(SystemError) -> (id: String, folder: InstanceFolder) {
         try createFolder(of: hypervisor)
-        // From here on a placement that is not there was lost.
+        // From here on, a placement that does not exist was lost.
         if case .absent = read(placementFile(hypervisor)), try !hasInstances(hypervisor) {
             try placementFile(hypervisor).write(Self.members(of: [:]))
         }
@@ -205,7 +210,7 @@ struct StackStore: Sendable {
 
     private func instanceRecord(_ hypervisor: String, _ id: String) -> RecordReading<InstanceRecord> {
         let file = instanceFile(hypervisor, id)
-        // Its paths follow from its names: they have to be those of the place where it stands.
+        // Its paths follow from its names, so they must be those of the folder that it is in.
         return read(file).reading(at: file.path, InstanceRecord.init).reading(at: file.path) {
             $0.id == id && $0.hypervisor == hypervisor ? $0 : nil
         }
@@ -215,14 +220,15 @@ struct StackStore: Sendable {
         RecordFile(folder(hypervisor, id).record, subject: "instance \(hypervisor)-\(id)")
     }
 
-    /// Removes what an instance that is gone has left.
+    /// Removes the files of an instance that is gone.
     ///
-    /// - Throws: ``HyperFreshError`` when it runs: then nothing is removed.
+    /// - Throws: ``HyperFreshError`` if it runs: then nothing is removed.
     func forget(_ hypervisor: String, instance: String) throws(HyperFreshError) {
         if let running = try processes().first(where: { $0.hypervisor == hypervisor && $0.id == instance }) {
             throw HyperFreshError(
-                "instance \(instance) of \(hypervisor) runs (pid \(running.process.pid)): its records stay",
-                remedy: "Run `hyperfresh recover`: it asks what is in it.", exitCode: RefreshOutcome.unknown.exitCode)
+                "instance \(instance) of \(hypervisor) runs (pid \(running.process.pid)): its records were not removed",
+                remedy: "Run `hyperfresh recover`: it asks the instance for its guests.",
+                exitCode: RefreshOutcome.unknown.exitCode)
         }
         let place = folder(hypervisor, instance)
         let names = try names(in: place.path)
@@ -233,7 +239,7 @@ struct StackStore: Sendable {
 
     // MARK: Placement
 
-    /// Guests with instances; nil where it holds anything else.
+    /// Parses a placement, the instance of each guest; nil if there is anything else in it.
     static func placement(in members: [String: JSONValue]) -> [String: String]? {
         guard let guests = members["guests"]?.object else { return nil }
         let placement = guests.compactMapValues(\.string)
@@ -244,10 +250,10 @@ struct StackStore: Sendable {
         ["guests": .object(placement.mapValues(JSONValue.string))]
     }
 
-    /// Remembers that an instance has a guest; nil that none has.
+    /// Records that an instance has a guest, or with nil that none has.
     ///
-    /// Only whoever holds the hypervisor's lock may. A placement that cannot be read is not written back: the other guests'
-    /// places would be lost.
+    /// The caller must hold the hypervisor's lock. A placement that cannot be read is not overwritten, because the
+    /// other guests' places would be lost.
     func place(_ guest: String, on instance: String?, of hypervisor: String) throws(HyperFreshError) {
         let file = placementFile(hypervisor)
         try Self.placing.withLock { _ throws(HyperFreshError) in
@@ -256,13 +262,14 @@ struct StackStore: Sendable {
                 placement[guest] = instance
                 try write(placement, of: hypervisor)
             case .absent:
-                throw .damaged([RecordDamage(path: file.path, reason: "it is missing")], of: "hypervisor \(hypervisor)")
+                throw .damaged(
+                    [RecordDamage(path: file.path, reason: "it is missing")], of: "hypervisor \(hypervisor)")
             case .damaged(let damage): throw .damaged([damage], of: "hypervisor \(hypervisor)")
             }
         }
     }
 
-    /// Replaces the whole placement by what was found to run.
+    /// Replaces the whole placement by the observed one.
     func rebuild(_ placement: [String: String], of hypervisor: String) throws(HyperFreshError) {
         try Self.placing.withLock { _ throws(HyperFreshError) in try write(placement, of: hypervisor) }
     }
@@ -270,17 +277,17 @@ struct StackStore: Sendable {
     private func write(_ placement: [String: String], of hypervisor: String) throws(HyperFreshError) {
         do throws(SystemError) { try placementFile(hypervisor).write(Self.members(of: placement)) } catch {
             throw HyperFreshError(
-                "it could not be recorded which instance of \(hypervisor) has which guest", because: error,
+                "cannot record which instance of \(hypervisor) has which guest", because: error,
                 remedy: Self.remedy(afterWriting: placementFile(hypervisor).path, error))
         }
     }
 
-    /// What to do where a record could not be written.
+    /// Returns the remedy for a record that could not be written.
     static func remedy(afterWriting path: String, _ error: SystemError) -> String {
         let cause =
             switch error.code {
-            case ENOSPC, EDQUOT: "Make room there"
-            case EISDIR: "Move aside what has its name (\(path))"
+            case ENOSPC, EDQUOT: "Free space there"
+            case EISDIR: "Move aside the folder with its name (\(path))"
             default: "Remove the cause"
             }
         return "\(cause), then run `hyperfresh recover`."
@@ -294,16 +301,16 @@ struct StackStore: Sendable {
 
     // MARK: Locks
 
-    /// Excludes everybody else who would change a hypervisor.
+    /// Locks a hypervisor, to exclude every other controller.
     func lock(_ hypervisor: String) throws(HyperFreshError) -> HeldLock {
         if let lock = try tryLock(hypervisor) { return lock }
         throw HyperFreshError(
-            "somebody else is at work on hypervisor \(hypervisor)",
-            remedy: "Wait for it; `hyperfresh status` shows it.",
+            "another hyperfresh is working on hypervisor \(hypervisor)",
+            remedy: "Wait until it has ended: `hyperfresh status`.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// As ``lock(_:)``; nil when somebody else has it.
+    /// Locks as ``lock(_:)`` does; nil if somebody else has the lock.
     func tryLock(_ hypervisor: String) throws(HyperFreshError) -> HeldLock? {
         do {
             try createFolder(of: hypervisor)
@@ -312,17 +319,18 @@ struct StackStore: Sendable {
             return try HeldLock(path)
         } catch {
             throw HyperFreshError(
-                "hypervisor \(hypervisor) cannot be locked", because: error,
+                "cannot lock hypervisor \(hypervisor)", because: error,
                 remedy:
-                    "Its folder has to be this user's alone, and `lock` in it a file: ls -l \(hypervisors)/\(hypervisor). "
-                    + "What is in the way may be moved aside; or name another state folder with --state-dir.",
+                    "Its folder must belong to your user alone, and `lock` in it must be a file: "
+                    + "`ls -l \(hypervisors)/\(hypervisor)`. Move aside anything else with that name, or name another "
+                    + "state folder with --state-dir.",
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }
 
-    /// Removes what is left of a hypervisor that is down; a file that is not ours stays.
+    /// Removes the files of a hypervisor that is down; files of others stay.
     ///
-    /// - Throws: ``HyperFreshError`` when an instance of it runs: then nothing is removed.
+    /// - Throws: ``HyperFreshError`` if an instance of it runs: then nothing is removed.
     func forget(hypervisor: String) throws(HyperFreshError) {
         let survey = try survey(hypervisor)
         for instance in survey.instances { try forget(hypervisor, instance: instance.id) }

@@ -6,24 +6,25 @@ import QMP
 import StackFile
 import VirtualMachines
 
-/// What `up` and `down` tell while they go on.
+/// The progress of `up` and `down`.
 public enum StackProgress: Sendable {
-    /// Something goes on, such as "hypervisor alpha boots".
+    /// A step has begun, such as "hypervisor alpha boots".
     case step(String)
-    /// It is done, after so many milliseconds.
+    /// A step is done, after so many milliseconds.
     case done(String, milliseconds: Double)
 }
 
-/// Brings a stack up: what is not there is made, what is there is left alone.
+/// Brings a stack up: creates everything that is missing, leaves everything else alone.
 ///
-/// Run again after the file has got another guest, it adds that guest to the hypervisor that runs; a guest that has ended is
-/// started again; one that the file has no more is removed if that was asked for.
+/// A later run adds guests that are new in the file to the running hypervisor, restarts guests that have ended, and, if
+/// requested, removes guests that are no longer in the file.
 struct StackUp {
     let stack: Stack
-    /// The stack file's text, to be remembered.
+    /// The stack file's text, for the record.
     let text: [UInt8]
     let store: StackStore
-    /// Whether guests and hypervisors that the file has no more are removed, and what time guests get to shut down.
+    /// Whether to remove guests and hypervisors that are no longer in the file, and how long guests may take to shut
+    /// down.
     let orphans: OrphanPolicy
     let tell: @Sendable (StackProgress) -> Void
 
@@ -43,20 +44,20 @@ struct StackUp {
         }
     }
 
-    /// A name that another stack uses would make its hypervisor ours.
+    /// Throws if another stack has a hypervisor of the same name, which this stack would take over.
     private func checkNames() throws(HyperFreshError) {
         for spec in stack.hypervisors {
-            // By the hypervisor's own copy: the record of a stack that this one has nothing to do with may be damaged.
+            // Use the hypervisor's own copy: the record of an unrelated stack may be damaged.
             guard let owner = store.stackCopy(of: spec.name).shown?.name, owner != stack.name else { continue }
             throw HyperFreshError(
-                "\(spec.kind) \(spec.name) has the name of one of stack \(owner)", remedy: "Give it another name.",
+                "\(spec.kind) \(spec.name) has the same name as one of stack \(owner)", remedy: "Give it another name.",
                 exitCode: HyperFreshError.usage)
         }
     }
 
-    /// Compares the file with what is on record of the stack.
+    /// Compares the file with the stack's record.
     ///
-    /// - Returns: Whether nothing is: the stack is a new one.
+    /// - Returns: Whether there is no record: the stack is new.
     private func followRecord() async throws(HyperFreshError) -> Bool {
         switch store.stackRecord(stack.name) {
         case .present(let record):
@@ -66,7 +67,7 @@ struct StackUp {
         case .absent:
             for spec in stack.hypervisors where try !store.survey(spec.name).running.isEmpty {
                 let lost = RecordDamage(path: "\(store.stateDirectory)/stacks/\(stack.name)", reason: "it is missing")
-                throw .damaged([lost], of: "stack \(stack.name), of which \(spec.kind) \(spec.name) runs")
+                throw .damaged([lost], of: "stack \(stack.name), whose \(spec.kind) \(spec.name) runs,")
             }
             return true
         }
@@ -80,12 +81,12 @@ struct StackUp {
 
     private func cannotRemember(_ error: SystemError) -> HyperFreshError {
         HyperFreshError(
-            "the stack \(stack.name) cannot be remembered", because: error,
-            remedy: "Make room in \(store.stateDirectory); what stands in the way of a record may be moved aside.",
+            "cannot record stack \(stack.name)", because: error,
+            remedy: "Free space in \(store.stateDirectory), and move aside any other file with the name of a record.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
-    /// Before anything is started: a file of a guest may be in use by a hypervisor that is not on record.
+    /// Throws, before anything is started, if a hypervisor that is not on record may use a guest's file.
     private func refuseStrangers() throws(HyperFreshError) {
         try FileUse.refuseStrangers(
             stack.hypervisors.flatMap(\.guests).flatMap { FileUse.Claim.all(of: $0, in: stack) }
@@ -93,7 +94,7 @@ struct StackUp {
             known: try store.processes(of: stack))
     }
 
-    /// Removes the records that this run has made, if nothing came of it, and nothing else.
+    /// Removes the records that this run has created, and nothing else, if it has started nothing.
     private func undoing(
         _ spec: HypervisorSpec, isNew: Bool, wasThere: Bool, after failure: HyperFreshError
     ) -> HyperFreshError {
@@ -122,7 +123,7 @@ struct StackUp {
 
     private func start(_ spec: HypervisorSpec) async throws(HyperFreshError) {
         try checkRoom(spec)
-        // What an instance that died has left is nobody's.
+        // Nobody uses the files of an instance that died.
         for instance in try store.survey(spec.name).instances { try store.forget(spec.name, instance: instance.id) }
         let image = try readImage(spec)
         let hypervisor = try await step("\(spec.kind) \(spec.name) boots") { () throws(HyperFreshError) in
@@ -135,7 +136,7 @@ struct StackUp {
             for guest in spec.guests { try await add(guest, to: hypervisor, spec, made: &made) }
             if spec.kind == .os { _ = try await startContainers(in: hypervisor, spec, made: &stores) }
         } catch {
-            // All or nothing: a hypervisor that came up without its guests is of no use. This run has started all that is in it.
+            // All or nothing: a hypervisor without its guests is useless. This run has started everything in it.
             guard await hypervisor.end() else {
                 throw error.adding(evidence: [InstanceEnd.survived(hypervisor.record).message])
             }
@@ -151,14 +152,15 @@ struct StackUp {
             }
             if Task.isCancelled {
                 throw HyperFreshError(
-                    "the start of \(spec.kind) \(spec.name) was cut short",
-                    remedy: "Nothing of it is left. Start it again when it suits.")
+                    "the start of \(spec.kind) \(spec.name) was interrupted",
+                    remedy: "Nothing of it is left. Run the command again when you are ready.")
             }
             throw error
         }
     }
 
-    /// Before anything is made: a host out of memory ends processes, and not always the newest.
+    /// Throws, before anything is created, if there is not enough memory: a host without memory kills processes, and
+    /// not always the newest.
     private func checkRoom(_ spec: HypervisorSpec) throws(HyperFreshError) {
         let guests =
             spec.guests.reduce(0) { $0 + GuestMemoryFile($1, in: stack).size }
@@ -167,9 +169,10 @@ struct StackUp {
         guard finding.severity == .fail else { return }
         let tenants = spec.kind == .os ? "the image stores of its containers" : "its guests"
         throw HyperFreshError(
-            "there is too little memory for \(spec.kind) \(spec.name) and \(tenants)",
+            "there is not enough memory for \(spec.kind) \(spec.name) and \(tenants)",
             remedy:
-                "Free memory, or give them less in the stack file. A refresh needs room for a second \(spec.kind), too.",
+                "Free memory, or give them less in the stack file. A refresh also needs memory for a second "
+                + "\(spec.kind).",
             evidence: [
                 "\(spec.name): \(spec.memory >> 20) MiB, \(tenants): \(guests >> 20) MiB", finding.evidence.first ?? "",
             ])
@@ -183,7 +186,7 @@ struct StackUp {
         }
     }
 
-    /// Adds guests or containers that are new to a hypervisor or OS VM, and starts again those that have ended.
+    /// Adds guests or containers that are new to a hypervisor or OS VM, and restarts those that have ended.
     private func startTenants(on record: InstanceRecord, _ spec: HypervisorSpec) async throws(HyperFreshError) {
         let hypervisor = try await reach(record, spec)
         defer { hypervisor.close() }
@@ -210,15 +213,15 @@ struct StackUp {
         if started == 0 { tell(.done("\(spec.kind) \(spec.name) is up", milliseconds: 0)) }
     }
 
-    /// Takes away a guest that could not be started, if its QEMU is gone for sure.
+    /// Removes a guest that could not be started, if its QEMU is certainly gone.
     private func undoing(
         _ guest: InnerGuestSpec, made: [GuestMemoryFile], in hypervisor: Hypervisor, after failure: HyperFreshError
     ) async -> HyperFreshError {
         do throws(HypervisorError) { try await InnerUnit(guest.name).end(by: hypervisor.agent) } catch {
-            return failure.adding(evidence: [error.message, "its memory file stays"])
+            return failure.adding(evidence: [error.message, "its memory file was not removed"])
         }
         do throws(HyperFreshError) {
-            // The NVDIMM cannot be unplugged: the hypervisor maps the file, and does not use it.
+            // The NVDIMM cannot be unplugged: the hypervisor still maps the file, but does not use it.
             for file in made { try file.remove(butFor: [hypervisor.process.identity]) }
             return failure
         } catch {
@@ -226,7 +229,7 @@ struct StackUp {
         }
     }
 
-    /// Starts a guest that has ended, as after the power button: it boots anew.
+    /// Restarts a guest that has ended, as the power button does: it boots.
     ///
     /// - Returns: Whether it had ended.
     private func startAgain(
@@ -253,7 +256,7 @@ struct StackUp {
         try await launch(placement, spec)
     }
 
-    /// The memory of a guest that was removed is still attached, and it is not the new one's.
+    /// Throws if the memory of a removed guest with the same name is still attached.
     private func refuseUsedName(_ guest: InnerGuestSpec, in hypervisor: Hypervisor) async throws(HyperFreshError) {
         do throws(HypervisorError) {
             guard try await hypervisor.hasMemory(of: guest.name) else { return }
@@ -262,10 +265,10 @@ struct StackUp {
         }
         let name = hypervisor.record.hypervisor
         throw HyperFreshError(
-            "hypervisor \(name) had a guest \(guest.name) before, whose memory cannot be unplugged from it",
-            guestState: "The other guests run on.",
-            remedy: "Run `hyperfresh refresh hypervisor \(name)`: \(guest.name) can be added to the fresh one. Or "
-                + "give it another name.",
+            "hypervisor \(name) had a guest \(guest.name) before, whose memory cannot be unplugged",
+            guestState: "The other guests keep running.",
+            remedy: "Run `hyperfresh refresh hypervisor \(name)`; then \(guest.name) can be added. Or give it another "
+                + "name.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
 
@@ -280,26 +283,26 @@ struct StackUp {
     }
 }
 
-// MARK: - What adding and removing have in common
+// MARK: - Shared by adding and removing
 
 extension StackUp {
-    /// The one instance of a hypervisor that runs; `nil` where none does.
+    /// Returns the only running instance of a hypervisor; `nil` if none runs.
     func running(_ spec: HypervisorSpec) throws(HyperFreshError) -> InstanceRecord? {
         let alive = try store.survey(spec.name).records().alive
         guard alive.count < 2 else {
             throw HyperFreshError(
-                "a refresh of \(spec.kind) \(spec.name) has not come to its end",
-                guestState: "Its \(spec.kind.tenant)s run on.",
-                remedy: "`hyperfresh recover`, then `hyperfresh refresh \(spec.kind.rawValue) "
-                    + "\(spec.name)` finish it.",
+                "a refresh of \(spec.kind) \(spec.name) is unfinished",
+                guestState: "Its \(spec.kind.tenant)s keep running.",
+                remedy: "Run `hyperfresh recover`, then `hyperfresh refresh \(spec.kind.rawValue) "
+                    + "\(spec.name)` to finish it.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" },
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
         try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
         if let stranger = alive.first(where: { $0.stack != stack.name }) {
             throw HyperFreshError(
-                "\(spec.kind) \(spec.name) belongs to stack \(stranger.stack)", guestState: "It runs on.",
-                remedy: "Give yours another name.", exitCode: HyperFreshError.usage)
+                "\(spec.kind) \(spec.name) belongs to stack \(stranger.stack)", guestState: "It keeps running.",
+                remedy: "Give the one in your file another name.", exitCode: HyperFreshError.usage)
         }
         return alive.first
     }

@@ -1,14 +1,15 @@
 import StackFile
 import VirtualMachines
 
-/// Holds what is on record of an instance against what is active in it.
+/// Compares the records of an instance with its active guests and containers.
 struct TenantCheck {
     let stack: Stack
     let spec: HypervisorSpec
 
-    /// What is active in an instance, by its own word; it has to be what is on record of it, and what the stack file names.
+    /// Returns the active guests and containers that an instance reports; they must match its records and the stack
+    /// file.
     ///
-    /// - Throws: ``HyperFreshError`` with status 3 when it is not, or when the instance does not say.
+    /// - Throws: ``HyperFreshError`` with status 3 if they do not, or if the instance does not report them.
     func run(
         _ instance: Hypervisor, _ placement: [String: String]
     ) async throws(HyperFreshError) -> Tenants {
@@ -24,23 +25,23 @@ struct TenantCheck {
         let misplaced = tenants.words(butFor: placed)
         guard misplaced.isEmpty else {
             throw HyperFreshError(
-                "what is on record of \(spec.kind) \(spec.name) is not what runs in instance \(id)",
+                "the records of \(spec.kind) \(spec.name) do not match the guests and containers in instance \(id)",
                 guestState: "Nothing was touched.",
-                remedy: "Run `hyperfresh recover`: it asks what runs, and makes the records anew.",
+                remedy: "Run `hyperfresh recover`: it rebuilds the records from the running processes.",
                 evidence: misplaced.map { "\($0) is in it" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
         try refuseUnknown(tenants)
         return tenants
     }
 
-    /// A guest that the stack file does not name any more would be left behind in a hypervisor that is ended.
+    /// Throws if a guest is no longer in the stack file: it would be lost with a hypervisor that is ended.
     private func refuseUnknown(_ tenants: Tenants) throws(HyperFreshError) {
         let unknown = tenants.words(butFor: Set(spec.guests.map(\.name) + stack.containers.map(\.name)))
         guard unknown.isEmpty else {
             throw HyperFreshError(
                 "\(unknown[0]) runs in \(spec.kind) \(spec.name), but is not in its stack file",
                 guestState: "Nothing was touched.",
-                remedy: "Put it back into the file and run `hyperfresh up`, or shut it down from within.",
+                remedy: "Put it back into the file and run `hyperfresh up STACK-FILE`, or shut it down from inside.",
                 evidence: unknown, exitCode: RefreshOutcome.blocked.exitCode)
         }
     }

@@ -170,3 +170,215 @@ extension RunningMachine.Device {
         properties.first { $0.name == name }?.value
     }
 }
+
+// MARK: - Objects
+
+extension ConfigurationReader {
+    /// The properties with which an object of a type is created, with QEMU's defaults, which the option omits.
+    private static let makers: [String: [String: JSONValue]] = [
+        "iothread": [
+            "poll-max-ns": 32768, "poll-grow": 0, "poll-shrink": 0, "aio-max-batch": 0, "thread-pool-min": 0,
+            "thread-pool-max": 64,
+        ],
+        "memory-backend-file": [
+            "size": .null, "mem-path": .null, "share": false, "align": 0, "offset": 0, "merge": true, "dump": true,
+            "policy": "default", "reserve": true, "readonly": false, "pmem": false,
+            "x-use-canonical-path-for-ramblock-id": false,
+        ],
+        "memory-backend-ram": ["size": .null, "share": false],
+        "memory-backend-memfd": ["size": .null, "share": true],
+        "rng-random": ["filename": "/dev/urandom"],
+        "rng-builtin": [:],
+        "can-bus": [:],
+        "tls-creds-anon": ["dir": .null, "endpoint": "client", "verify-peer": true, "priority": ""],
+        "tls-creds-x509": [
+            "dir": .null, "endpoint": "client", "verify-peer": true, "priority": "", "sanity-check": true,
+        ],
+        "authz-simple": ["identity": .null],
+        "throttle-group": [:],
+    ]
+
+    /// Reads objects that were added by `object-add` or removed by `object-del`.
+    mutating func readObjects() {
+        let given = ids(of: "object")
+        let running = Set(machine.objects.map(\.id))
+        remove(.object, given.subtracting(running))
+        for object in machine.objects where !given.contains(object.id) {
+            // QEMU creates the memory of plain -m itself.
+            if object.type.hasPrefix("memory-backend-"), isOwnMemory(object.id) { continue }
+            addObject(object)
+        }
+    }
+
+    /// Returns whether QEMU created the backend for `-m`, rather than an administrator.
+    private func isOwnMemory(_ id: String) -> Bool {
+        let line = result.commandLine
+        let isNamed = line.options(named: "machine").contains { $0.properties?["memory-backend"] != nil }
+        let isUsed = machine.devices.contains { device in
+            device.properties.contains { $0.value.string == "/objects/\(id)" }
+        }
+        return !isNamed && !isUsed && (id.contains(".ram") || id == "ram")
+    }
+
+    private mutating func addObject(_ object: RunningMachine.Object) {
+        guard let maker = Self.makers[object.type] else {
+            return refuse(
+                "object \(object.id) (\(object.type))", "QEMU does not report how an object of this kind was created")
+        }
+        var pairs = [(key: "qom-type", value: object.type), (key: "id", value: object.id)]
+        for (name, usual) in maker.sorted(by: { $0.key < $1.key }) {
+            guard let value = object.properties[name], value != usual, let text = value.optionText, !text.isEmpty else {
+                continue
+            }
+            pairs.append((name, text))
+        }
+        if object.type == "throttle-group" {
+            for (name, value) in (object.properties["limits"]?.object ?? [:]).sorted(by: { $0.key < $1.key }) {
+                guard let limit = value.integer, limit != (name.hasSuffix("-max-length") ? 1 : 0) else { continue }
+                pairs.append(("x-\(name)", "\(limit)"))
+            }
+        }
+        add("object", pairs, impliedKey: "qom-type")
+    }
+}
+
+extension JSONValue {
+    /// The value as QEMU accepts it in a list of options; nil if it has no such form.
+    var optionText: String? {
+        switch self {
+        case .bool(let isOn): isOn ? "on" : "off"
+        case .integer(let number): "\(number)"
+        case .unsigned(let number): "\(number)"
+        case .string(let text): text
+        case .null, .number, .array, .object: nil
+        }
+    }
+}
+
+// MARK: - Chardevs
+
+extension ConfigurationReader {
+    /// Reads character devices that were added by `chardev-add` or removed by `chardev-remove`.
+    mutating func readChardevs() {
+        let given = ids(of: "chardev")
+        remove(.chardev, given.subtracting(machine.chardevs.map(\.label)))
+        for chardev in machine.chardevs where !given.contains(chardev.label) && !isMadeByQEMU(chardev.label) {
+            addChardev(chardev)
+        }
+    }
+
+    /// Whether an option such as `-serial` or `-qmp` created it; QEMU generates the names of those.
+    private func isMadeByQEMU(_ label: String) -> Bool {
+        let numbered = ["compat_monitor", "serial", "parallel", "virtcon", "vc", "usbserial", "braille", "xencons"]
+        if numbered.contains(where: { label.hasPrefix($0) && label.dropFirst($0.count).allSatisfy(\.isNumber) }) {
+            return true
+        }
+        // The lower half of a multiplexer is named after its upper half.
+        return ["gdb", "debugcon", "qtest", "seamless-vdagent"].contains(label) || label.hasSuffix("-base")
+    }
+
+    private mutating func addChardev(_ chardev: RunningMachine.Chardev) {
+        let kind = chardev.type.map { $0.hasPrefix("chardev-") ? String($0.dropFirst("chardev-".count)) : $0 } ?? ""
+        switch kind {
+        case "socket": addSocket(chardev)
+        case "pty", "null", "ringbuf", "stdio", "vc":
+            add("chardev", [("backend", kind), ("id", chardev.label)], impliedKey: "backend")
+        default:
+            refuse(
+                "chardev \(chardev.label) (\(kind.isEmpty ? chardev.filename : kind))",
+                "QEMU does not report where it leads")
+        }
+    }
+
+    /// Adds `disconnected:unix:/run/x.sock,server=on`, `telnet:127.0.0.1:4555,server=on`, `tcp:HOST:PORT <-> PEER`.
+    private mutating func addSocket(_ chardev: RunningMachine.Chardev) {
+        var rest = Substring(chardev.filename)
+        if rest.hasPrefix("disconnected:") { rest = rest.dropFirst("disconnected:".count) }
+        let isServer = rest.contains(",server=on") || rest.contains(",server")
+        guard let colon = rest.firstIndex(of: ":") else {
+            return refuse("chardev \(chardev.label) (socket)", "QEMU reports it as “\(chardev.filename)”")
+        }
+        let scheme = rest[..<colon]
+        let address = rest[rest.index(after: colon)...].prefix { $0 != "," && $0 != " " }
+        var pairs = [(key: "backend", value: "socket"), (key: "id", value: chardev.label)]
+        switch scheme {
+        case "unix":
+            pairs.append(("path", String(address)))
+        case "tcp", "telnet", "websocket":
+            guard let split = address.lastIndex(of: ":") else { break }
+            pairs.append(("host", String(address[..<split].drop { $0 == "[" }.prefix { $0 != "]" })))
+            pairs.append(("port", String(address[address.index(after: split)...])))
+            if scheme != "tcp" { pairs.append((String(scheme), "on")) }
+        default:
+            return refuse("chardev \(chardev.label) (\(scheme))", "QEMU does not report how it was created")
+        }
+        if isServer { pairs += [("server", "on"), ("wait", "off")] }
+        add("chardev", pairs, impliedKey: "backend")
+        result.assumptions.append(
+            "chardev \(chardev.label): reconnect, log file and TLS cannot be read back and are off")
+    }
+}
+
+// MARK: - Networks
+
+extension ConfigurationReader {
+    /// Reads network back ends that were added by `netdev_add` or removed by `netdev_del`.
+    mutating func readNetworks() {
+        let given = ids(of: "netdev", "nic", "net")
+        remove(.netdev, ids(of: "netdev").subtracting(machine.network.backends.map(\.id)))
+        // QEMU generates the names of back ends from -nic and -net without an id.
+        let added = machine.network.backends.filter { !given.contains($0.id) && !$0.id.hasPrefix("#") }
+        for backend in added where !isMadeByQEMU(backend.id) {
+            switch backend.type {
+            case "tap": addTap(backend)
+            case "user": addUser(backend)
+            default: refuse("netdev \(backend.id) (\(backend.type))", "QEMU does not report how it was created")
+            }
+        }
+    }
+
+    private func isMadeByQEMU(_ id: String) -> Bool {
+        id.hasPrefix("__org.qemu.nic") || (id.hasPrefix("hub") && id.contains("port"))
+            || ["user.", "tap.", "bridge.", "socket."].contains { id.hasPrefix($0) }
+    }
+
+    /// Adds a tap: by its interface if QEMU opened it, by its descriptor's number if QEMU received it.
+    private mutating func addTap(_ backend: NetworkInfo.Backend) {
+        var pairs = [(key: "type", value: "tap"), (key: "id", value: backend.id)]
+        if let interface = backend.details["ifname"] {
+            pairs += [("ifname", interface), ("script", "no"), ("downscript", "no")]
+            if backend.queues > 1 { pairs.append(("queues", "\(backend.queues)")) }
+        } else if let number = backend.details["fd"], backend.queues == 1 {
+            pairs.append(("fd", number))
+        } else {
+            return refuse("netdev \(backend.id) (tap)", "QEMU does not report which tap descriptors are its queues")
+        }
+        if usesVhost(backend) { pairs.append(("vhost", "on")) }
+        add("netdev", pairs, impliedKey: "type")
+    }
+
+    /// Returns whether the back end uses vhost.
+    ///
+    /// Each queue with vhost has /dev/vhost-net open; those that the command line does not account for belong to added
+    /// back ends.
+    private mutating func usesVhost(_ backend: NetworkInfo.Backend) -> Bool {
+        let given = result.commandLine.options(named: "netdev").compactMap(\.properties).filter {
+            $0.flag("vhost") == true || $0["vhostfd"] != nil || $0["vhostfds"] != nil
+        }
+        let spare = machine.vhostNetCount - given.reduce(0) { $0 + TapQueues.count(in: $1) }
+        guard spare > 0 else { return false }
+        if spare < backend.queues { result.assumptions.append("netdev \(backend.id): vhost is assumed to be on") }
+        return true
+    }
+
+    private mutating func addUser(_ backend: NetworkInfo.Backend) {
+        var pairs = [(key: "type", value: "user"), (key: "id", value: backend.id)]
+        if let net = backend.details["net"], net != "10.0.2.0" { pairs.append(("net", net + "/24")) }
+        if backend.details["restrict"] == "on" { pairs.append(("restrict", "on")) }
+        pairs += (machine.hostForwards[backend.id] ?? []).map { ("hostfwd", $0) }
+        add("netdev", pairs, impliedKey: "type")
+        result.assumptions.append(
+            "netdev \(backend.id): only IPv4 network, restrict and forwarded ports of a user network can be read back"
+        )
+    }
+}

@@ -150,3 +150,138 @@ extension PreflightRun {
         return environment
     }
 }
+
+// MARK: - Memory
+
+extension PreflightRun {
+    /// Checks the guest's memory, and whether another handoff of it is in progress.
+    mutating func checkMemory(_ description: GuestDescription) {
+        let view = ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory)
+        var files: [String: MemoryChecks.File] = [:]
+        var paths: [String] = []
+        for backend in description.memory where backend.isNamedFile {
+            guard let path = backend.mapping?.path ?? backend.path.map(view.absolute) else { continue }
+            let place = view.reachable(path)
+            paths.append(place)
+            guard let facts = FileFacts.at(place) else { continue }
+            files[backend.id] = MemoryChecks.File(
+                mode: facts.mode & 0o7777, isReachableByOthers: Self.isReachableByOthers(place))
+        }
+        findings +=
+            MemoryChecks(
+                name: guest.name, stack: ManagementStack(arguments: guest.arguments), backends: description.memory,
+                files: files,
+                // If they are not readable, a finding reports that.
+                knowsMappings: (try? ProcFS.mappings(guest.identity.pid)) != nil
+            ).findings
+        result.memoryFile = paths.first
+        let lacks = PermissionChecks.memoryFiles(paths)
+        if !lacks.isEmpty { findings.append(PermissionChecks(lacks: lacks).finding) }
+        if let path = paths.first, lacks.isEmpty, !request.holdsLock { findings.append(lockFinding(path)) }
+    }
+
+    /// Checks the lock on the guest's memory file, by which controllers exclude each other, and releases it at once.
+    private func lockFinding(_ path: String) -> Finding {
+        let id = FindingID.refreshInProgress
+        do throws(SystemError) {
+            guard try FileLock.tryAcquire(Paths.resolved(path) ?? path) == nil else {
+                return Finding(id, .pass, "no other handoff of this guest is in progress")
+            }
+            return Finding(
+                id, .fail, "another handoff of this guest is in progress", evidence: ["\(path) is locked"],
+                remedy: "Wait for it: `hyperfresh status` shows its progress.")
+        } catch {
+            return Finding(
+                id, .warn, "cannot determine whether another handoff is in progress", evidence: ["\(error)"],
+                remedy: "Run hyperfresh as root, or as the user that the guest runs as.")
+        }
+    }
+
+    /// Returns whether every directory on the path grants others access.
+    private static func isReachableByOthers(_ path: String) -> Bool {
+        var folder = Paths.resolved(path) ?? path
+        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
+            folder = String(folder[..<slash])
+            if let facts = FileFacts.at(folder), facts.mode & 0o011 == 0 { return false }
+        }
+        return true
+    }
+}
+
+// MARK: - Start
+
+extension PreflightRun {
+    /// The architectures of whose machines none writes to the guest's RAM at its start: tested with running guests.
+    private static let quietTargets: Set<String> = [
+        "x86_64", "i386", "aarch64", "arm", "riscv64", "riscv32", "loongarch64",
+    ]
+
+    /// Tests whether the new QEMU leaves the shared memory unchanged at its start, if a device may change it.
+    mutating func tryStart(
+        _ description: GuestDescription, _ configuration: RunningConfiguration, _ target: QEMUBinary,
+        _ client: QMPClient
+    ) async throws {
+        let id = FindingID.startChangesMemory
+        let options =
+            RemovedObject.filter(configuration.commandLine.options, removing: configuration.removals)
+            + configuration.additions
+        let devices = StartProbe.devices(of: options, backends: description.memory)
+        let arch = try await client.executeRaw("query-target")["arch"]?.string ?? ""
+        guard !devices.isEmpty || !Self.quietTargets.contains(arch) else {
+            findings.append(Finding(id, .pass, "no device of the guest changes its memory when QEMU starts"))
+            return
+        }
+        let probe = StartProbe(
+            binary: target, machineType: description.machineType,
+            memoryOption: guest.commandLine?.options(named: "m").last?.value,
+            memorySize: try await client.execute(QueryMemorySizeSummary()).baseMemory, devices: devices)
+        do {
+            // In another mount namespace, the running file is not at its path in our view.
+            let isOurs = ProcessView(pid: guest.identity.pid).sharesOurFiles
+            let place = isOurs ? target.path : "/proc/\(guest.identity.pid)/exe"
+            var placed = probe
+            placed.binary.path = place
+            let changes = try await placed.run(credentials: try credentials(for: place), environment: oldModules)
+            findings.append(StartProbe.finding(changes, devices: devices.map(\.driver), binary: target.path))
+        } catch let error as QEMUProbeError {
+            findings.append(StartProbe.untried("\(error)", error.evidence))
+        } catch {
+            findings.append(StartProbe.untried("\(error)", []))
+        }
+    }
+}
+
+// MARK: - States
+
+extension PreflightRun {
+    /// Returns the device states that the running binary lists.
+    ///
+    /// Runs the binary as ourselves if no other user can have put it there, else as the guest's user, who chose it.
+    func savedStates(_ description: GuestDescription) async -> Result<VMState, VMStateDumpFailure> {
+        let exe = "/proc/\(guest.identity.pid)/exe"
+        var user: HelperProgram.User?
+        if FileFacts.at(exe)?.isWritableByOthers != false {
+            // If the user is unknown, the binary is not executed.
+            guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
+                credentials.user.effective != 0
+            else { return .failure(VMStateDumpFailure(reason: "others can change it, so it is not executed")) }
+            user = HelperProgram.User(uid: credentials.user.effective, gid: credentials.group.effective)
+        }
+        return await VMStateDump.read(exe, machineType: description.machineType, environment: oldModules, user: user)
+    }
+
+    /// Checks whether QEMU saves the complete state of the guest's devices.
+    mutating func checkDeviceStates(_ client: QMPClient, _ saved: Result<VMState, VMStateDumpFailure>) async throws {
+        // Without the object tree, the guest's devices are unknown: this is an error, not a guest without devices.
+        let tree = try await client.execute(HumanMonitorCommand("info qom-tree"))
+        let types = try await client.executeRaw("qom-list-types", arguments: ["abstract": true])
+        let target = try await client.executeRaw("query-target")["arch"]?.string ?? ""
+        var parents: [String: String] = [:]
+        for type in types.array ?? [] {
+            if let name = type["name"]?.string, let parent = type["parent"]?.string { parents[name] = parent }
+        }
+        let checks = DeviceStateChecks(
+            parents: parents, saved: saved, objects: QOMTree.objects(tree), target: target)
+        findings += checks.findings
+    }
+}
