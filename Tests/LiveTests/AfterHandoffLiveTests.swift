@@ -10,7 +10,7 @@ extension Live {
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct AfterHandoffLiveTests {
         /// Operations of other clients on a guest's disk.
-        enum Deed: String, CaseIterable, Sendable {
+        enum DiskWork: String, CaseIterable, Sendable {
             case resize, snapshot, mirror, commit, saveVM
         }
 
@@ -20,13 +20,13 @@ extension Live {
         /// the last.
         @Test(arguments: [false, true]) func aRefreshedGuestsDiskCanBeWorkedOn(isPaused: Bool) async throws {
             try await withGuest { guest in
-                if isPaused { try await guest.ask(Stop()) }
-                for deed in Deed.allCases {
+                if test.isPaused { try await guest.ask(Stop()) }
+                for work in DiskWork.allCases {
                     try await refresh(guest, to: test.target)
-                    try await perform(deed, on: guest)
+                    try await perform(work, on: guest)
                     // Then back to 7.2, which aborts on inactive images. A snapshot with the machine type of a later
                     // QEMU cannot go there.
-                    try await refresh(guest, to: deed == .saveVM ? test.target : Live.qemu7)
+                    try await refresh(guest, to: work == .saveVM ? test.target : Live.qemu7)
                 }
                 try await refresh(guest, to: targets[targets.count - 1])
                 #expect(try await guest.isRunning == !isPaused)
@@ -53,7 +53,7 @@ extension Live {
                 let report = try await guest.startRefresh(fault: "fail-before-record:committed").result().report
                 #expect(report["outcome"] == "rolled-back", "\(report)")
                 #expect(guest.canary.pid == old)
-                for deed in Deed.allCases { try await perform(deed, on: guest) }
+                for work in DiskWork.allCases { try await perform(work, on: guest) }
                 try await guest.ask(Cont())
                 _ = try await guest.canary.proveAlive()
                 try await refresh(guest, to: Live.qemu7)
@@ -66,7 +66,7 @@ extension Live {
                 try await guest.ask(Stop())
                 _ = try await guest.startRefresh(fault: "kill-after-record:committed").result()
                 #expect(try await guest.command("recover", "--json").status == 0)
-                for deed in Deed.allCases { try await perform(deed, on: guest) }
+                for work in DiskWork.allCases { try await perform(work, on: guest) }
                 try await refresh(guest, to: Live.qemu7)
                 try await guest.ask(Cont())
                 _ = try await guest.canary.proveAlive()
@@ -75,11 +75,10 @@ extension Live {
 
         // MARK: - Operations
 
-        private func perform(_ deed: Deed, on guest: LiveGuest) async throws {
+        private func perform(_ work: DiskWork, on guest: LiveGuest) async throws {
             let folder = guest.tools
-            let version = try await guest.ask(QueryVersion()).major
-            func file(_ name: String) -> String { "\(folder)/\(name)-\(version).qcow2" }
-            switch deed {
+            func file(_ name: String) -> String { "\(folder)/\(name).qcow2" }
+            switch work {
             case .resize:
                 _ = try await guest.raw("block_resize", ["device": "virtio0", "size": .integer(96 << 20)])
             case .saveVM:

@@ -124,10 +124,10 @@ extension BadTarget {
     private static let qemu = "exec \(Live.qemu7) \"$@\""
 
     /// A wrapper that must be kept because it changes the environment; it misbehaves only when it should take a guest.
-    private static func whenStarted(_ deed: String) -> String {
+    private static func whenStarted(_ script: String) -> String {
         """
         export HYPERFRESH_TEST_WRAPPER=1
-        case " $* " in *" -incoming "*) \(deed) ;; esac
+        case " $* " in *" -incoming "*) \(script) ;; esac
         \(qemu)
         """
     }

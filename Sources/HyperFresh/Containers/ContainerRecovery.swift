@@ -74,7 +74,7 @@ struct ContainerRecordPlaces: RecoveryPlaces {
             facts.container, from: (facts.oldSystem, facts.oldInstance), to: (facts.newSystem, facts.newInstance))
     }
 
-    func bury() async throws { try await settle() }
+    func recordLoss() async throws { try await settle() }
 
     func strangers() throws(HyperFreshError) -> [FileHolder] {
         // Every OS VM that had the container maps the file as long as it lives. A process that only tries to lock it

@@ -23,11 +23,11 @@ enum FaultPoint {
 
     /// The fault that a test has chosen.
     struct Choice: Equatable {
-        enum Deed: String, CaseIterable {
+        enum Fault: String, CaseIterable {
             case kill, stop, fail
         }
 
-        let deed: Deed
+        let fault: Fault
         let place: String
         let count: Int
 
@@ -35,10 +35,10 @@ enum FaultPoint {
         init?(_ text: String) {
             let words = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard (2...3).contains(words.count),
-                let deed = Deed.allCases.first(where: { words[0].hasPrefix("\($0)-") })
+                let fault = Fault.allCases.first(where: { words[0].hasPrefix("\($0)-") })
             else { return nil }
-            self.deed = deed
-            place = "\(words[0].dropFirst("\(deed)-".count)):\(words[1])"
+            self.fault = fault
+            place = "\(words[0].dropFirst("\(fault)-".count)):\(words[1])"
             guard let count = words.count == 3 ? Int(words[2]) : 1, count > 0 else { return nil }
             self.count = count
         }
@@ -74,7 +74,7 @@ enum FaultPoint {
             passed.add(1, ordering: .relaxed).newValue == choice.count
         else { return false }
         // Signal this thread: it does nothing more until it has received the signal.
-        switch choice.deed {
+        switch choice.fault {
         case .kill: raise(SIGKILL)
         case .stop: raise(SIGSTOP)
         case .fail: return true

@@ -30,7 +30,7 @@ protocol RecoveryPlaces: Sendable {
     /// Moves endpoints and records to the new side, after it owns the guest.
     func settle() async throws
     /// Records that the guest is lost with the new side, which alone could run it.
-    func bury() async throws
+    func recordLoss() async throws
     /// Removes the files of a new side that is gone.
     func discard()
     /// Returns processes that have the guest, or may have it, and are neither side of this handoff.
@@ -41,7 +41,7 @@ protocol RecoveryPlaces: Sendable {
 
 extension RecoveryPlaces {
     func rescue() async {}
-    func bury() async throws {}
+    func recordLoss() async throws {}
     func discard() {}
     func strangers() throws(HyperFreshError) -> [FileHolder] { [] }
 }
@@ -195,7 +195,7 @@ struct HandoffRecovery {
         try await new.end()
         if state.isCommitted {
             try await old.end()
-            try await places.bury()
+            try await places.recordLoss()
         }
         places.discard()
         let owner = state.isCommitted ? "the new one, \(new.name)" : "the old one, \(old.name)"

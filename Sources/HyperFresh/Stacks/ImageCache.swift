@@ -1,5 +1,6 @@
 import Glibc
 import Linux
+import StackFile
 import VirtualMachines
 
 /// The folders of images that are named without a path.

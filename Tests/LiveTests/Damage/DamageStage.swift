@@ -35,7 +35,7 @@ extension DamageStage {
 }
 
 /// One damage: runs every verb on it, then `recover`, until everything is as before.
-struct DamageScene<Stage: DamageStage> {
+struct DamageTrial<Stage: DamageStage> {
     let stage: Stage
     let row: DamageTable.Row
     let damage: FileDamage

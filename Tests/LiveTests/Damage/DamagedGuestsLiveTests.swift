@@ -24,7 +24,7 @@ extension Live {
             var report = try DamageReport(mark: "DamagedGuests")
             try await LiveGuest.run("damage", options: .withDisk) { guest in
                 try await report.run(table.cells(in: Self.slice)) { row, damage in
-                    await DamageScene(stage: try DamagedGuest(guest), row: row, damage: damage).play()
+                    await DamageTrial(stage: try DamagedGuest(guest), row: row, damage: damage).play()
                 }
                 _ = try await guest.canary.proveAlive()
             }

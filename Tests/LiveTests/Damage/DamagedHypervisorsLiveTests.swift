@@ -31,7 +31,7 @@ extension Live {
                 try await stack.proveAlive(Self.guest.name)
                 try await report.run(table.cells(in: Self.slice)) { row, damage in
                     let stage = try await DamagedHypervisor(stack, guest: Self.guest.name)
-                    return await DamageScene(stage: stage, row: row, damage: damage).play()
+                    return await DamageTrial(stage: stage, row: row, damage: damage).play()
                 }
                 for isForced in Live.isWhole ? [false, true] : [true] {
                     try await anInstanceThatDoesNotAnswerIsEndedOnlyByForce(stack, isForced: isForced)

@@ -19,7 +19,7 @@ extension Live {
             try await ContainerStack.run("damaged", containers: [canary]) { stack in
                 try await stack.proveAlive(canary)
                 try await report.run(table.cells(in: [])) { row, damage in
-                    await DamageScene(stage: try await DamagedSystems(stack, canary), row: row, damage: damage).play()
+                    await DamageTrial(stage: try await DamagedSystems(stack, canary), row: row, damage: damage).play()
                 }
                 let moved = try await stack.relocate(canary.name, to: "delta")
                 #expect(moved["outcome"] == "refreshed", "\(moved)")

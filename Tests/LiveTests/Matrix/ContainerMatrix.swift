@@ -34,7 +34,7 @@ struct ContainerMatrix {
         let before = stack.report(canary)
         var result = MatrixResult(cell)
         do {
-            let end = try await ContainerScene(cell: cell, canary: canary, stack: stack).play()
+            let end = try await ContainerTrial(cell: cell, canary: canary, stack: stack).play()
             result.end = end
             result.problem = table.problem(end, at: cell)
         } catch {
@@ -51,7 +51,7 @@ struct ContainerMatrix {
 }
 
 /// One cell: a relocation that stops at a point, a fault, and recovery until everything is settled.
-private struct ContainerScene {
+private struct ContainerTrial {
     let cell: MatrixCell<ContainerFault>
     let canary: ContainerStack.Container
     let stack: ContainerStack

@@ -26,16 +26,16 @@ final class GuestMatrix {
         let guest = try await ready()
         let begin = ContinuousClock.now
         let before = guest.canary.latest
-        let scene = try GuestScene(cell, guest)
+        let trial = try GuestTrial(cell, guest)
         var result = MatrixResult(cell)
         do {
-            let end = try await scene.play()
+            let end = try await trial.play()
             result.end = end
             result.problem = table.problem(end, at: cell)
         } catch {
             result.problem = "\(error)"
         }
-        let (runs, looks) = scene.watcher.end()
+        let (runs, looks) = trial.watcher.end()
         (result.runs, result.looks) = (runs.count, looks)
         // A guest may be lost before three looks were taken.
         if runs.isEmpty, result.end != .lost { result.problem = "the watcher saw nobody run; \(result.problem ?? "")" }
@@ -71,7 +71,7 @@ final class GuestMatrix {
 }
 
 /// One cell: a refresh that stops at a point, a fault, and recovery until everything is settled.
-private struct GuestScene {
+private struct GuestTrial {
     let cell: MatrixCell<GuestFault>
     let guest: LiveGuest
     let old: Int32
@@ -100,10 +100,10 @@ private struct GuestScene {
         return try await whereabouts()
     }
 
-    private func start(_ deed: String) throws -> ChildProgram {
+    private func start(_ fault: String) throws -> ChildProgram {
         try guest.start(
             ["refresh", "guest", guest.canary.files.qmp, "--json", "--timeout", "3s"],
-            fault: "\(deed)-\(cell.place.name)")
+            fault: "\(fault)-\(cell.place.name)")
     }
 
     private func stopAndGoOn() async throws {
@@ -111,13 +111,13 @@ private struct GuestScene {
         try await controller.waitUntilStopped()
         // No controller reads the events now, but both QEMUs complete their part of the switch.
         if cell.place.stage == .switched { usleep(400_000) }
-        let deed = GuestDeed(
+        let injection = GuestInjection(
             fault: cell.fault, guest: guest, state: state, controller: controller, old: old,
             new: guest.processes.first { $0 != old })
-        try await deed.perform()
+        try await injection.perform()
         controller.signal(SIGCONT)
         _ = try await controller.result(within: .seconds(30))
-        try await deed.undo()
+        try await injection.undo()
     }
 
     /// Recovers until nothing is unfinished; the second run has nothing to do.

@@ -34,7 +34,7 @@ struct HypervisorMatrix {
         let before = stack.report(Self.guest.name)
         var result = MatrixResult(cell)
         do {
-            let end = try await HypervisorScene(cell: cell, guest: Self.guest.name, stack: stack).play()
+            let end = try await HypervisorTrial(cell: cell, guest: Self.guest.name, stack: stack).play()
             result.end = end
             result.problem = table.problem(end, at: cell)
         } catch {
@@ -51,7 +51,7 @@ struct HypervisorMatrix {
 }
 
 /// One cell: a refresh that stops at a point, a fault, and recovery until everything is settled.
-private struct HypervisorScene {
+private struct HypervisorTrial {
     let cell: MatrixCell<HypervisorFault>
     let guest: String
     let stack: NestedStack

@@ -6,7 +6,7 @@ import QMP
 import Testing
 
 /// Causes a fault while the controller is stopped.
-struct GuestDeed {
+struct GuestInjection {
     let fault: GuestFault
     let guest: LiveGuest
     let state: SmallStateFolder
