@@ -1,5 +1,6 @@
 import JSON
 public import QMP
+import VirtualMachines
 
 /// An error with the state of the guest and a remedy.
 public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -16,6 +17,8 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
 
     /// The exit status for arguments that name nothing to work on (sysexits.h, EX_USAGE).
     static let usage: Int32 = 64
+    /// The remedy for a failure of QEMU whose reason is in the evidence.
+    static let retry = "Fix the reason above, then run the refresh again. `hyperfresh history --json` has the details."
 
     init(
         _ message: String, guestState: String? = nil, remedy: String, evidence: [String] = [], exitCode: Int32 = 1
@@ -28,11 +31,18 @@ public struct HyperFreshError: Error, Sendable, Hashable, CustomStringConvertibl
     }
 
     /// Wraps an error of another module; its text is the evidence.
-    init(
-        _ message: String, because cause: any Error,
-        remedy: String = "Check the guest: `hyperfresh plan guest NAME`.", exitCode: Int32 = 1
-    ) {
+    init(_ message: String, because cause: any Error, remedy: String, exitCode: Int32 = 1) {
         self.init(message, remedy: remedy, evidence: ["\(cause)"], exitCode: exitCode)
+    }
+
+    /// Converts an error of an operation in a hypervisor or OS VM.
+    ///
+    /// - Parameters:
+    ///   - error: The error.
+    ///   - place: What the operation was for, such as `guest web`; the message begins with it.
+    init(_ error: HypervisorError, in place: String) {
+        let message = error.message.contains(place) ? error.message : "\(place): \(error.message)"
+        self.init(message, remedy: error.remedy, evidence: error.evidence)
     }
 
     /// Converts a monitor's refusal, or the reason why it could not be asked.

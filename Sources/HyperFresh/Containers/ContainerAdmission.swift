@@ -28,32 +28,38 @@ enum ContainerAdmission {
     ///
     /// - Throws: ``HyperFreshError`` with all findings.
     static func check(_ spec: ContainerSpec, old: ContainerPlace, new: ContainerPlace) async throws(HyperFreshError) {
-        let obstacles = try bundle(of: spec).obstacles
-        var findings = obstacles.map { "\(FindingID.containerConfig): \($0.message). \($0.remedy)" }
+        var findings = try bundle(of: spec).obstacles.map {
+            Finding(.containerConfig, .fail, $0.message, remedy: $0.remedy)
+        }
         do throws(HypervisorError) {
             let before = try await old.check()
             let after = try await new.check()
             for (check, place) in [(before, old), (after, new)] {
                 findings += check.complaints.map {
-                    "\(FindingID.criuCheck) (\(place.system.record.hypervisor)): \($0). "
-                        + "Build the image with another kernel."
+                    Finding(
+                        .criuCheck, .fail, "\(place.system.record.hypervisor): \($0)",
+                        remedy: "Build the image with another kernel.")
                 }
             }
             if isOlder(after.version, than: before.version) {
                 findings.append(
-                    "\(FindingID.criuOlder): CRIU \(after.version) cannot read the images of \(before.version). "
-                        + "Relocate to an OS VM with the same or a newer version.")
+                    Finding(
+                        .criuOlder, .fail, "CRIU \(after.version) cannot read the images of \(before.version)",
+                        remedy: "Relocate to an OS VM with the same or a newer version."))
             }
             findings += before.descriptors.map {
-                "\(FindingID.containerDescriptor): process \($0) cannot be moved. Make the container close it."
+                Finding(
+                    .containerDescriptor, .fail, "process \($0) cannot be moved",
+                    remedy: "Make the container close it.")
             }
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "container \(spec.name)")
         }
         guard findings.isEmpty else {
             throw HyperFreshError(
                 "container \(spec.name) cannot be relocated", guestState: "Nothing was touched.",
-                remedy: "Fix each finding; docs/preflight.md describes them.", evidence: findings,
+                remedy: "Fix each finding; docs/preflight.md describes them.",
+                evidence: findings.map { "\($0.id): \($0.message). \($0.remedy ?? "")" },
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
     }

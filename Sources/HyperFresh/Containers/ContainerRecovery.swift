@@ -47,7 +47,7 @@ struct ContainerSide: RecoverableSide {
                     + "containers.",
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
-        do throws(HypervisorError) { try await place.end() } catch { throw HyperFreshError(error) }
+        do throws(HypervisorError) { try await place.end() } catch { throw HyperFreshError(error, in: name) }
     }
 
     func restore(resume: Bool, of entry: HandoffEntry) async throws -> HandoffRecovery.Conclusion? {

@@ -131,7 +131,7 @@ struct ContainerRelocation: Sendable {
         do throws(HypervisorError) {
             system = try await store.reach(record)
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "OS VM \(record.hypervisor)")
         }
         do throws(HyperFreshError) {
             _ = try await TenantCheck(stack: stack, spec: spec).run(system, records.placement)

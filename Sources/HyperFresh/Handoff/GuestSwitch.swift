@@ -114,7 +114,7 @@ final class GuestSwitch: Sendable {
             return nil
         } catch {
             state.withLock { $0.isRefused = true }
-            context.fail(HyperFreshError("cannot send `migrate` to the old QEMU", because: error))
+            context.fail(HyperFreshError("cannot send `migrate` to the old QEMU", because: error, remedy: HyperFreshError.retry))
             return .switchRefused
         }
     }
@@ -145,7 +145,7 @@ final class GuestSwitch: Sendable {
         let side =
             event == .resumeRefused
             ? "the new QEMU refused to run the guest" : "the old QEMU refused to hand over the guest"
-        context.fail(HyperFreshError(side, because: error).adding(evidence: lastWords()))
+        context.fail(HyperFreshError(side, because: error, remedy: HyperFreshError.retry).adding(evidence: lastWords()))
         context.driver.happened(event)
     }
 }

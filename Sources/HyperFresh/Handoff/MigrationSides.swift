@@ -108,8 +108,8 @@ extension MigrationSides {
             context.fail(failure.adding(evidence: recentWords))
         } catch {
             context.fail(
-                HyperFreshError("the two QEMUs could not be linked", because: error).adding(evidence: await lastWords())
-            )
+                HyperFreshError("the two QEMUs could not be linked", because: error, remedy: HyperFreshError.retry)
+                    .adding(evidence: await lastWords()))
         }
         return .linkFailed
     }

@@ -29,7 +29,10 @@ extension HostGuestSides {
             context.fail(failure)
         } catch {
             context.fail(
-                HyperFreshError("the new QEMU could not be started", because: error).adding(evidence: recentWords))
+                HyperFreshError(
+                    "the new QEMU could not be started", because: error,
+                    remedy: "Check the guest: `hyperfresh plan guest \(facts.guest)`."
+                ).adding(evidence: recentWords))
         }
         return .launchFailed
     }

@@ -121,13 +121,7 @@ struct GuestPlacement: Sendable {
         do throws(HypervisorError) {
             return try await work()
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(guest.name)")
         }
-    }
-}
-
-extension HyperFreshError {
-    init(_ error: HypervisorError) {
-        self.init(error.message, remedy: error.remedy, evidence: error.evidence)
     }
 }

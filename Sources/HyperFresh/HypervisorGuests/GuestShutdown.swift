@@ -40,7 +40,7 @@ struct GuestRemoval {
             try await placement.unit.end(by: placement.hypervisor.agent)
             try await placement.hypervisor.detach(placement.unplugs())
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(placement.guest.name)")
         }
         // The hypervisor still maps the file, but has no QEMU that uses it.
         try placement.memoryFile.remove(butFor: [placement.hypervisor.process.identity])

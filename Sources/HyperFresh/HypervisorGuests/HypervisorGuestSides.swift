@@ -142,7 +142,7 @@ extension HypervisorGuestSides {
                 guest: newPlacement.guest, old: old.placement.hypervisor, oldDevice: old.device,
                 new: newPlacement.hypervisor, newDevice: newDevice)
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(newPlacement.guest.name)")
         }
         context.clock.note("both hypervisors map the same memory")
         async let oldDescription = GuestDescription.describe(old.client, identity: nil)
@@ -166,7 +166,7 @@ extension HypervisorGuestSides {
 
     func connect(_ new: QMPClient) async throws -> String {
         try await new.execute(MigrateIncoming(uri: channel.incoming))
-        do throws(HypervisorError) { try await channel.join() } catch { throw HyperFreshError(error) }
+        do throws(HypervisorError) { try await channel.join() } catch { throw HyperFreshError(error, in: "guest \(newPlacement.guest.name)") }
         return channel.outgoing
     }
 

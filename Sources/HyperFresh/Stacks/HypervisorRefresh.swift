@@ -246,7 +246,7 @@ extension HypervisorRefresh {
                 old: InnerQEMU(placement: oldPlacement, device: oldDevice, client: client), placement: placement,
                 device: device, channel: channel)
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(guest.name)")
         }
     }
 

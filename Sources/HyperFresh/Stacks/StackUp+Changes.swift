@@ -190,7 +190,7 @@ extension StackUp {
                 do throws(HypervisorError) {
                     return try await !system.agent.tenants().containers.contains(container)
                 } catch {
-                    throw HyperFreshError(error)
+                    throw HyperFreshError(error, in: "container \(container)")
                 }
             }
         }
@@ -203,7 +203,7 @@ extension StackUp {
         do throws(HypervisorError) {
             guard try await placement.hypervisor.hasMemory(of: placement.container.name) else { return }
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "container \(placement.container.name)")
         }
         throw HyperFreshError(
             "OS VM \(name) had a container \(placement.container.name) before, whose image store cannot be unplugged",

@@ -182,7 +182,7 @@ struct StackUp {
         do throws(HypervisorError) {
             return try HypervisorImage.read(ImageCache.folder(of: spec.image, stack: stack))
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "\(spec.kind) \(spec.name)")
         }
     }
 
@@ -239,7 +239,7 @@ struct StackUp {
         do throws(HypervisorError) {
             if try await placement.unit.isActive(by: hypervisor.agent) { return false }
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(guest.name)")
         }
         try placement.memoryFile.verify()
         try await launch(placement, spec)
@@ -261,7 +261,7 @@ struct StackUp {
         do throws(HypervisorError) {
             guard try await hypervisor.hasMemory(of: guest.name) else { return }
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "guest \(guest.name)")
         }
         let name = hypervisor.record.hypervisor
         throw HyperFreshError(
@@ -317,7 +317,7 @@ extension StackUp {
         do throws(HypervisorError) {
             return try await store.reach(record)
         } catch {
-            throw HyperFreshError(error)
+            throw HyperFreshError(error, in: "\(spec.kind) \(spec.name)")
         }
     }
 
