@@ -29,7 +29,7 @@ import VirtualMachines
         #expect(symlink(server.path, folder.qmpSocket) == 0)
         let other = try ProcessHandle(try spawn(SpawnRequest(executable: "/bin/sleep", arguments: ["sleep", "60"])))
         defer { try? other.signal(SIGKILL) }
-        #expect(await refusal(other.identity, in: folder)?.contains("not to hypervisor") == true)
+        #expect(await refusal(other.identity, in: folder)?.contains("not to VM") == true)
         // The server runs in this process, so this is the expected peer.
         let ours = try #require(ProcessIdentity.current(of: getpid()))
         #expect(await refusal(ours, in: folder) == nil)

@@ -58,7 +58,7 @@ public final class HypervisorAgent: Sendable {
         guard end.exitCode == 0 else {
             let words = String(decoding: end.errors + end.output, as: UTF8.self)
             throw HypervisorError(
-                "hypervisor \(hypervisor): cannot \(purpose)",
+                "VM \(hypervisor): cannot \(purpose)",
                 remedy: "Run `hyperfresh doctor`, and read hypervisors/\(hypervisor)/*/console.log "
                     + "in the state folder.",
                 evidence: words.split(whereSeparator: \.isNewline).suffix(12).map(String.init)
@@ -105,12 +105,12 @@ public final class HypervisorAgent: Sendable {
             }
         } catch {
             throw HypervisorError(
-                "hypervisor \(hypervisor): cannot \(purpose): its agent does not answer",
+                "VM \(hypervisor): cannot \(purpose): its agent does not answer",
                 remedy: "Its guests are unaffected. Read hypervisors/\(hypervisor)/*/console.log in the state folder.",
                 evidence: ["\(error)"])
         }
         throw HypervisorError(
-            "hypervisor \(hypervisor): cannot \(purpose) within \(deadline)",
+            "VM \(hypervisor): cannot \(purpose) within \(deadline)",
             remedy: "Check that this host has spare CPU time, and read hypervisors/\(hypervisor)/*/console.log "
                 + "in the state folder.")
     }

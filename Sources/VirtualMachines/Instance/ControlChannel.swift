@@ -42,7 +42,7 @@ public final class ControlChannel: Sendable {
             self.init(try UnixStream.connect(path: hypervisor.folder.relaySocket(tenant)), hypervisor: name)
         } catch {
             throw HypervisorError(
-                "hypervisor \(name): cannot open the control channel of \(tenant)",
+                "VM \(name): cannot open the control channel of \(tenant)",
                 remedy: "Run `hyperfresh ps` to see whether it runs.", evidence: ["\(error)"])
         }
     }
@@ -92,7 +92,7 @@ public final class ControlChannel: Sendable {
         var lines = try await received(purpose, within: deadline).split(separator: "\n").map(String.init)
         guard lines.popLast() == done else {
             throw HypervisorError(
-                "hypervisor \(hypervisor): cannot \(purpose)",
+                "VM \(hypervisor): cannot \(purpose)",
                 remedy: "Run `hyperfresh doctor`, and read hypervisors/\(hypervisor)/*/console.log "
                     + "in the state folder.",
                 evidence: Array(lines.suffix(12)))
@@ -165,7 +165,7 @@ public final class ControlChannel: Sendable {
 
     private func silence(_ purpose: String, because reason: String, after bytes: [UInt8] = []) -> HypervisorError {
         HypervisorError(
-            "hypervisor \(hypervisor): cannot \(purpose): it does not answer",
+            "VM \(hypervisor): cannot \(purpose): it does not answer",
             remedy: "Read hypervisors/\(hypervisor)/*/console.log in the state folder.",
             evidence: String(decoding: bytes, as: UTF8.self).split(separator: "\n").suffix(11).map(String.init) + [
                 reason

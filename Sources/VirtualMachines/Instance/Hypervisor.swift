@@ -48,7 +48,7 @@ public final class Hypervisor: Sendable {
             guard monitor.peer?.pid == record.process.pid else {
                 monitor.close()
                 throw HypervisorError(
-                    "\(folder.qmpSocket) belongs to another process, not to hypervisor \(record.hypervisor)",
+                    "\(folder.qmpSocket) belongs to another process, not to VM \(record.hypervisor)",
                     remedy: "Run `hyperfresh ps`; `ss -xlp` shows the process that listens there.")
             }
             let agent = try await QGAClient.connect(path: folder.agentSocket)
@@ -59,7 +59,7 @@ public final class Hypervisor: Sendable {
             throw error
         } catch {
             throw HypervisorError(
-                "cannot connect to hypervisor \(record.hypervisor) (instance \(record.id), pid \(record.process.pid))",
+                "cannot connect to VM \(record.hypervisor) (instance \(record.id), pid \(record.process.pid))",
                 remedy: "Run `hyperfresh ps` to see what runs; another controller may be using it.",
                 evidence: ["\(error)"])
         }
@@ -147,7 +147,7 @@ extension Hypervisor {
             try? await Task.sleep(for: .milliseconds(50))
         }
         throw HypervisorError(
-            "hypervisor \(record.hypervisor) does not release \(device)",
+            "VM \(record.hypervisor) does not release \(device)",
             remedy: "It is still in use there. Run the command again, or refresh the hypervisor.")
     }
 
@@ -185,7 +185,7 @@ extension Hypervisor {
         }
         guard let address = devices.first(where: { $0.id == HotPlug.memoryDevice(of: guest) })?.address else {
             throw HypervisorError(
-                "hypervisor \(record.hypervisor): the memory of guest \(guest) is not attached",
+                "VM \(record.hypervisor): the memory of guest \(guest) is not attached",
                 remedy: "Run `hyperfresh down \(record.stack)`, then `hyperfresh up FILE` with its stack file.")
         }
         return address
@@ -198,7 +198,7 @@ extension Hypervisor {
             return try await ask(monitor)
         } catch {
             throw HypervisorError(
-                "hypervisor \(record.hypervisor): its QEMU did not \(purpose)",
+                "VM \(record.hypervisor): its QEMU did not \(purpose)",
                 remedy: "Its guests are unaffected. Run `hyperfresh doctor`.",
                 evidence: [error.refusal?.text ?? "\(error)"])
         }
@@ -224,7 +224,7 @@ extension Hypervisor {
             }
         } catch {
             throw HypervisorError(
-                "cannot pin the CPUs of hypervisor \(record.hypervisor) to cores \(cores)",
+                "cannot pin the CPUs of VM \(record.hypervisor) to cores \(cores)",
                 remedy: "Set `cores` in the stack file to cores of this host; `lscpu -e` lists them.",
                 evidence: ["\(error)"])
         }

@@ -86,7 +86,7 @@ public struct StateChannel: Sendable {
                 ]))
         } catch {
             throw HypervisorError(
-                "hypervisor \(hypervisor.record.hypervisor): cannot create the channel of guest \(guest)",
+                "VM \(hypervisor.record.hypervisor): cannot create the channel of guest \(guest)",
                 remedy: "Nothing was paused. Run `hyperfresh doctor`, then try again.",
                 evidence: [error.refusal?.text ?? "\(error)"])
         }
