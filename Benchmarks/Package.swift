@@ -26,7 +26,7 @@ let package = Package(
             name: "SwitchBench",
             dependencies: [
                 .product(name: "HyperFresh", package: "hyperfresh"),
-                .product(name: "Hypervisors", package: "hyperfresh"),
+                .product(name: "VirtualMachines", package: "hyperfresh"),
                 .product(name: "QMP", package: "hyperfresh"),
                 .product(name: "CanaryTesting", package: "hyperfresh"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -1,5 +1,5 @@
 /// The observed state of a container in one OS VM.
-public enum ContainerObservation: String, Sendable, Hashable {
+package enum ContainerObservation: String, Sendable, Hashable {
     /// It has no process there.
     case gone
     /// Its processes run.
@@ -13,13 +13,13 @@ public enum ContainerObservation: String, Sendable, Hashable {
 }
 
 /// The results of the checks of a container before it is frozen.
-public struct ContainerCheck: Sendable, Hashable {
+package struct ContainerCheck: Sendable, Hashable {
     /// The version of CRIU, such as `3.17.1`.
-    public let version: String
+    package let version: String
     /// The complaints of `criu check` about the kernel; empty if there are none.
-    public let complaints: [String]
+    package let complaints: [String]
     /// Open files of the container's processes that CRIU cannot move: `pid: file`.
-    public let descriptors: [String]
+    package let descriptors: [String]
 
     /// Parses the output of `container.sh check`.
     init(_ text: String) {
@@ -34,22 +34,22 @@ public struct ContainerCheck: Sendable, Hashable {
 }
 
 /// How long the steps of a script took, by the clock of its OS VM.
-public struct StepTimes: Sendable, Hashable {
+package struct StepTimes: Sendable, Hashable {
     /// A step and its duration.
-    public struct Step: Sendable, Hashable {
+    package struct Step: Sendable, Hashable {
         /// Its name.
-        public let name: String
+        package let name: String
         /// How long it took, in milliseconds; the clock's resolution is 10 ms.
-        public let milliseconds: Int
+        package let milliseconds: Int
     }
 
     /// The steps in order, without the first mark, which only starts the clock.
-    public let steps: [Step]
+    package let steps: [Step]
 
     /// Parses the output of a script; skips other lines.
     ///
     /// - Parameter text: The script's output.
-    public init(_ text: String) {
+    package init(_ text: String) {
         let marks = text.split(whereSeparator: \.isNewline).compactMap { line -> (String, Int)? in
             let words = line.split(separator: " ")
             guard words.count == 3, words[0] == "step", let seconds = Double(words[2]) else { return nil }

@@ -1,24 +1,24 @@
 internal import JSON
-public import StackFile
-public import VirtualMachines
+package import StackFile
+package import VirtualMachines
 
 /// A container's place in one OS VM: its preparation, CRIU's dump and restore, and its observation.
 ///
 /// Each call is one verb of Scripts/container.sh, and one call of the agent: a round trip through two kernels.
 /// hyperfresh calls CRIU directly, not through runc: runc can neither keep a restored container stopped until it may
 /// run, nor keep a dumped one in case it must come back (docs/decisions/0012-criu-without-runc.md).
-public struct ContainerPlace: Sendable {
+package struct ContainerPlace: Sendable {
     /// The container.
-    public let spec: ContainerSpec
+    package let spec: ContainerSpec
     /// The OS VM.
-    public let system: Hypervisor
+    package let system: Hypervisor
 
     /// Describes a place; nothing is prepared yet.
     ///
     /// - Parameters:
     ///   - spec: The container.
     ///   - system: The OS VM.
-    public init(_ spec: ContainerSpec, in system: Hypervisor) {
+    package init(_ spec: ContainerSpec, in system: Hypervisor) {
         self.spec = spec
         self.system = system
     }
@@ -55,7 +55,7 @@ extension ContainerPlace {
     ///   - store: The block device of the image store here, such as `/dev/pmem0`.
     ///   - rootFolder: The folder of the root file system within the bundle.
     /// - Throws: ``HypervisorError``.
-    public func prepare(store: String, rootFolder: String) async throws(HypervisorError) {
+    package func prepare(store: String, rootFolder: String) async throws(HypervisorError) {
         var network = ["", "", "", "", ""]
         if let card = spec.card {
             network = [
@@ -72,7 +72,7 @@ extension ContainerPlace {
     /// Removes what ``prepare(store:rootFolder:)`` created, so that the bundle and the store can be unplugged.
     ///
     /// - Throws: ``HypervisorError``.
-    public func clear() async throws(HypervisorError) {
+    package func clear() async throws(HypervisorError) {
         try await run("clear", to: "clean up after container \(name)")
     }
 
@@ -81,7 +81,7 @@ extension ContainerPlace {
     /// - Parameter word: The new word; `nil` leaves the store as it is.
     /// - Returns: The word that was in the store.
     /// - Throws: ``HypervisorError``.
-    public func exchange(_ word: String?) async throws(HypervisorError) -> String {
+    package func exchange(_ word: String?) async throws(HypervisorError) -> String {
         try await run("exchange", [word ?? ""], to: "use the image store of container \(name)")
     }
 
@@ -89,7 +89,7 @@ extension ContainerPlace {
     ///
     /// - Parameter bundle: Its bundle.
     /// - Throws: ``HypervisorError`` with runc's message.
-    public func start(_ bundle: OCIBundle) async throws(HypervisorError) {
+    package func start(_ bundle: OCIBundle) async throws(HypervisorError) {
         try await run(
             "start", [bundle.runtimeConfig(of: spec).encoded()], startsUnit: true, to: "start container \(name)",
             within: .seconds(60))
@@ -99,7 +99,7 @@ extension ContainerPlace {
     ///
     /// - Parameter grace: How long it may take after SIGTERM; zero kills it at once.
     /// - Throws: ``HypervisorError`` if it may still run.
-    public func stop(grace: Duration) async throws(HypervisorError) {
+    package func stop(grace: Duration) async throws(HypervisorError) {
         try await run(
             "stop", ["\(grace.components.seconds * 10)"], to: "stop container \(name)", within: grace + .seconds(30))
     }
@@ -113,7 +113,7 @@ extension ContainerPlace {
     /// - Parameter round: Counts from 0; each round once.
     /// - Returns: The bytes copied, and the bytes free in the store.
     /// - Throws: ``HypervisorError`` with CRIU's message; the container is unchanged.
-    public func copyMemory(round: Int) async throws(HypervisorError) -> (copied: UInt64, left: UInt64) {
+    package func copyMemory(round: Int) async throws(HypervisorError) -> (copied: UInt64, left: UInt64) {
         let text = try await run(
             "copy-memory", ["\(round)"], to: "copy the memory of container \(name)", within: .seconds(120))
         let numbers = text.split(whereSeparator: \.isWhitespace).compactMap { UInt64($0) }
@@ -132,7 +132,7 @@ extension ContainerPlace {
     ///   - rounds: The number of rounds already copied.
     ///   - channel: The channel on which the script waits.
     /// - Throws: ``HypervisorError``.
-    public func prepareDump(afterRounds rounds: Int, over channel: ControlChannel) async throws(HypervisorError) {
+    package func prepareDump(afterRounds rounds: Int, over channel: ControlChannel) async throws(HypervisorError) {
         let purpose = "prepare the dump of container \(name)"
         try await run("prepare-dump", ["\(rounds)", port, channel.token], startsUnit: true, to: purpose)
         try await channel.hear(to: purpose, within: .seconds(20))
@@ -147,7 +147,7 @@ extension ContainerPlace {
     ///   - deadline: How long it may take.
     /// - Returns: The times of the steps.
     /// - Throws: ``HypervisorError`` with CRIU's message.
-    public func dump(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
+    package func dump(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
         -> StepTimes
     {
         StepTimes(try await channel.tell("dump", to: "dump container \(name)", within: deadline))
@@ -156,7 +156,7 @@ extension ContainerPlace {
     /// Kills every process of the container here and releases the image store.
     ///
     /// - Throws: ``HypervisorError`` if processes may remain.
-    public func end() async throws(HypervisorError) {
+    package func end() async throws(HypervisorError) {
         try await run("end", to: "end container \(name)", within: .seconds(20))
     }
 
@@ -164,7 +164,7 @@ extension ContainerPlace {
     ///
     /// - Parameter thaw: Whether its processes ran before.
     /// - Throws: ``HypervisorError`` if it has no process any more.
-    public func takeBack(thaw: Bool) async throws(HypervisorError) {
+    package func takeBack(thaw: Bool) async throws(HypervisorError) {
         try await run("take-back", [thaw ? "yes" : "no"], to: "resume container \(name)", within: .seconds(90))
     }
 }
@@ -176,7 +176,7 @@ extension ContainerPlace {
     ///
     /// - Parameter channel: The channel on which its script waits.
     /// - Throws: ``HypervisorError``.
-    public func prepareRestore(over channel: ControlChannel) async throws(HypervisorError) {
+    package func prepareRestore(over channel: ControlChannel) async throws(HypervisorError) {
         let purpose = "prepare for container \(name)"
         try await run(
             "prepare-restore", [port, channel.token, Self.timersProgram], startsUnit: true, to: purpose)
@@ -190,7 +190,7 @@ extension ContainerPlace {
     ///   - deadline: How long it may take.
     /// - Returns: The times of the steps.
     /// - Throws: ``HypervisorError`` with CRIU's message.
-    public func restore(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
+    package func restore(over channel: ControlChannel, within deadline: Duration) async throws(HypervisorError)
         -> StepTimes
     {
         StepTimes(try await channel.tell("restore", to: "restore container \(name)", within: deadline))
@@ -200,21 +200,21 @@ extension ContainerPlace {
     ///
     /// - Parameter channel: The channel on which the script waits after ``restore(over:within:)``.
     /// - Throws: ``HypervisorError``; the container may run nevertheless, and ``resume()`` may be tried.
-    public func resume(over channel: ControlChannel) async throws(HypervisorError) {
+    package func resume(over channel: ControlChannel) async throws(HypervisorError) {
         _ = try await channel.tell("resume", to: "run container \(name)", within: .seconds(10))
     }
 
     /// Resumes the restored processes, without a waiting script; harmless if they run already.
     ///
     /// - Throws: ``HypervisorError``.
-    public func resume() async throws(HypervisorError) {
+    package func resume() async throws(HypervisorError) {
         try await run("resume", to: "run container \(name)")
     }
 
     /// Registers the restored container with runc and releases the image store.
     ///
     /// - Throws: ``HypervisorError``.
-    public func adopt() async throws(HypervisorError) {
+    package func adopt() async throws(HypervisorError) {
         try await run("adopt", to: "register container \(name) with runc")
     }
 }
@@ -226,7 +226,7 @@ extension ContainerPlace {
     ///
     /// - Returns: Its state in this OS VM.
     /// - Throws: ``HypervisorError`` if the agent does not answer.
-    public func observe() async throws(HypervisorError) -> ContainerObservation {
+    package func observe() async throws(HypervisorError) -> ContainerObservation {
         let word = try await run("observe", to: "observe container \(name)", within: .seconds(15))
         guard let observation = ContainerObservation(rawValue: word.filter { !$0.isWhitespace }) else {
             throw HypervisorError(
@@ -240,14 +240,14 @@ extension ContainerPlace {
     ///
     /// - Returns: The results.
     /// - Throws: ``HypervisorError`` if the agent does not answer or CRIU is not installed.
-    public func check() async throws(HypervisorError) -> ContainerCheck {
+    package func check() async throws(HypervisorError) -> ContainerCheck {
         ContainerCheck(try await run("check", to: "check container \(name)", within: .seconds(60)))
     }
 
     /// Dumps and restores a test process; once in the life of an OS VM, before any container is frozen.
     ///
     /// - Throws: ``HypervisorError`` with CRIU's message.
-    public func tryCRIU() async throws(HypervisorError) {
+    package func tryCRIU() async throws(HypervisorError) {
         try await run(
             "try-criu", to: "try a dump and a restore in OS VM \(system.record.hypervisor)", within: .seconds(60))
     }
@@ -258,7 +258,7 @@ extension ContainerPlace {
     /// Returns how many bytes the container's processes, and their files in memory, use now.
     ///
     /// - Throws: ``HypervisorError``.
-    public func memoryInUse() async throws(HypervisorError) -> UInt64 {
+    package func memoryInUse() async throws(HypervisorError) -> UInt64 {
         try bytes(try await run("memory-in-use", to: "measure the memory of container \(name)"))
     }
 
@@ -266,7 +266,7 @@ extension ContainerPlace {
     ///
     /// - Parameter bytes: The memory needed.
     /// - Throws: ``HypervisorError`` if less is free.
-    public func requireRoom(for bytes: UInt64) async throws(HypervisorError) {
+    package func requireRoom(for bytes: UInt64) async throws(HypervisorError) {
         let available = try self.bytes(
             try await run("memory-left", to: "measure the free memory for container \(name)"))
         guard available >= bytes + Self.margin else {

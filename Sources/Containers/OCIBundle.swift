@@ -1,26 +1,26 @@
-public import JSON
-public import StackFile
+package import JSON
+package import StackFile
 
 /// A container's OCI bundle: as it is on the physical host, and as runc runs it in an OS VM.
 ///
 /// Source: the OCI runtime specification 1.0.2, config.md and config-linux.md.
-public struct OCIBundle: Sendable {
+package struct OCIBundle: Sendable {
     /// A property of a bundle that prevents relocation.
-    public struct Obstacle: Sendable, Hashable {
+    package struct Obstacle: Sendable, Hashable {
         /// The property.
-        public let message: String
+        package let message: String
         /// How to change it.
-        public let remedy: String
+        package let remedy: String
     }
 
     /// The folder of the root file system, relative to the bundle: `rootfs`.
-    public let rootFolder: String
+    package let rootFolder: String
     private let config: [String: JSONValue]
 
     /// Parses a bundle's `config.json`; `nil` without a process to run or a root file system within the bundle.
     ///
     /// - Parameter json: The file's contents.
-    public init?(json: JSONValue) {
+    package init?(json: JSONValue) {
         guard let config = json.object, let root = config["root"]?["path"]?.string,
             config["process"]?["args"]?.array?.isEmpty == false
         else { return nil }
@@ -36,7 +36,7 @@ public struct OCIBundle: Sendable {
     private static let movable: Set<String> = ["proc", "sysfs", "tmpfs", "devpts", "mqueue"]
 
     /// The properties that prevent relocation in any state of the container.
-    public var obstacles: [Obstacle] {
+    package var obstacles: [Obstacle] {
         namespaceObstacles + mountObstacles + ioObstacles
     }
 
@@ -82,7 +82,7 @@ public struct OCIBundle: Sendable {
     ///
     /// - Parameter spec: The container as the stack file describes it.
     /// - Returns: The file's contents.
-    public func runtimeConfig(of spec: ContainerSpec) -> JSONValue {
+    package func runtimeConfig(of spec: ContainerSpec) -> JSONValue {
         let files = ContainerFiles(container: spec.name)
         var config = config
         var root = config["root"]?.object ?? [:]

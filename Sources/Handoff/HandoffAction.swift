@@ -1,7 +1,7 @@
 /// An action that the controller has to perform.
 ///
 /// The controller answers each action with exactly one of the events named with it.
-public enum HandoffAction: Sendable, Hashable {
+package enum HandoffAction: Sendable, Hashable {
     /// Append the state to the journal: `recorded` or `recordFailed`.
     case record(HandoffState)
     /// Start the new side with its vCPUs stopped: `launched` or `launchFailed`.
@@ -26,7 +26,7 @@ public enum HandoffAction: Sendable, Hashable {
     case finish(HandoffOutcome)
 
     /// The event that reports the failure of this action; `nil` if it cannot fail.
-    public var failure: HandoffEvent? {
+    package var failure: HandoffEvent? {
         switch self {
         case .record(let state): .recordFailed(state)
         case .launchNew: .launchFailed
@@ -43,7 +43,7 @@ public enum HandoffAction: Sendable, Hashable {
 }
 
 /// The result of a handoff, which determines where the guest is.
-public enum HandoffOutcome: Sendable, Hashable {
+package enum HandoffOutcome: Sendable, Hashable {
     /// The guest is on the new side, and the old one is gone completely.
     case refreshed
     /// The rehearsal reached a linked new side and removed it again; the guest was never touched.
@@ -59,7 +59,7 @@ public enum HandoffOutcome: Sendable, Hashable {
 }
 
 /// Why a handoff was rolled back.
-public enum HandoffFailure: String, Sendable, Hashable {
+package enum HandoffFailure: String, Sendable, Hashable {
     /// The journal could not be written.
     case journal
     /// The new side could not be started, or died while it waited.

@@ -1,5 +1,5 @@
 /// An event that the controller observed.
-public enum HandoffEvent: Sendable, Hashable {
+package enum HandoffEvent: Sendable, Hashable {
     /// The journal holds this state.
     case recorded(HandoffState)
     /// The journal could not be written; the record of this state does not exist.

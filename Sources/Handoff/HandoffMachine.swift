@@ -11,15 +11,15 @@
 /// 5. ``HandoffAction/removeNew`` is never ordered while the old side is known to be dead and the new one may still
 ///    hold the guest's state: it would be the only copy. If the guest has ended, there is nothing left to keep.
 /// 6. An outcome never contradicts the events: a guest whose owner is known to be dead is ``HandoffOutcome/lost``.
-public struct HandoffMachine: Sendable, Hashable {
+package struct HandoffMachine: Sendable, Hashable {
     /// How far the handoff has progressed.
-    public private(set) var state = HandoffState.planned
+    package private(set) var state = HandoffState.planned
 
     /// The result of the handoff; `nil` while it is in progress.
-    public private(set) var outcome: HandoffOutcome?
+    package private(set) var outcome: HandoffOutcome?
 
     /// Whether the guest's vCPUs ran when the two sides were linked.
-    public private(set) var guestRuns = false
+    package private(set) var guestRuns = false
 
     private let isRehearsal: Bool
     private var failure: HandoffFailure?
@@ -37,15 +37,15 @@ public struct HandoffMachine: Sendable, Hashable {
     /// Creates the machine of a handoff that has not begun.
     ///
     /// - Parameter isRehearsal: Stop at a linked new side and remove it again; the guest is never paused.
-    public init(isRehearsal: Bool = false) {
+    package init(isRehearsal: Bool = false) {
         self.isRehearsal = isRehearsal
     }
 
     /// Returns the first actions of a handoff.
-    public func begin() -> [HandoffAction] { [.record(.planned)] }
+    package func begin() -> [HandoffAction] { [.record(.planned)] }
 
     /// Processes an event and returns the actions to perform next.
-    public mutating func handle(_ event: HandoffEvent) -> [HandoffAction] {
+    package mutating func handle(_ event: HandoffEvent) -> [HandoffAction] {
         guard outcome == nil else { return [] }
         note(event)
         switch state {

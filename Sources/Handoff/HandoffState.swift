@@ -11,7 +11,7 @@
 ///
 /// The old side owns the guest up to and including ``loaded``, the new side from ``committed`` on. The journal stores
 /// the raw values; their meaning never changes.
-public enum HandoffState: String, Sendable, Hashable, CaseIterable {
+package enum HandoffState: String, Sendable, Hashable, CaseIterable {
     /// The plan is made and recorded; nothing has been touched.
     case planned
     /// The new side exists and waits, its vCPUs stopped.
@@ -36,8 +36,8 @@ public enum HandoffState: String, Sendable, Hashable, CaseIterable {
     case lost
 
     /// Whether nothing is left to do for a handoff in this state.
-    public var isFinal: Bool { self == .retired || self == .rolledBack || self == .lost }
+    package var isFinal: Bool { self == .retired || self == .rolledBack || self == .lost }
 
     /// Whether only the new side may run the guest.
-    public var isCommitted: Bool { self == .committed || self == .running || self == .retired }
+    package var isCommitted: Bool { self == .committed || self == .running || self == .retired }
 }

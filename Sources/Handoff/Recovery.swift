@@ -1,5 +1,5 @@
 /// The state of one side, as observed after the controller that drove the handoff is gone.
-public enum SideObservation: Sendable, Hashable {
+package enum SideObservation: Sendable, Hashable {
     /// No process with this pid and start time, or there never was one.
     case gone
     /// The process exists, but does not answer.
@@ -19,7 +19,7 @@ public enum SideObservation: Sendable, Hashable {
 }
 
 /// The decision about an unfinished handoff.
-public enum RecoveryDecision: Sendable, Hashable {
+package enum RecoveryDecision: Sendable, Hashable {
     /// The handoff had ended; nothing is left to do.
     case finished
     /// The old side owns the guest: remove the new side, then restore the old one.
@@ -38,7 +38,7 @@ public enum RecoveryDecision: Sendable, Hashable {
 ///
 /// It never decides by the journal alone. Running recovery twice is harmless: the second run observes the effects of
 /// the first.
-public enum Recovery {
+package enum Recovery {
     /// Decides how to recover.
     ///
     /// - Parameters:
@@ -47,7 +47,7 @@ public enum Recovery {
     ///   - old: The observation of the old side.
     ///   - new: The observation of the new side.
     /// - Returns: The one step that keeps the rules of ``HandoffMachine`` in every situation that looks like this.
-    public static func decide(
+    package static func decide(
         recorded: HandoffState, guestRan: Bool, old: SideObservation, new: SideObservation
     ) -> RecoveryDecision {
         // For every recorded state: if both sides run, only an operator can choose which one to stop.

@@ -1,12 +1,12 @@
 internal import Glibc
-public import Handoff
-public import JSON
+package import Handoff
+package import JSON
 internal import Linux
 
 /// The journals of all handoffs of one state folder: `<state folder>/handoffs/<id>.journal`.
-public struct JournalDirectory: Sendable {
+package struct JournalDirectory: Sendable {
     /// The folder of the journals.
-    public let path: String
+    package let path: String
 
     private static let suffix = ".journal"
     /// Far more than a handoff writes.
@@ -16,7 +16,7 @@ public struct JournalDirectory: Sendable {
     ///
     /// - Parameter stateDirectory: the state folder; its parent folder must exist.
     /// - Throws: `JournalError`: `insecure` if another user could modify it, `system`.
-    public init(_ stateDirectory: String) throws(JournalError) {
+    package init(_ stateDirectory: String) throws(JournalError) {
         path = "\(stateDirectory)/handoffs"
         do throws(SystemError) {
             try Files.createDirectory(stateDirectory)
@@ -31,7 +31,7 @@ public struct JournalDirectory: Sendable {
     /// - Parameter stateDirectory: the state folder.
     /// - Returns: nil if the folder does not exist, so nothing was ever recorded.
     /// - Throws: `JournalError`: `insecure` if another user could have written to it, `system`.
-    public static func existing(_ stateDirectory: String) throws(JournalError) -> JournalDirectory? {
+    package static func existing(_ stateDirectory: String) throws(JournalError) -> JournalDirectory? {
         do throws(SystemError) {
             try Files.verifyDirectory(stateDirectory)
             try Files.verifyDirectory("\(stateDirectory)/handoffs")
@@ -55,7 +55,7 @@ public struct JournalDirectory: Sendable {
     ///   - facts: the facts that another controller needs to finish the handoff.
     /// - Returns: the journal, open for appending.
     /// - Throws: `JournalError`: `exists`, `noRoom`, `invalidIdentifier`, `system`; no journal was created then.
-    public func create(
+    package func create(
         id: String, state: String = HandoffState.planned.rawValue, facts: [String: JSONValue]
     ) throws(JournalError) -> JournalWriter {
         let final = try file(id)
@@ -84,7 +84,7 @@ public struct JournalDirectory: Sendable {
     /// - Parameter id: the handoff.
     /// - Returns: the journal, with the records read from it.
     /// - Throws: `JournalError`: `inUse`, `damaged`, `newerVersion`, `notFound`, `noRoom`, `insecure`, `system`.
-    public func resume(_ id: String) throws(JournalError) -> JournalWriter {
+    package func resume(_ id: String) throws(JournalError) -> JournalWriter {
         let path = try file(id)
         let reading: JournalReading
         let journal: AppendFile
@@ -130,7 +130,7 @@ public struct JournalDirectory: Sendable {
     /// - Parameter id: the handoff.
     /// - Returns: its records, and any damage.
     /// - Throws: `JournalError`: `notFound`, `insecure`, `system`.
-    public func read(_ id: String) throws(JournalError) -> JournalReading {
+    package func read(_ id: String) throws(JournalError) -> JournalReading {
         try summary(id).reading
     }
 
@@ -139,7 +139,7 @@ public struct JournalDirectory: Sendable {
     /// - Returns: The oldest first, those without a readable first record before them. A journal that cannot be read at
     ///   all is returned as damaged, with the reason.
     /// - Throws: `JournalError`: `insecure`, `system`, when the folder itself cannot be read.
-    public func entries() throws(JournalError) -> [JournalSummary] {
+    package func entries() throws(JournalError) -> [JournalSummary] {
         let names: [String]
         do throws(SystemError) {
             names = try ProcFS.names(inFolder: path)
@@ -182,7 +182,7 @@ public struct JournalDirectory: Sendable {
     /// - Returns: the ids of the handoffs that were removed.
     /// - Throws: `JournalError`: `insecure`, `system`.
     @discardableResult
-    public func prune(keep: Int) throws(JournalError) -> [String] {
+    package func prune(keep: Int) throws(JournalError) -> [String] {
         let all = try entries()
         let isOver: (JournalSummary) -> Bool = { entry in
             guard !entry.isActive, entry.reading.damage == nil, let state = entry.state else { return false }

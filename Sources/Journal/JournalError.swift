@@ -1,9 +1,9 @@
 internal import Linux
 
 /// A failure to read or write a journal.
-public struct JournalError: Error, Sendable, CustomStringConvertible {
+package struct JournalError: Error, Sendable, CustomStringConvertible {
     /// The kinds of failure.
-    public enum Code: Sendable, Hashable {
+    package enum Code: Sendable, Hashable {
         /// The id is not valid as a file name.
         case invalidIdentifier
         /// A handoff with this id exists already.
@@ -27,13 +27,13 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
     }
 
     /// The kind of failure.
-    public let code: Code
+    package let code: Code
 
     /// The failure, its place, and how to fix it.
-    public let message: String
+    package let message: String
 
     /// The message.
-    public var description: String { message }
+    package var description: String { message }
 
     init(_ code: Code, _ message: String) {
         self.code = code
@@ -71,7 +71,7 @@ public struct JournalError: Error, Sendable, CustomStringConvertible {
 }
 
 /// Damage in a journal.
-public enum JournalDamage: Error, Sendable, Hashable, CustomStringConvertible {
+package enum JournalDamage: Error, Sendable, Hashable, CustomStringConvertible {
     /// The last record was cut short while it was written; `bytes` is the length of the rest, which has no line break.
     ///
     /// Nobody acted on it, because a controller acts only after the write. `JournalDirectory.resume` cuts it off.
@@ -86,7 +86,7 @@ public enum JournalDamage: Error, Sendable, Hashable, CustomStringConvertible {
     case newerVersion(Int)
 
     /// The damage in one line.
-    public var description: String {
+    package var description: String {
         switch self {
         case .tornTail(let bytes): "the last record was cut short after \(bytes) bytes"
         case .damaged(let line, let reason): "line \(line) is damaged: \(reason)"

@@ -1,13 +1,13 @@
 /// The contents of a journal.
-public struct JournalReading: Sendable, Hashable {
+package struct JournalReading: Sendable, Hashable {
     /// The handoff's id.
-    public let id: String
+    package let id: String
 
     /// The records up to the damage, in order.
-    public let records: [JournalRecord]
+    package let records: [JournalRecord]
 
     /// The damage; nil if the journal is intact.
-    public let damage: JournalDamage?
+    package let damage: JournalDamage?
 
     /// The length of the records, in bytes.
     let validBytes: Int
@@ -15,7 +15,7 @@ public struct JournalReading: Sendable, Hashable {
     let checksum: UInt32
 
     /// The last recorded state; nil without a record.
-    public var state: String? { records.last?.state }
+    package var state: String? { records.last?.state }
 
     /// Parses the bytes of the journal of handoff `id`.
     ///

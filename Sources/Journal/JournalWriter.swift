@@ -1,19 +1,19 @@
-public import JSON
+package import JSON
 internal import Linux
 internal import Synchronization
 
 /// The journal of a handoff in progress; no other process writes it as long as this object lives.
 ///
 /// Every process of this host sees a record as soon as `append` returns; it is not forced to a disk.
-public final class JournalWriter: Sendable {
+package final class JournalWriter: Sendable {
     /// The handoff's id.
-    public let id: String
+    package let id: String
 
     /// The records that were in the journal when it was opened.
-    public let reading: JournalReading
+    package let reading: JournalReading
 
     /// The file with the record that was cut off; nil if there was nothing to repair.
-    public let tornTailCopy: String?
+    package let tornTailCopy: String?
 
     private struct Progress {
         var sequence: Int
@@ -49,7 +49,7 @@ public final class JournalWriter: Sendable {
     ///   - facts: other facts to remember.
     /// - Throws: `JournalError`: `noRoom`, `system`; the journal is then unchanged. `closed` after a failure that could
     ///   not be undone.
-    public func append(state: String, facts: [String: JSONValue] = [:]) throws(JournalError) {
+    package func append(state: String, facts: [String: JSONValue] = [:]) throws(JournalError) {
         let failure: JournalError? = progress.withLock { progress in
             do throws(JournalError) {
                 try append(state, facts, &progress)
@@ -81,7 +81,7 @@ public final class JournalWriter: Sendable {
     /// Closes the journal for writing and releases the reserved space that was not used.
     ///
     /// The lock is released with this object.
-    public func close() {
+    package func close() {
         progress.withLock { progress in
             guard !progress.isClosed else { return }
             progress.isClosed = true

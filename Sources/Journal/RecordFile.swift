@@ -1,25 +1,25 @@
 internal import Glibc
-public import JSON
-public import Linux
+package import JSON
+package import Linux
 
 /// A file with one record: a line of the journal's format, with its version and checksum, replaced as a whole.
 ///
 /// A record is a cache of the running state. It is present, absent or damaged; no caller may treat a damaged record as
 /// absent.
-public struct RecordFile: Sendable, Hashable {
+package struct RecordFile: Sendable, Hashable {
     /// The file.
-    public let path: String
+    package let path: String
     /// The subject of the record, such as `placement alpha`.
     ///
     /// The checksum begins with it: a record copied from another file does not match.
-    public let subject: String
+    package let subject: String
 
     /// Refers to a record; does not read it.
     ///
     /// - Parameters:
     ///   - path: The absolute path of the file.
     ///   - subject: The subject of the record.
-    public init(_ path: String, subject: String) {
+    package init(_ path: String, subject: String) {
         self.path = path
         self.subject = subject
     }
@@ -31,7 +31,7 @@ public struct RecordFile: Sendable, Hashable {
     ///
     /// - Returns: Its members; that there is no such file (ENOENT and nothing else); or the damage: it cannot be
     ///   opened, is no regular file of this user, is cut short, or was changed.
-    public func read() -> RecordReading<[String: JSONValue]> {
+    package func read() -> RecordReading<[String: JSONValue]> {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try AppendFile.open(path, forReading: true).readAll(limit: Self.maximumBytes)
@@ -53,7 +53,7 @@ public struct RecordFile: Sendable, Hashable {
     ///
     /// - Parameter members: The members to store.
     /// - Throws: `SystemError`; the record is then unchanged.
-    public func write(_ members: [String: JSONValue]) throws(SystemError) {
+    package func write(_ members: [String: JSONValue]) throws(SystemError) {
         let record = JournalRecord(sequence: 0, state: Self.state, time: WallClock.microseconds(), facts: members)
         let bytes = JournalLine.encode(record, seed: JournalLine.seed(id: subject)).bytes
         do throws(SystemError) { try Files.replaceAtomically(path, bytes: bytes) } catch {
@@ -68,7 +68,7 @@ public struct RecordFile: Sendable, Hashable {
 }
 
 /// The result of reading a record.
-public enum RecordReading<Value: Sendable>: Sendable {
+package enum RecordReading<Value: Sendable>: Sendable {
     /// The record exists and is intact.
     case present(Value)
     /// There is no such file.
@@ -79,12 +79,12 @@ public enum RecordReading<Value: Sendable>: Sendable {
     /// The record's value; nil when it is absent or damaged.
     ///
     /// For display only: code that acts on a record must distinguish the two.
-    public var shown: Value? {
+    package var shown: Value? {
         if case .present(let value) = self { value } else { nil }
     }
 
     /// The damage; nil if the record is present or absent.
-    public var damage: RecordDamage? {
+    package var damage: RecordDamage? {
         if case .damaged(let damage) = self { damage } else { nil }
     }
 
@@ -94,7 +94,7 @@ public enum RecordReading<Value: Sendable>: Sendable {
     ///   - path: The record's file, for messages.
     ///   - read: Makes the value; returns nil if the record does not contain one, which counts as damage.
     /// - Returns: The converted reading.
-    public func reading<Other>(at path: String, _ read: (Value) -> Other?) -> RecordReading<Other> {
+    package func reading<Other>(at path: String, _ read: (Value) -> Other?) -> RecordReading<Other> {
         switch self {
         case .absent: .absent
         case .damaged(let damage): .damaged(damage)
@@ -106,22 +106,22 @@ public enum RecordReading<Value: Sendable>: Sendable {
 }
 
 /// The damage of a record, and its file.
-public struct RecordDamage: Error, Sendable, Hashable, CustomStringConvertible {
+package struct RecordDamage: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file.
-    public let path: String
+    package let path: String
     /// The reason why the record cannot be relied on.
-    public let reason: String
+    package let reason: String
 
     /// Describes the damage of one file.
     ///
     /// - Parameters:
     ///   - path: The file.
     ///   - reason: The reason why the record cannot be relied on.
-    public init(path: String, reason: String) {
+    package init(path: String, reason: String) {
         self.path = path
         self.reason = reason
     }
 
     /// The file and the reason in one line.
-    public var description: String { reason.contains(path) ? reason : "\(path): \(reason)" }
+    package var description: String { reason.contains(path) ? reason : "\(path): \(reason)" }
 }

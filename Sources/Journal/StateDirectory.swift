@@ -3,12 +3,12 @@ internal import Glibc
 /// The folder in which the product keeps its journals and records.
 ///
 /// It is in memory, because the guests do not survive a crash of the host either.
-public enum StateDirectory {
+package enum StateDirectory {
     /// The folder for this user.
     ///
     /// `$HYPERFRESH_STATE_DIR` if it is set; `/run/hyperfresh` for root; `$XDG_RUNTIME_DIR/hyperfresh` for others, and
     /// `/tmp/hyperfresh-UID` if there is no such folder. Callers verify that it belongs to this user alone.
-    public static var standard: String {
+    package static var standard: String {
         standard(uid: geteuid()) { name in getenv(name).map { String(cString: $0) } }
     }
 

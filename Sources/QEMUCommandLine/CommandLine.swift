@@ -2,14 +2,14 @@
 ///
 /// The options in a `-readconfig FILE` replace that option in its place. Everything else is kept verbatim, so
 /// ``arguments`` returns the parsed text until an option is changed.
-public struct CommandLine: Sendable, Hashable {
+package struct CommandLine: Sendable, Hashable {
     /// The name under which QEMU was started (argv[0]).
-    public var executable: String
+    package var executable: String
     /// The options in order; QEMU processes some in this order.
-    public var options: [CommandLineOption]
+    package var options: [CommandLineOption]
 
     /// Creates a command line; `options` must be in the order in which QEMU is to read them.
-    public init(executable: String, options: [CommandLineOption]) {
+    package init(executable: String, options: [CommandLineOption]) {
         self.executable = executable
         self.options = options
     }
@@ -21,7 +21,7 @@ public struct CommandLine: Sendable, Hashable {
     ///   - readConfig: returns the text of a `-readconfig` file. The path may be relative to the directory in which
     ///     QEMU was started. Any error it throws is reported as ``CommandLineError/Code/configUnreadable``.
     /// - Throws: ``CommandLineError`` with the position of the argument that cannot be read.
-    public init(
+    package init(
         arguments: [String],
         readConfig: (String) throws -> String
     ) throws(CommandLineError) {
@@ -29,26 +29,26 @@ public struct CommandLine: Sendable, Hashable {
     }
 
     /// The argument vector, the binary's name first.
-    public var arguments: [String] {
+    package var arguments: [String] {
         [executable] + options.flatMap(\.arguments)
     }
 
     /// Returns the options with this name (`M` is `machine`), in order.
-    public func options(named name: String) -> [CommandLineOption] {
+    package func options(named name: String) -> [CommandLineOption] {
         let wanted = OptionTable.canonicalName(name)
         return options.filter { OptionTable.canonicalName($0.name) == wanted }
     }
 
     /// Returns whether the command line has an option with this name.
-    public func contains(_ name: String) -> Bool {
+    package func contains(_ name: String) -> Bool {
         !options(named: name).isEmpty
     }
 }
 
 /// Why a command line of QEMU cannot be read.
-public struct CommandLineError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct CommandLineError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of error.
-    public enum Code: Sendable, Hashable {
+    package enum Code: Sendable, Hashable {
         /// There is no argument at all, not even the binary's name.
         case empty
         /// The option is in no QEMU that ``OptionTable`` knows, so it is unknown whether the next word is its argument.
@@ -62,24 +62,24 @@ public struct CommandLineError: Error, Sendable, Hashable, CustomStringConvertib
     }
 
     /// The kind of error.
-    public let code: Code
+    package let code: Code
     /// The index in the argument vector; 0 is the binary.
-    public let position: Int
+    package let position: Int
     /// The affected option or line, as written.
-    public let subject: String
+    package let subject: String
     /// What is wrong and what to do about it.
-    public let message: String
+    package let message: String
 
     /// The message, preceded by the position and the option.
-    public var description: String {
+    package var description: String {
         "argument \(position) (\(subject)): \(message)"
     }
 }
 
 /// One option of a QEMU command line with its argument, if it takes one.
-public struct CommandLineOption: Sendable, Hashable {
+package struct CommandLineOption: Sendable, Hashable {
     /// How the option is written.
-    public enum Form: Sendable, Hashable {
+    package enum Form: Sendable, Hashable {
         /// `-name`, as in QEMU's manual.
         case singleDash
         /// `--name`, which is the same to QEMU.
@@ -89,11 +89,11 @@ public struct CommandLineOption: Sendable, Hashable {
     }
 
     /// The option's name without its dashes; empty for a positional disk image.
-    public var name: String
+    package var name: String
     /// The argument as QEMU receives it; nil if the option takes none.
-    public var value: String?
+    package var value: String?
     /// How the option is written.
-    public var form: Form
+    package var form: Form
 
     /// Creates an option; does not check that QEMU knows it.
     ///
@@ -101,21 +101,21 @@ public struct CommandLineOption: Sendable, Hashable {
     ///   - name: the name without dashes.
     ///   - value: the argument as QEMU receives it, with commas inside values doubled.
     ///   - form: how it is written.
-    public init(_ name: String, _ value: String? = nil, form: Form = .singleDash) {
+    package init(_ name: String, _ value: String? = nil, form: Form = .singleDash) {
         self.name = name
         self.value = value
         self.form = form
     }
 
     /// Creates an option whose argument is a list of properties or a JSON object.
-    public init(_ name: String, properties: OptionProperties) {
+    package init(_ name: String, properties: OptionProperties) {
         self.init(name, properties.text)
     }
 
     /// The argument as a list of properties; nil if QEMU reads it as plain text or there is none.
     ///
     /// Setting it replaces the argument.
-    public var properties: OptionProperties? {
+    package var properties: OptionProperties? {
         get {
             guard let value, case .properties(let impliedKey, let json) = OptionTable.syntax(of: name) else {
                 return nil
@@ -128,7 +128,7 @@ public struct CommandLineOption: Sendable, Hashable {
     }
 
     /// The words of this option in the argument vector.
-    public var arguments: [String] {
+    package var arguments: [String] {
         switch form {
         case .positional: [value ?? ""]
         case .singleDash: ["-" + name] + (value.map { [$0] } ?? [])
@@ -139,7 +139,7 @@ public struct CommandLineOption: Sendable, Hashable {
 
 extension CommandLineOption: CustomStringConvertible {
     /// The option as typed in a shell, such as `-netdev user,id=net0`.
-    public var description: String {
+    package var description: String {
         arguments.joined(separator: " ")
     }
 }

@@ -4,7 +4,7 @@ internal import JSON
 ///
 /// Dots join the keys of nested objects in both forms: `file.filename`. If a key occurs twice, the last one counts.
 /// Unchanged entries are written back as they were read.
-public struct OptionProperties: Sendable, Hashable {
+package struct OptionProperties: Sendable, Hashable {
     /// One entry of a key=value list.
     package struct Entry: Sendable, Hashable {
         package enum Form: Sendable, Hashable {
@@ -29,7 +29,7 @@ public struct OptionProperties: Sendable, Hashable {
     private var storage: Storage
 
     /// Creates an empty key=value list.
-    public init() {
+    package init() {
         storage = .list([])
     }
 
@@ -62,12 +62,12 @@ public struct OptionProperties: Sendable, Hashable {
     }
 
     /// Whether the option is in JSON form.
-    public var isJSON: Bool {
+    package var isJSON: Bool {
         if case .json = storage { true } else { false }
     }
 
     /// The argument to put on the command line.
-    public var text: String {
+    package var text: String {
         switch storage {
         case .list(let entries): KeyValueText.text(of: entries)
         case .json(let value): value.encoded()
@@ -81,7 +81,7 @@ extension OptionProperties {
     /// The value of a key; nil if it is absent.
     ///
     /// In JSON form, booleans read as `on` and `off`, numbers in decimal.
-    public subscript(key: String) -> String? {
+    package subscript(key: String) -> String? {
         switch storage {
         case .list(let entries): entries.last { $0.key == key }?.value
         case .json(let value): value.member(at: key).flatMap(OptionProperties.optionText)
@@ -89,7 +89,7 @@ extension OptionProperties {
     }
 
     /// Returns all values of a key that may occur several times, such as `hostfwd`, in order.
-    public func values(of key: String) -> [String] {
+    package func values(of key: String) -> [String] {
         switch storage {
         case .list(let entries):
             entries.filter { $0.key == key }.map(\.value)
@@ -100,7 +100,7 @@ extension OptionProperties {
     }
 
     /// Returns the value of a boolean key; nil if it is absent or neither on nor off.
-    public func flag(_ key: String) -> Bool? {
+    package func flag(_ key: String) -> Bool? {
         switch self[key] {
         case "on", "yes", "true", "y": true
         case "off", "no", "false", "n": false
@@ -124,7 +124,7 @@ extension OptionProperties {
     /// Sets a key in place, or appends it.
     ///
     /// Merges repeated entries of the key into one. In JSON form, the value keeps its type.
-    public mutating func set(_ key: String, _ value: String) {
+    package mutating func set(_ key: String, _ value: String) {
         switch storage {
         case .list(var entries):
             guard let index = entries.firstIndex(where: { $0.key == key }) else {
@@ -149,7 +149,7 @@ extension OptionProperties {
     }
 
     /// Sets a boolean key; in JSON form, as a JSON boolean.
-    public mutating func set(_ key: String, flag: Bool) {
+    package mutating func set(_ key: String, flag: Bool) {
         switch storage {
         case .list: set(key, flag ? "on" : "off")
         case .json(let object): storage = .json(object.setting(.bool(flag), at: key))
@@ -171,7 +171,7 @@ extension OptionProperties {
     }
 
     /// Removes all entries of these keys.
-    public mutating func remove(_ keys: String...) {
+    package mutating func remove(_ keys: String...) {
         switch storage {
         case .list(let entries):
             storage = .list(entries.filter { !keys.contains($0.key) })

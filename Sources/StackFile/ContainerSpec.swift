@@ -1,15 +1,15 @@
 /// A container of an OS VM: an OCI bundle on this host, run by runc.
-public struct ContainerSpec: Sendable, Hashable {
+package struct ContainerSpec: Sendable, Hashable {
     /// Its name: unique within the stack, among guests too.
-    public var name: String
+    package var name: String
     /// The bundle's folder on this host, an absolute path; it contains `config.json` and the root file system.
-    public var bundle: String
+    package var bundle: String
     /// Its memory limit in bytes; a multiple of 2 MiB.
     ///
     /// It determines the size of the image store.
-    public var memory: UInt64
+    package var memory: UInt64
     /// Its network card; `nil` for a container with only the loopback interface.
-    public var card: ContainerCard?
+    package var card: ContainerCard?
 
     /// Describes a container.
     ///
@@ -18,7 +18,7 @@ public struct ContainerSpec: Sendable, Hashable {
     ///   - bundle: The bundle's folder on this host, absolute.
     ///   - memory: The memory limit in bytes.
     ///   - card: Its network card.
-    public init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
+    package init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
         self.name = name
         self.bundle = bundle
         self.memory = memory
@@ -27,15 +27,15 @@ public struct ContainerSpec: Sendable, Hashable {
 }
 
 /// The network card of a container: one end of a veth pair; the other end is on the OS VM's bridge.
-public struct ContainerCard: Sendable, Hashable {
+package struct ContainerCard: Sendable, Hashable {
     /// The network's name.
-    public var network: String
+    package var network: String
     /// Its IPv4 or IPv6 address with the prefix length, such as `10.0.0.5/24`.
-    public var address: String
+    package var address: String
     /// The default gateway; `nil` to reach only the network itself.
-    public var gateway: String?
+    package var gateway: String?
     /// The card's hardware address, such as `52:54:00:12:34:01`: the same in every OS VM.
-    public var mac: String
+    package var mac: String
 
     /// Describes a card.
     ///
@@ -44,7 +44,7 @@ public struct ContainerCard: Sendable, Hashable {
     ///   - address: An IPv4 or IPv6 address with the prefix length.
     ///   - gateway: The default gateway.
     ///   - mac: The card's hardware address.
-    public init(network: String, address: String, gateway: String?, mac: String) {
+    package init(network: String, address: String, gateway: String?, mac: String) {
         self.network = network
         self.address = address
         self.gateway = gateway

@@ -2,9 +2,9 @@ internal import Glibc
 internal import Linux
 
 /// A network that guests join through their hypervisors.
-public struct NetworkSpec: Sendable, Hashable {
+package struct NetworkSpec: Sendable, Hashable {
     /// The network's implementation on this host.
-    public enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         /// An existing bridge of this host; each hypervisor gets a tap on it.
         case bridge(String)
         /// A segment between the hypervisors of one user: UDP multicast on the loopback interface, which needs no
@@ -15,13 +15,13 @@ public struct NetworkSpec: Sendable, Hashable {
     }
 
     /// Its name within the stack.
-    public var name: String
+    package var name: String
     /// Its implementation.
-    public var kind: Kind
+    package var kind: Kind
     /// The number of queue pairs of each hypervisor's network card.
-    public var queues: Int
+    package var queues: Int
     /// Whether the host's kernel processes the packets of the hypervisors' cards (`vhost=on`); bridges only.
-    public var usesVhost: Bool
+    package var usesVhost: Bool
 }
 
 /// An IPv4 or IPv6 address, as parsed by inet_pton(3).

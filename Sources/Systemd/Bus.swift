@@ -177,9 +177,9 @@ private final class Work {
 }
 
 /// A failed request to systemd.
-public struct SystemdError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct SystemdError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of failure.
-    public enum Code: Sendable, Hashable {
+    package enum Code: Sendable, Hashable {
         /// No systemd runs here, or its bus does not answer.
         case unavailable
         /// systemd refused the request.
@@ -191,16 +191,16 @@ public struct SystemdError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The kind of failure.
-    public let code: Code
+    package let code: Code
 
     /// The description of the failure, with systemd's message.
-    public let message: String
+    package let message: String
 
     /// The D-Bus name of the error, such as `org.freedesktop.systemd1.NoSuchUnit`; nil if there is none.
-    public let busName: String?
+    package let busName: String?
 
     /// The message.
-    public var description: String { message }
+    package var description: String { message }
 
     init(_ code: Code, _ message: String, busName: String? = nil) {
         self.code = code

@@ -5,7 +5,7 @@ internal import Glibc
 ///
 /// systemd 252 can move running processes only into a scope, and passes no descriptors to a transient service; hence
 /// the scope.
-public struct SystemdManager: Sendable {
+package struct SystemdManager: Sendable {
     /// The routes to it, the preferred one first.
     private let routes: [Bus.Route]
 
@@ -14,7 +14,7 @@ public struct SystemdManager: Sendable {
     private static let interface = "org.freedesktop.systemd1.Manager"
 
     /// Creates a client of the manager at the bus with this D-Bus address.
-    public init(address: String) {
+    package init(address: String) {
         routes = [.bus(address)]
     }
 
@@ -27,7 +27,7 @@ public struct SystemdManager: Sendable {
     /// It checks only files; whether the manager answers shows with the first request.
     ///
     /// - Returns: nil if there is none.
-    public static func own() -> SystemdManager? {
+    package static func own() -> SystemdManager? {
         // sd_booted(3).
         guard access("/run/systemd/system", F_OK) == 0 else { return nil }
         var routes: [Bus.Route] = []
@@ -50,7 +50,7 @@ public struct SystemdManager: Sendable {
     /// Returns the system's manager, which answers queries about its units from any user.
     ///
     /// - Returns: nil if there is none.
-    public static func system() -> SystemdManager? {
+    package static func system() -> SystemdManager? {
         if geteuid() == 0 { return own() }
         guard access("/run/systemd/system", F_OK) == 0, let address = address(of: "/run/dbus/system_bus_socket") else {
             return nil
@@ -90,7 +90,7 @@ public struct SystemdManager: Sendable {
     ///   - within: the longest wait for the answer.
     /// - Returns: nil if it belongs to no unit of this manager.
     /// - Throws: `SystemdError`: `unavailable`, `refused`, `timeout`.
-    public func unit(of pid: Int32, within: Duration = .seconds(2)) async throws(SystemdError) -> SystemdUnit? {
+    package func unit(of pid: Int32, within: Duration = .seconds(2)) async throws(SystemdError) -> SystemdUnit? {
         let (routes, deadline) = (routes, Self.deadline(within))
         return try await onBusThread { () throws(SystemdError) in
             let bus = try Self.connect(routes, deadline: deadline)
@@ -111,7 +111,7 @@ public struct SystemdManager: Sendable {
     /// - Returns: the control group of the process after the move.
     /// - Throws: `SystemdError`; unless it is `timeout`, the process was not moved.
     @discardableResult
-    public func adopt(
+    package func adopt(
         _ pid: Int32, as name: String, like model: Int32? = nil, description: String, within: Duration = .seconds(5)
     ) async throws(SystemdError) -> String {
         let (routes, deadline) = (routes, Self.deadline(within))
@@ -206,7 +206,7 @@ public struct SystemdManager: Sendable {
     ///   - model: A process whose slice and resource limits the scope gets.
     ///   - description: The description shown by systemctl.
     /// - Throws: `SystemdError`; see `adopt`.
-    public static func isolate(
+    package static func isolate(
         _ pid: Int32, named name: String, like model: Int32, description: String
     ) async throws(SystemdError) {
         guard let manager = own() else { return }
@@ -223,7 +223,7 @@ public struct SystemdManager: Sendable {
     ///
     /// - Parameter text: the scope's purpose; truncated to fit.
     /// - Returns: at most 255 bytes, ending in `.scope`.
-    public static func scopeName(_ text: String) -> String {
+    package static func scopeName(_ text: String) -> String {
         var name = ""
         for byte in text.utf8 {
             let character = Character(UnicodeScalar(byte))

@@ -1,27 +1,27 @@
 internal import CGLib
 
 /// The properties of a process's unit that decide what systemd does when the process ends.
-public struct SystemdUnit: Sendable, Hashable {
+package struct SystemdUnit: Sendable, Hashable {
     /// Its name: `qemu@web.service`, `session-3.scope`.
-    public let name: String
+    package let name: String
 
     /// Its slice: `system.slice`.
-    public let slice: String
+    package let slice: String
 
     /// Its control group: `/system.slice/qemu@web.service`.
-    public let controlGroup: String
+    package let controlGroup: String
 
     /// The main process, whose exit ends the service; nil if the unit has none.
-    public let mainPID: Int32?
+    package let mainPID: Int32?
 
     /// The value of `Restart=`: `no`, `always`, `on-failure`, ...; nil for units that are no services.
-    public let restart: String?
+    package let restart: String?
 
     /// The programs that systemd runs after the service has ended (`ExecStopPost=`).
-    public internal(set) var stopPrograms: [String] = []
+    package internal(set) var stopPrograms: [String] = []
 
     /// The folders that systemd removes after the service has ended: /run/NAME for `RuntimeDirectory=NAME`.
-    public internal(set) var passingFolders: [String] = []
+    package internal(set) var passingFolders: [String] = []
 
     /// Returns whether the service ends when this process is killed.
     ///
@@ -29,7 +29,7 @@ public struct SystemdUnit: Sendable, Hashable {
     ///   - pid: the process to be killed.
     ///   - ancestors: its parent, grandparent, and so on: a main process that waits for it may exit with it.
     /// - Returns: false for a unit without a main process.
-    public func ends(whenKilled pid: Int32, ancestors: [Int32] = []) -> Bool {
+    package func ends(whenKilled pid: Int32, ancestors: [Int32] = []) -> Bool {
         mainPID.map { $0 == pid || ancestors.contains($0) } ?? false
     }
 
@@ -40,7 +40,7 @@ public struct SystemdUnit: Sendable, Hashable {
     ///   - pid: the process to be killed.
     ///   - ancestors: its parent, grandparent, and so on.
     /// - Returns: false if the service does not end with it, or is not restarted after an unclean signal.
-    public func restarts(whenKilled pid: Int32, ancestors: [Int32] = []) -> Bool {
+    package func restarts(whenKilled pid: Int32, ancestors: [Int32] = []) -> Bool {
         guard ends(whenKilled: pid, ancestors: ancestors), let restart else { return false }
         // systemd.service(5), table of Restart=: SIGKILL is an unclean signal. But a main process that waits for the
         // killed one may exit with any status.
@@ -79,12 +79,12 @@ enum ResourceControl {
 }
 
 /// Splits and joins command lines by POSIX shell rules, without expansions.
-public enum ShellWords {
+package enum ShellWords {
     /// Joins words to a line that can be pasted into a shell.
     ///
     /// - Parameter words: the words that the shell should see.
     /// - Returns: the words, quoted where necessary.
-    public static func join(_ words: [String]) -> String {
+    package static func join(_ words: [String]) -> String {
         words.map(quote).joined(separator: " ")
     }
 
@@ -92,7 +92,7 @@ public enum ShellWords {
     ///
     /// - Parameter word: the word, without a zero byte.
     /// - Returns: the word itself if it needs no quotes.
-    public static func quote(_ word: String) -> String {
+    package static func quote(_ word: String) -> String {
         let isPlain = word.utf8.allSatisfy { byte in
             let character = Character(UnicodeScalar(byte))
             return character.isASCII && (character.isLetter || character.isNumber || "%+,-./:=@_".contains(character))
@@ -107,7 +107,7 @@ public enum ShellWords {
     ///
     /// - Parameter line: the line as typed into a shell.
     /// - Returns: the words; nil if a quote is not closed or the line ends with a backslash.
-    public static func split(_ line: String) -> [String]? {
+    package static func split(_ line: String) -> [String]? {
         var count: gint = 0
         var words: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
         var failure: UnsafeMutablePointer<GError>?

@@ -1,17 +1,17 @@
-public import QMP
-public import StackFile
+package import QMP
+package import StackFile
 
 /// The systemd unit, inside a hypervisor, that runs the QEMU of one guest.
 ///
 /// Because the unit is separate from the agent's, a restart of the agent does not kill guests.
-public struct InnerUnit: Sendable, Hashable {
+package struct InnerUnit: Sendable, Hashable {
     /// The guest's name.
-    public let guest: String
+    package let guest: String
 
     /// Names the unit of a guest.
     ///
     /// - Parameter guest: The guest's name.
-    public init(_ guest: String) { self.guest = guest }
+    package init(_ guest: String) { self.guest = guest }
 
     private var files: InnerGuestFiles { InnerGuestFiles(guest: guest) }
     /// The QEMU's standard error, a file inside the hypervisor.
@@ -26,7 +26,7 @@ public struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client of the QEMU's monitor.
     /// - Throws: ``HypervisorError`` with the QEMU's output.
-    public func start(
+    package func start(
         _ arguments: [String], cards: [CardSpec], channel: String, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
         let taps = cards.enumerated().flatMap { index, card in
@@ -48,7 +48,7 @@ public struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     ///   - deadline: The longest time that the agent may take.
     /// - Throws: ``HypervisorError`` when the QEMU may still exist.
-    public func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
+    package func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
         try await agent.run(
             verb: "end", [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
     }
@@ -58,7 +58,7 @@ public struct InnerUnit: Sendable, Hashable {
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: Whether the unit is active.
     /// - Throws: ``HypervisorError`` when the agent does not answer.
-    public func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
+    package func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
         let answer = try await agent.run(
             verb: "is-active", [files.unit], to: "look for the QEMU of guest \(guest)",
             within: .seconds(10))
@@ -69,7 +69,7 @@ public struct InnerUnit: Sendable, Hashable {
     ///
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: At most twelve lines; none when the agent does not answer.
-    public func lastWords(by agent: HypervisorAgent) async -> [String] {
+    package func lastWords(by agent: HypervisorAgent) async -> [String] {
         let text = try? await agent.run(
             verb: "last-words", [errorLog], to: "read the log of guest \(guest)",
             within: .seconds(5))
@@ -83,7 +83,7 @@ public struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client of the QEMU's monitor; the relay exits when the client disconnects.
     /// - Throws: ``HypervisorError``.
-    public func connect(
+    package func connect(
         through channel: String, agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
         try await connect(through: channel) { () throws(HypervisorError) in

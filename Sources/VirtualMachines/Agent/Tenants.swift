@@ -1,12 +1,12 @@
 /// The guests, containers and QEMUs that are active in a hypervisor or OS VM, as reported from inside; overrides all
 /// records.
-public struct Tenants: Sendable, Hashable {
+package struct Tenants: Sendable, Hashable {
     /// Guests whose QEMU exists, whether the guest is running or paused.
-    public var guests: Set<String>
+    package var guests: Set<String>
     /// Containers that have processes, whether running or frozen.
-    public var containers: Set<String>
+    package var containers: Set<String>
     /// QEMUs that run outside hyperfresh's units, by their pid inside the hypervisor.
-    public var strangers: Set<Int32>
+    package var strangers: Set<Int32>
 
     /// Creates a set from names and pids.
     ///
@@ -14,20 +14,20 @@ public struct Tenants: Sendable, Hashable {
     ///   - guests: The guests' names.
     ///   - containers: The containers' names.
     ///   - strangers: The pids of QEMUs outside hyperfresh's units.
-    public init(guests: Set<String> = [], containers: Set<String> = [], strangers: Set<Int32> = []) {
+    package init(guests: Set<String> = [], containers: Set<String> = [], strangers: Set<Int32> = []) {
         self.guests = guests
         self.containers = containers
         self.strangers = strangers
     }
 
     /// Whether nothing is active.
-    public var isEmpty: Bool { guests.isEmpty && containers.isEmpty && strangers.isEmpty }
+    package var isEmpty: Bool { guests.isEmpty && containers.isEmpty && strangers.isEmpty }
 
     /// Returns a phrase for each entry, for a message: `guest web`, `container redis`.
     ///
     /// - Parameter names: Guests and containers to leave out.
     /// - Returns: Guests, then containers, each in alphabetical order; then other QEMUs.
-    public func words(butFor names: Set<String> = []) -> [String] {
+    package func words(butFor names: Set<String> = []) -> [String] {
         guests.subtracting(names).sorted().map { "guest \($0)" }
             + containers.subtracting(names).sorted().map { "container \($0)" }
             + strangers.sorted().map { "a QEMU (pid \($0) in it) that hyperfresh did not start" }
@@ -60,7 +60,7 @@ extension HypervisorAgent {
     /// - Parameter deadline: The longest time that it may take.
     /// - Returns: All guests, containers and other QEMUs in it.
     /// - Throws: ``HypervisorError`` when the agent does not answer, or the answer is incomplete.
-    public func tenants(within deadline: Duration = .seconds(20)) async throws(HypervisorError) -> Tenants {
+    package func tenants(within deadline: Duration = .seconds(20)) async throws(HypervisorError) -> Tenants {
         let text = try await run(verb: "tenants", to: "list what is active in it", within: deadline)
         guard let tenants = Tenants(parsing: text) else {
             throw HypervisorError(

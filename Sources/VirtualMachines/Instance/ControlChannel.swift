@@ -6,16 +6,16 @@ internal import Synchronization
 /// The script uses a virtio-serial port, this host a socket (``HotPlug/Relay``). The guest agent has to start a process
 /// for each command and is then polled until that process exits; this channel starts no process, and an answer arrives
 /// at once.
-public final class ControlChannel: Sendable {
+package final class ControlChannel: Sendable {
     /// The last line of a successful answer: the script has executed the command, or waits for the first one.
-    public let done: String
+    package let done: String
     /// The last line of a failed answer; the lines before it give the reason.
-    public let failed: String
+    package let failed: String
     /// The limit for an answer, in bytes; longer answers are an error.
     private static let most = 64 << 10
 
     /// Marks commands and answers as belonging to this channel.
-    public let token: String
+    package let token: String
     private let stream: UnixStream
     private let hypervisor: String
     private let isClosed = Mutex(false)
@@ -24,7 +24,7 @@ public final class ControlChannel: Sendable {
     ///
     /// - Parameter tenant: The name of the guest or container.
     /// - Returns: The path of the device file.
-    public static func port(of tenant: String) -> String {
+    package static func port(of tenant: String) -> String {
         "/dev/virtio-ports/\(InnerGuestFiles(guest: tenant).relayPort)"
     }
 
@@ -36,7 +36,7 @@ public final class ControlChannel: Sendable {
     ///   - tenant: The name of the guest or container.
     ///   - hypervisor: The hypervisor to which the port (``HotPlug/Relay``) is attached.
     /// - Throws: ``HypervisorError``.
-    public convenience init(to tenant: String, in hypervisor: Hypervisor) throws(HypervisorError) {
+    package convenience init(to tenant: String, in hypervisor: Hypervisor) throws(HypervisorError) {
         let name = hypervisor.record.hypervisor
         do throws(SystemError) {
             self.init(try UnixStream.connect(path: hypervisor.folder.relaySocket(tenant)), hypervisor: name)
@@ -60,7 +60,7 @@ public final class ControlChannel: Sendable {
     ///
     /// - Parameter word: The command, without whitespace.
     /// - Returns: The command with this channel's token, without whitespace.
-    public func order(_ word: String) -> String { "\(word)-\(token)" }
+    package func order(_ word: String) -> String { "\(word)-\(token)" }
 
     /// Sends the script a command and waits for the answer.
     ///
@@ -71,7 +71,7 @@ public final class ControlChannel: Sendable {
     /// - Returns: The answer, without ``done``.
     /// - Throws: ``HypervisorError`` when the script reported a failure (with its output), exited, or did not answer in
     ///   time.
-    public func tell(_ word: String, to purpose: String, within deadline: Duration) async throws(HypervisorError)
+    package func tell(_ word: String, to purpose: String, within deadline: Duration) async throws(HypervisorError)
         -> String
     {
         do throws(SystemError) { try stream.send(Array("\(order(word))\n".utf8)) } catch {
@@ -88,7 +88,7 @@ public final class ControlChannel: Sendable {
     /// - Returns: The answer, without ``done``.
     /// - Throws: ``HypervisorError`` as for ``tell(_:to:within:)``.
     @discardableResult
-    public func hear(to purpose: String, within deadline: Duration) async throws(HypervisorError) -> String {
+    package func hear(to purpose: String, within deadline: Duration) async throws(HypervisorError) -> String {
         var lines = try await received(purpose, within: deadline).split(separator: "\n").map(String.init)
         guard lines.popLast() == done else {
             throw HypervisorError(
@@ -101,7 +101,7 @@ public final class ControlChannel: Sendable {
     }
 
     /// Closes the connection and ends every wait; a script that waits for a command exits.
-    public func close() {
+    package func close() {
         isClosed.withLock { $0 = true }
         stream.shutdown()
     }

@@ -6,13 +6,13 @@ internal import QMP
 /// Each hypervisor has a virtio-serial port for it; on this host, the two ports are the ends of one unix socket. The
 /// two QEMUs that run the hypervisors share nothing else: no network, no address, no listening TCP port. Inside, a
 /// stock relay connects the port to the unix socket of the guest's QEMU.
-public struct StateChannel: Sendable {
+package struct StateChannel: Sendable {
     /// The guest's name.
-    public let guest: String
+    package let guest: String
     /// The hypervisor that sends the state.
-    public let old: Hypervisor
+    package let old: Hypervisor
     /// The hypervisor that receives the state.
-    public let new: Hypervisor
+    package let new: Hypervisor
     /// Makes the channel's names unique, so that leftovers of a controller that died do not collide with them.
     private let tag: String
 
@@ -22,7 +22,7 @@ public struct StateChannel: Sendable {
     ///   - guest: The guest's name.
     ///   - old: The hypervisor that sends.
     ///   - new: The hypervisor that receives.
-    public init(guest: String, old: Hypervisor, new: Hypervisor) {
+    package init(guest: String, old: Hypervisor, new: Hypervisor) {
         self.guest = guest
         self.old = old
         self.new = new
@@ -30,9 +30,9 @@ public struct StateChannel: Sendable {
     }
 
     /// The URI for the old QEMU's `migrate`.
-    public var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
+    package var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
     /// The URI for the new QEMU's `migrate-incoming`.
-    public var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
+    package var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
 
     private var device: String { "link-\(guest)-\(tag)" }
     private var port: String { "hyperfresh.link.\(guest).\(tag)" }
@@ -44,7 +44,7 @@ public struct StateChannel: Sendable {
     /// Call ``join()`` after the new QEMU has executed `migrate-incoming`.
     ///
     /// - Throws: ``HypervisorError``.
-    public func open() async throws(HypervisorError) {
+    package func open() async throws(HypervisorError) {
         try await plug(into: old, isServer: true)
         try await plug(into: new, isServer: false)
         try await relay(in: old, to: "UNIX-LISTEN:\(InnerGuestFiles.directory)/\(guest).out,unlink-early")
@@ -53,12 +53,12 @@ public struct StateChannel: Sendable {
     /// Connects the new QEMU to the channel; it must listen already.
     ///
     /// - Throws: ``HypervisorError``.
-    public func join() async throws(HypervisorError) {
+    package func join() async throws(HypervisorError) {
         try await relay(in: new, to: "UNIX-CONNECT:\(InnerGuestFiles.directory)/\(guest).in")
     }
 
     /// Removes the channel, ignoring parts that are gone already.
-    public func close() async {
+    package func close() async {
         for hypervisor in [old, new] {
             // Best effort: the names are unique, so leftovers are harmless.
             _ = try? await hypervisor.agent.run(

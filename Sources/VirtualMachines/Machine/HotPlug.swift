@@ -1,20 +1,20 @@
-public import JSON
-public import QMP
-public import StackFile
+package import JSON
+package import QMP
+package import StackFile
 
 /// Devices that a running hypervisor gets for one guest or container: memory, disks, a connection to the guest's
 /// monitor.
 ///
 /// Send each one's commands to the QEMU that runs the hypervisor, in the order of the properties.
-public enum HotPlug {
+package enum HotPlug {
     /// A guest's memory as an NVDIMM.
     ///
     /// QEMU cannot unplug NVDIMMs: it stays until the hypervisor exits.
-    public struct Memory: Sendable {
+    package struct Memory: Sendable {
         /// The memory file.
-        public let backend: ObjectAdd
+        package let backend: ObjectAdd
         /// The NVDIMM.
-        public let device: DeviceAdd
+        package let device: DeviceAdd
 
         /// Creates the commands.
         ///
@@ -23,7 +23,7 @@ public enum HotPlug {
         ///   - path: The memory file's path.
         ///   - shape: The memory file's layout.
         ///   - hugePages: The page size of the memory file.
-        public init(
+        package init(
             guest: String, path: String, shape: MemoryFileShape, hugePages: HyperplexorSpec.HugePages = .none
         ) {
             self.init(tenant: guest, path: path, size: shape.fileSize, hugePages: hugePages)
@@ -35,7 +35,7 @@ public enum HotPlug {
         ///   - container: The container's name.
         ///   - store: The store file's path.
         ///   - shape: The store file's layout.
-        public init(container: String, store: String, shape: StoreFileShape) {
+        package init(container: String, store: String, shape: StoreFileShape) {
             self.init(tenant: container, path: store, size: shape.fileSize, hugePages: .none)
         }
 
@@ -54,15 +54,15 @@ public enum HotPlug {
     }
 
     /// A disk of a guest, attached as a SCSI disk of the hypervisor.
-    public struct Disk: Sendable {
+    package struct Disk: Sendable {
         /// The file or block device.
-        public let node: BlockdevAdd
+        package let node: BlockdevAdd
         /// The SCSI disk.
-        public let device: DeviceAdd
+        package let device: DeviceAdd
         /// Asks the hypervisor to release the disk; `DEVICE_DELETED` reports that it has.
-        public let unplug: DeviceDel
+        package let unplug: DeviceDel
         /// Closes the file; execute it after `DEVICE_DELETED`.
-        public let close: BlockdevDel
+        package let close: BlockdevDel
 
         /// Creates the commands.
         ///
@@ -71,7 +71,7 @@ public enum HotPlug {
         ///   - guest: The guest's name.
         ///   - isBlockDevice: Whether its path is a block device.
         ///   - bypassesCache: Whether its file system supports O_DIRECT; tmpfs does not.
-        public init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
+        package init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
             let serial = InnerGuestFiles(guest: guest).serial(disk.name)
             let name = Self.nodeName(serial)
             // locking=off, share-rw: during a refresh both hypervisors have the file open. The guest's QEMUs inside
@@ -104,22 +104,22 @@ public enum HotPlug {
     /// host.
     ///
     /// Old and new hypervisor append to the same file, so that it continues across a refresh.
-    public struct Console: Sendable {
+    package struct Console: Sendable {
         /// The file.
-        public let chardev: ChardevAdd
+        package let chardev: ChardevAdd
         /// The port.
-        public let device: DeviceAdd
+        package let device: DeviceAdd
         /// Unplugs the port.
-        public let unplug: DeviceDel
+        package let unplug: DeviceDel
         /// Closes the file; execute it after ``unplug``.
-        public let remove: ChardevRemove
+        package let remove: ChardevRemove
 
         /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
         ///   - log: The file's path on this host.
-        public init(guest: String, log: String) {
+        package init(guest: String, log: String) {
             chardev = ChardevAdd(
                 id: "console-\(guest)", backend: ["type": "file", "data": ["out": .string(log), "append": true]])
             device = DeviceAdd([
@@ -132,22 +132,22 @@ public enum HotPlug {
     }
 
     /// The connection to a guest's monitor: a virtio-serial port of the hypervisor, and a socket on this host.
-    public struct Relay: Sendable {
+    package struct Relay: Sendable {
         /// The socket.
-        public let chardev: ChardevAdd
+        package let chardev: ChardevAdd
         /// The port.
-        public let device: DeviceAdd
+        package let device: DeviceAdd
         /// Unplugs the port.
-        public let unplug: DeviceDel
+        package let unplug: DeviceDel
         /// Removes the socket; execute it after ``unplug``.
-        public let remove: ChardevRemove
+        package let remove: ChardevRemove
 
         /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
         ///   - socket: The socket's path on this host.
-        public init(guest: String, socket: String) {
+        package init(guest: String, socket: String) {
             chardev = ChardevAdd(
                 id: "relay-\(guest)",
                 backend: [
@@ -170,19 +170,19 @@ public enum HotPlug {
 
 extension HotPlug {
     /// The QMP commands that plug or unplug one device.
-    public struct Steps: Sendable, Hashable {
+    package struct Steps: Sendable, Hashable {
         /// A QMP command.
-        public struct Command: Sendable, Hashable {
+        package struct Command: Sendable, Hashable {
             /// The command's QMP name.
-            public let name: String
+            package let name: String
             /// The command's arguments.
-            public let arguments: [String: JSONValue]
+            package let arguments: [String: JSONValue]
         }
 
         /// The id of the device that the commands add or remove.
-        public let device: String
+        package let device: String
         /// The commands, in order.
-        public let commands: [Command]
+        package let commands: [Command]
 
         fileprivate init(_ device: String, _ commands: [Command]) {
             self.device = device
@@ -215,35 +215,35 @@ extension HotPlug {
 
 extension HotPlug.Memory {
     /// The commands that plug it in.
-    public var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
+    package var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
 }
 
 extension HotPlug.Disk {
     /// The commands that plug it in.
-    public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
+    package var steps: HotPlug.Steps { HotPlug.steps(node, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    public var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
+    package var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
 }
 
 extension HotPlug.Console {
     /// The commands that plug it in.
-    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Relay {
     /// The commands that plug it in.
-    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Share {
     /// The commands that plug it in.
-    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the OS VM has released the device.
-    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 // MARK: - Share
@@ -252,7 +252,7 @@ extension HotPlug {
     /// The root file system of a container: a folder of this host, shared through virtiofs.
     ///
     /// Each OS VM has its own virtiofsd for it. The server must listen before the device is plugged in.
-    public struct Share: Sendable {
+    package struct Share: Sendable {
         /// The id prefix of root ports for shares.
         static let portPrefix = "share"
 
@@ -264,13 +264,13 @@ extension HotPlug {
         }
 
         /// The connection to the server.
-        public let chardev: ChardevAdd
+        package let chardev: ChardevAdd
         /// The file system device.
-        public let device: DeviceAdd
+        package let device: DeviceAdd
         /// Asks the OS VM to release the device; `DEVICE_DELETED` reports that it has.
-        public let unplug: DeviceDel
+        package let unplug: DeviceDel
         /// Closes the connection to the server; execute it after `DEVICE_DELETED`. The server then exits.
-        public let remove: ChardevRemove
+        package let remove: ChardevRemove
 
         /// Creates the commands.
         ///
@@ -278,7 +278,7 @@ extension HotPlug {
         ///   - container: The container's name, which is also the mount tag in the OS VM.
         ///   - socket: The socket of the server on this host.
         ///   - port: A free root port, of ``Hypervisor/freeSharePort()``.
-        public init(container: String, socket: String, port: String) {
+        package init(container: String, socket: String, port: String) {
             chardev = ChardevAdd(
                 id: "fs-\(container)",
                 backend: [
@@ -300,7 +300,7 @@ extension HotPlug {
         ///
         /// - Parameter container: The container's name.
         /// - Returns: The commands.
-        public static func removal(of container: String) -> Steps {
+        package static func removal(of container: String) -> Steps {
             Share(container: container, socket: "", port: "").removal
         }
     }
@@ -311,7 +311,7 @@ extension Hypervisor {
     ///
     /// - Returns: The port's id.
     /// - Throws: ``HypervisorError`` when all ports are taken.
-    public func freeSharePort() async throws(HypervisorError) -> String {
+    package func freeSharePort() async throws(HypervisorError) -> String {
         let ports = try await asking("list the devices on its buses") { monitor throws(QMPError) in
             try await monitor.execute(QueryPCI()).flatMap(\.flattened)
         }.filter { HotPlug.Share.isPort($0.qdevID) }
@@ -328,7 +328,7 @@ extension Hypervisor {
     /// - Parameter container: The container's name.
     /// - Returns: Whether its device exists.
     /// - Throws: ``HypervisorError`` when the monitor does not answer.
-    public func hasShare(of container: String) async throws(HypervisorError) -> Bool {
+    package func hasShare(of container: String) async throws(HypervisorError) -> Bool {
         try await attachedDevices().contains(HotPlug.Share.device(of: container))
     }
 
@@ -338,7 +338,7 @@ extension Hypervisor {
     ///   - container: The container's name.
     ///   - socket: The socket of the server on this host.
     /// - Throws: ``HypervisorError``.
-    public func attachShare(of container: String, at socket: String) async throws(HypervisorError) {
+    package func attachShare(of container: String, at socket: String) async throws(HypervisorError) {
         let share = HotPlug.Share(container: container, socket: socket, port: try await freeSharePort())
         // Removes the chardev of an earlier attempt that failed; fails if there was none.
         _ = try? await monitor.execute(share.remove)

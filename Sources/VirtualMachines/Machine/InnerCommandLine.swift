@@ -1,16 +1,16 @@
 internal import JSON
 internal import QEMUCommandLine
-public import StackFile
+package import StackFile
 
 /// The command line of the QEMU that runs a guest inside a hypervisor.
 ///
 /// It is the same in each hypervisor that runs the guest, except for the DAX device's number and the options that make
 /// the new side wait.
-public struct InnerCommandLine: Sendable, Hashable {
+package struct InnerCommandLine: Sendable, Hashable {
     /// The program.
-    public var executable: String
+    package var executable: String
     /// Its arguments, without the program itself.
-    public var arguments: [String]
+    package var arguments: [String]
 
     /// Creates the command line.
     ///
@@ -19,7 +19,7 @@ public struct InnerCommandLine: Sendable, Hashable {
     ///   - dax: The DAX device with its memory, such as `/dev/dax0.0`.
     ///   - isIncoming: Whether to wait for the guest's state from another hypervisor instead of booting the guest.
     ///   - executable: The QEMU binary inside the hypervisor.
-    public init(
+    package init(
         _ guest: InnerGuestSpec, dax: String, isIncoming: Bool, executable: String = "/usr/bin/qemu-system-x86_64"
     ) {
         let files = InnerGuestFiles(guest: guest.name)
@@ -120,56 +120,56 @@ public struct InnerCommandLine: Sendable, Hashable {
 }
 
 /// Names of a guest's files, devices and units inside a hypervisor.
-public struct InnerGuestFiles: Sendable, Hashable {
+package struct InnerGuestFiles: Sendable, Hashable {
     /// The guest's name.
-    public let guest: String
+    package let guest: String
 
     /// Names a guest's files.
     ///
     /// - Parameter guest: The guest's name.
-    public init(guest: String) {
+    package init(guest: String) {
         self.guest = guest
     }
 
     /// The folder for all guests' files.
-    public static let directory = "/run/hyperfresh"
+    package static let directory = "/run/hyperfresh"
     /// The folder for guests' kernels.
-    public static let bootDirectory = "/run/hyperfresh/boot"
+    package static let bootDirectory = "/run/hyperfresh/boot"
 
     /// The socket of its monitor.
-    public var qmp: String { "\(Self.directory)/\(guest).qmp" }
+    package var qmp: String { "\(Self.directory)/\(guest).qmp" }
     /// The device to which QEMU writes the output of the guest's console.
-    public var console: String { "/dev/virtio-ports/\(consolePort)" }
+    package var console: String { "/dev/virtio-ports/\(consolePort)" }
     /// The name of the virtio-serial port of ``console``.
-    public var consolePort: String { "hyperfresh.console.\(guest)" }
+    package var consolePort: String { "hyperfresh.console.\(guest)" }
     /// Its kernel, copied here by the host.
-    public var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
+    package var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
     /// Its initramfs.
-    public var initramfs: String { "\(Self.bootDirectory)/\(guest).initramfs" }
+    package var initramfs: String { "\(Self.bootDirectory)/\(guest).initramfs" }
     /// The transient systemd unit that runs its QEMU.
-    public var unit: String { "hyperfresh-guest-\(guest).service" }
+    package var unit: String { "hyperfresh-guest-\(guest).service" }
     /// The unit that connects its monitor to the port ``relayPort``; started for each session.
-    public var relayUnit: String { "hyperfresh-relay@\(guest).service" }
+    package var relayUnit: String { "hyperfresh-relay@\(guest).service" }
     /// The name of the virtio-serial port through which this host reaches its monitor.
-    public var relayPort: String { "hyperfresh.\(guest)" }
+    package var relayPort: String { "hyperfresh.\(guest)" }
 
     /// Returns the serial number of one of its disks, GUEST.DISK; SCSI shows up to 36 characters.
     ///
     /// - Parameter disk: The disk's name.
     /// - Returns: GUEST.DISK.
-    public func serial(_ disk: String) -> String { "\(guest).\(disk)" }
+    package func serial(_ disk: String) -> String { "\(guest).\(disk)" }
 
     /// Returns the device of one of its disks.
     ///
     /// - Parameter disk: The disk's name.
     /// - Returns: A path under /dev/disk/by-id.
-    public func device(_ disk: String) -> String { "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_\(serial(disk))" }
+    package func device(_ disk: String) -> String { "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_\(serial(disk))" }
 
     /// Returns the tap interface of one of its cards, at most 15 characters.
     ///
     /// - Parameter index: The card's index, from 0.
     /// - Returns: The interface's name.
-    public func tap(_ index: Int) -> String {
+    package func tap(_ index: Int) -> String {
         let name = "\(guest)_\(index)"
         if name.utf8.count <= 15 { return name }
         let hash = String(StableHash.value(of: "tap/\(guest)") >> 44, radix: 36).prefix(4)
@@ -180,32 +180,32 @@ public struct InnerGuestFiles: Sendable, Hashable {
     ///
     /// - Parameter network: The network's name.
     /// - Returns: The interface's name.
-    public static func bridge(_ network: String) -> String { "br-\(network)" }
+    package static func bridge(_ network: String) -> String { "br-\(network)" }
 }
 
 /// Bridges for guests and containers inside a hypervisor or OS VM: one for each network, with the VM's card attached.
-public enum InnerNetwork {
+package enum InnerNetwork {
     /// Shell functions, `make_bridge` among them, to prepend to scripts.
-    public static let script = String(decoding: PackageResources.network_sh, as: UTF8.self)
+    package static let script = String(decoding: PackageResources.network_sh, as: UTF8.self)
 }
 
 /// Prepares a hypervisor for a guest before the guest's QEMU starts.
 ///
 /// All steps are one script: each call of the agent is a round trip through two kernels.
-public enum InnerPreparation {
+package enum InnerPreparation {
     /// A file that the guest's QEMU reads when it starts.
-    public struct BootFile: Sendable, Hashable {
+    package struct BootFile: Sendable, Hashable {
         /// Its name: `kernel` or `initramfs`.
-        public let name: String
+        package let name: String
         /// Its size in bytes; the disk that carries it is larger.
-        public let size: Int64
+        package let size: Int64
 
         /// Describes a file.
         ///
         /// - Parameters:
         ///   - name: `kernel` or `initramfs`.
         ///   - size: In bytes.
-        public init(name: String, size: Int64) {
+        package init(name: String, size: Int64) {
             self.name = name
             self.size = size
         }
@@ -220,7 +220,7 @@ public enum InnerPreparation {
     ///   - hypervisor: The hypervisor to prepare.
     /// - Returns: The memory's device.
     /// - Throws: ``HypervisorError``.
-    public static func run(
+    package static func run(
         for guest: InnerGuestSpec, bootFiles: [BootFile], memoryAt address: UInt64, in hypervisor: Hypervisor
     ) async throws(HypervisorError) -> MemoryDevice {
         let files = InnerGuestFiles(guest: guest.name)

@@ -1,39 +1,39 @@
 internal import JSON
 internal import QEMUCommandLine
-public import StackFile
+package import StackFile
 
 /// The command line of the QEMU that runs a hypervisor on this host.
 ///
 /// ``machineDefinition`` contains what is common to all hypervisors; the command line adds the differences. It contains
 /// nothing for guests: their devices are plugged in while the hypervisor runs (``HotPlug``), in the first hypervisor as
 /// in each later one.
-public struct OuterCommandLine: Sendable, Hashable {
+package struct OuterCommandLine: Sendable, Hashable {
     /// Properties of the host that the command line depends on.
-    public struct Host: Sendable, Hashable {
+    package struct Host: Sendable, Hashable {
         /// Whether the hypervisor runs on KVM; otherwise TCG emulates it.
-        public var usesKVM: Bool
+        package var usesKVM: Bool
         /// The frequency of this host's time stamp counter in kHz, for a hypervisor under TCG.
-        public var tscKilohertz: Int?
+        package var tscKilohertz: Int?
 
         /// Describes a host.
         ///
         /// - Parameters:
         ///   - usesKVM: Whether the hypervisor runs on KVM; otherwise TCG emulates it.
         ///   - tscKilohertz: The frequency of this host's time stamp counter in kHz, for TCG.
-        public init(usesKVM: Bool, tscKilohertz: Int? = nil) {
+        package init(usesKVM: Bool, tscKilohertz: Int? = nil) {
             self.usesKVM = usesKVM
             self.tscKilohertz = tscKilohertz
         }
     }
 
     /// The program.
-    public var executable: String
+    package var executable: String
     /// Its arguments, without the program itself.
-    public var arguments: [String]
+    package var arguments: [String]
 
     /// The machine definition common to all hypervisors, in QEMU's `-readconfig` format; write it to
     /// ``InstanceFolder/machineFile`` before QEMU starts.
-    public static var machineDefinition: [UInt8] { PackageResources.hypervisor_cfg }
+    package static var machineDefinition: [UInt8] { PackageResources.hypervisor_cfg }
 
     /// Creates the command line.
     ///
@@ -43,7 +43,7 @@ public struct OuterCommandLine: Sendable, Hashable {
     ///   - image: The image that it boots.
     ///   - instance: This run of it.
     ///   - host: Properties of this host.
-    public init(
+    package init(
         _ hypervisor: HypervisorSpec, in stack: Stack, image: HypervisorImage, instance: HypervisorInstance, host: Host
     ) {
         executable = stack.hyperplexor.qemu
@@ -201,17 +201,17 @@ struct MemoryPlan {
 }
 
 /// One run of a hypervisor on this host; during a refresh there are two, the old and the new one.
-public struct HypervisorInstance: Sendable, Hashable {
+package struct HypervisorInstance: Sendable, Hashable {
     /// A name that is unique on this host, such as `alpha-2`.
-    public var id: String
+    package var id: String
     /// The folder with its sockets, console log and machine definition.
-    public var folder: InstanceFolder
+    package var folder: InstanceFolder
     /// The machine's SMBIOS UUID: unique for each run, because management stacks refuse to migrate to "the same host".
-    public var uuid: String
+    package var uuid: String
     /// The host name inside it.
-    public var hostname: String
+    package var hostname: String
     /// Tap interface names by network, for networks on a bridge; its QEMU creates the taps.
-    public var taps: [String: String]
+    package var taps: [String: String]
 
     /// Describes a run.
     ///
@@ -221,7 +221,7 @@ public struct HypervisorInstance: Sendable, Hashable {
     ///   - uuid: The machine's SMBIOS UUID.
     ///   - hostname: The host name inside it.
     ///   - networks: The networks that it joins; those on a bridge get a tap named by ``tapName(instance:network:)``.
-    public init(id: String, folder: InstanceFolder, uuid: String, hostname: String, networks: [NetworkSpec]) {
+    package init(id: String, folder: InstanceFolder, uuid: String, hostname: String, networks: [NetworkSpec]) {
         self.id = id
         self.folder = folder
         self.uuid = uuid
@@ -239,7 +239,7 @@ public struct HypervisorInstance: Sendable, Hashable {
     ///   - instance: The run's id.
     ///   - network: The network's name.
     /// - Returns: A name of 15 characters, the most that Linux allows.
-    public static func tapName(instance: String, network: String) -> String {
+    package static func tapName(instance: String, network: String) -> String {
         let digits = String(StableHash.value(of: "tap/\(instance)/\(network)") >> 16, radix: 16)
         return "hf-" + String(repeating: "0", count: 12 - digits.count) + digits
     }
@@ -252,5 +252,5 @@ public struct HypervisorInstance: Sendable, Hashable {
     ///
     /// - Parameter bridge: The bridge's name.
     /// - Returns: An address in lower case with colons.
-    public static func tapAddress(on bridge: String) -> String { HardwareAddress.derived(bridge: bridge) }
+    package static func tapAddress(on bridge: String) -> String { HardwareAddress.derived(bridge: bridge) }
 }

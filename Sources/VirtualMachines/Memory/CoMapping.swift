@@ -1,17 +1,17 @@
-public import StackFile
+package import StackFile
 
 /// A guest's memory inside one hypervisor: a DAX device on the NVDIMM that this host attached.
-public struct MemoryDevice: Sendable, Hashable {
+package struct MemoryDevice: Sendable, Hashable {
     /// Its device file in the hypervisor, such as `/dev/dax0.0`.
-    public let path: String
+    package let path: String
     /// Its size in bytes: the guest's memory and the proof behind it.
-    public let size: UInt64
+    package let size: UInt64
 }
 
 /// Finds guest memory in hypervisors by its address, and accesses the proof that both hypervisors map the same file.
 ///
 /// This host formats the file once, when it creates it (``DAXInfoBlock``); each hypervisor then finds a DAX device.
-public enum CoMapping {
+package enum CoMapping {
     /// Finds the DAX device at an address, in a hypervisor to which formatted memory is attached.
     ///
     /// - Parameters:
@@ -19,7 +19,7 @@ public enum CoMapping {
     ///   - agent: The hypervisor's agent.
     /// - Returns: The device.
     /// - Throws: ``HypervisorError``.
-    public static func find(
+    package static func find(
         at address: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> MemoryDevice {
         try device(
@@ -63,7 +63,7 @@ extension CoMapping {
     ///   - offset: The offset from the device's start, in bytes.
     ///   - agent: The hypervisor's agent.
     /// - Throws: ``HypervisorError``.
-    public static func write(
+    package static func write(
         _ word: String, into device: MemoryDevice, at offset: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) {
         try await agent.run(
@@ -80,7 +80,7 @@ extension CoMapping {
     ///   - agent: The hypervisor's agent.
     /// - Returns: The text.
     /// - Throws: ``HypervisorError``.
-    public static func read(
+    package static func read(
         length: Int, from device: MemoryDevice, at offset: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> String {
         try await agent.run(
@@ -99,7 +99,7 @@ extension CoMapping {
     ///   - agent: The OS VM's agent.
     /// - Returns: Its device file in the OS VM, such as `/dev/pmem0`.
     /// - Throws: ``HypervisorError``.
-    public static func findBlockDevice(
+    package static func findBlockDevice(
         at address: UInt64, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> String {
         let text = try await agent.run(
@@ -114,7 +114,7 @@ extension CoMapping {
     ///   - address: The store's address in the OS VM's physical address space.
     /// - Returns: Its device file in the OS VM, such as `/dev/pmem0`.
     /// - Throws: ``HypervisorError`` when the output names no block device.
-    public static func blockDevice(in text: String, at address: UInt64) throws(HypervisorError) -> String {
+    package static func blockDevice(in text: String, at address: UInt64) throws(HypervisorError) -> String {
         let words = text.split(whereSeparator: \.isWhitespace)
         guard words.count == 1, isDiskName(words[0]) else {
             throw HypervisorError(

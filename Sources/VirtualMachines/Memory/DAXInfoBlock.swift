@@ -1,5 +1,5 @@
 internal import Linux
-public import StackFile
+package import StackFile
 
 /// The block in front of a memory file that makes it a DAX device, or a block device for a file system with DAX.
 ///
@@ -8,9 +8,9 @@ public import StackFile
 /// structures in its own memory (`map=mem`): in the file, two kernels would overwrite each other's. The layout is
 /// `struct nd_pfn_sb` and the checksum `nd_fletcher64` of Linux, drivers/nvdimm/pfn.h and core.c; numbers are
 /// little-endian.
-public struct DAXInfoBlock: Sendable, Hashable {
+package struct DAXInfoBlock: Sendable, Hashable {
     /// The kind of device that a hypervisor makes of the file.
-    public enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         /// A character device, /dev/daxX.Y: plain memory.
         case deviceDAX
         /// A block device, /dev/pmemN; its file system can map its pages into programs.
@@ -26,21 +26,21 @@ public struct DAXInfoBlock: Sendable, Hashable {
     }
 
     /// The block's offset in the file, in bytes.
-    public static let offset: UInt64 = 4096
+    package static let offset: UInt64 = 4096
     /// The block's size in bytes.
-    public static let size = 4096
+    package static let size = 4096
 
     /// The UUID by which each hypervisor identifies this file: /sys/bus/nd/devices/daxX.Y/uuid (or pfnX.Y).
-    public let identity: UniqueID
+    package let identity: UniqueID
     /// The block's content, to be written at ``offset``.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// Creates the block for a guest's memory file.
     ///
     /// - Parameters:
     ///   - shape: The file's layout.
     ///   - identity: The UUID by which hypervisors identify the file.
-    public init(_ shape: MemoryFileShape, identity: UniqueID) {
+    package init(_ shape: MemoryFileShape, identity: UniqueID) {
         self.init(.deviceDAX, deviceSize: shape.deviceSize, identity: identity)
     }
 
@@ -49,7 +49,7 @@ public struct DAXInfoBlock: Sendable, Hashable {
     /// - Parameters:
     ///   - shape: The file's layout.
     ///   - identity: The UUID by which OS VMs identify the file.
-    public init(_ shape: StoreFileShape, identity: UniqueID) {
+    package init(_ shape: StoreFileShape, identity: UniqueID) {
         self.init(.fileSystemDAX, deviceSize: shape.deviceSize, identity: identity)
     }
 
@@ -90,12 +90,12 @@ public struct DAXInfoBlock: Sendable, Hashable {
 }
 
 /// A UUID (RFC 9562).
-public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
+package struct UniqueID: Sendable, Hashable, CustomStringConvertible {
     /// Its 16 bytes, in the order of the text form.
-    public let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// Creates a random UUID (version 4).
-    public init() {
+    package init() {
         var generator = SystemRandomNumberGenerator()
         var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         bytes[6] = bytes[6] & 0x0f | 0x40
@@ -106,7 +106,7 @@ public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
     /// Parses a UUID; the result is `nil` if the text is none.
     ///
     /// - Parameter text: A text such as `0b7d4ae2-9c1f-4a53-8e6d-2f1b5c3a7e90`.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         let groups = text.split(separator: "-", omittingEmptySubsequences: false)
         guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12] else { return nil }
         let digits = groups.joined().utf8.map { Character(UnicodeScalar($0)).hexDigitValue }
@@ -116,7 +116,7 @@ public struct UniqueID: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Its text form: 32 hexadecimal digits in five groups, in lower case.
-    public var description: String {
+    package var description: String {
         let digits = bytes.map { $0.hexadecimal(digits: 2) }
         return [0..<4, 4..<6, 6..<8, 8..<10, 10..<16].map { digits[$0].joined() }.joined(separator: "-")
     }
