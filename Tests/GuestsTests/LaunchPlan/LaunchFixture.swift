@@ -15,11 +15,14 @@ struct LaunchFixture: Sendable, CustomStringConvertible {
     static let folder = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("Fixtures/command-lines")
 
-    /// All fixtures, sorted by name.
-    static let all: [LaunchFixture] = {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-        return names.sorted().compactMap { try? LaunchFixture(name: $0) }
-    }()
+    /// The names of all fixtures, sorted.
+    static let names: [String] = ((try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []).sorted()
+
+    /// All fixtures that load; a test checks that these are all.
+    static let all: [LaunchFixture] = names.compactMap { try? LaunchFixture(name: $0) }
+
+    /// Whether the fixture has a plan, rather than problems.
+    var hasPlan: Bool { (try? Self.text(name, "new.args")) != nil }
 
     init(name: String) throws {
         self.name = name

@@ -10,8 +10,9 @@ import Testing
 @Suite struct LaunchPlanGoldenTests {
     static let handoffID = "1a2b3c4d"
 
-    @Test func thereAreFixtures() {
-        #expect(LaunchFixture.all.count >= 25)
+    @Test func everyFixtureLoads() {
+        #expect(!LaunchFixture.names.isEmpty)
+        #expect(LaunchFixture.all.map(\.name) == LaunchFixture.names)
     }
 
     @Test(arguments: LaunchFixture.all)

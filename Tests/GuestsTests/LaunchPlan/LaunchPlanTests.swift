@@ -4,7 +4,7 @@ import Testing
 
 /// Properties of every plan, whatever the command line.
 @Suite struct LaunchPlanTests {
-    static let planned = LaunchFixture.all.filter { (try? LaunchPlanGoldenTests.plan($0)) != nil }
+    static let planned = LaunchFixture.all.filter(\.hasPlan)
 
     @Test func whatTheOldQEMUMadeUpIsSaid() throws {
         let line = try CommandLine(
