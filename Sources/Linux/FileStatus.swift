@@ -21,6 +21,14 @@ public struct FileStatus: Sendable, Hashable {
         case pipe
     }
 
+    /// A time of a file.
+    public struct Time: Sendable, Hashable {
+        /// Seconds since 1970 in UTC.
+        public let seconds: Int
+        /// Nanoseconds within the second.
+        public let nanoseconds: Int
+    }
+
     /// The file's identity.
     public let identity: FileIdentity
     /// The file's type.
@@ -33,6 +41,8 @@ public struct FileStatus: Sendable, Hashable {
     public let uid: UInt32
     /// The group.
     public let gid: UInt32
+    /// When its content was last modified.
+    public let modified: Time
     /// The number of hard links; 0 if it was removed.
     public let links: UInt64
 
@@ -53,6 +63,7 @@ public struct FileStatus: Sendable, Hashable {
         mode = raw.st_mode & 0o7777
         uid = raw.st_uid
         gid = raw.st_gid
+        modified = Time(seconds: raw.st_mtim.tv_sec, nanoseconds: raw.st_mtim.tv_nsec)
         links = UInt64(raw.st_nlink)
     }
 }

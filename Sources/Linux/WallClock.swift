@@ -15,12 +15,11 @@ public enum WallClock {
     /// - Parameter microseconds: microseconds since 1970 in UTC; years 0 to 9999.
     /// - Returns: 27 characters.
     public static func rfc3339(_ microseconds: Int64) -> String {
-        let day = floorDivide(microseconds, 86_400_000_000)
-        let (year, month, dayOfMonth) = civil(day: day.quotient)
-        let second = day.remainder / 1_000_000
-        let date = "\(padded(year, 4))-\(padded(month, 2))-\(padded(dayOfMonth, 2))"
-        let time = "\(padded(second / 3600, 2)):\(padded(second / 60 % 60, 2)):\(padded(second % 60, 2))"
-        return "\(date)T\(time).\(padded(day.remainder % 1_000_000, 6))Z"
+        let (seconds, fraction) = floorDivide(microseconds, 1_000_000)
+        var (time, date) = (time_t(seconds), tm())
+        gmtime_r(&time, &date)
+        let day = "\(padded(date.tm_year + 1900, 4))-\(padded(date.tm_mon + 1, 2))-\(padded(date.tm_mday, 2))"
+        return "\(day)T\(padded(date.tm_hour, 2)):\(padded(date.tm_min, 2)):\(padded(date.tm_sec, 2)).\(padded(fraction, 6))Z"
     }
 
     /// Parses a time in exactly the format of `rfc3339(_:)`.
@@ -30,34 +29,17 @@ public enum WallClock {
     public static func microseconds(rfc3339 text: String) -> Int64? {
         let bytes = Array(text.utf8)
         guard bytes.count == 27 else { return nil }
-        func number(_ range: Range<Int>) -> Int64? { Int64(String(decoding: bytes[range], as: UTF8.self)) }
+        func number(_ range: Range<Int>) -> Int32? { Int32(String(decoding: bytes[range], as: UTF8.self)) }
         guard
             let year = number(0..<4), let month = number(5..<7), let day = number(8..<10), let hour = number(11..<13),
-            let minute = number(14..<16), let second = number(17..<19), let fraction = number(20..<26),
-            (1...12).contains(month)
+            let minute = number(14..<16), let second = number(17..<19), let fraction = number(20..<26)
         else { return nil }
-        // The inverse of `civil`: days_from_civil.
-        let shiftedYear = month <= 2 ? year - 1 : year
-        let era = floorDivide(shiftedYear, 400)
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        let dayOfEra = era.remainder * 365 + era.remainder / 4 - era.remainder / 100 + dayOfYear
-        let days = era.quotient * 146_097 + dayOfEra - 719_468
-        let time = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000 + fraction
+        var date = tm()
+        (date.tm_year, date.tm_mon, date.tm_mday) = (year - 1900, month - 1, day)
+        (date.tm_hour, date.tm_min, date.tm_sec) = (hour, minute, second)
+        let time = Int64(timegm(&date)) * 1_000_000 + Int64(fraction)
         // Formatting the result again rejects every other text.
         return rfc3339(time) == text ? time : nil
-    }
-
-    /// Returns the date of a day counted from 1970, by Howard Hinnant's `civil_from_days`: years begin in March, eras
-    /// have 400 years.
-    private static func civil(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let era = floorDivide(day + 719_468, 146_097)
-        let dayOfEra = era.remainder
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shiftedMonth = (5 * dayOfYear + 2) / 153
-        let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-        let year = yearOfEra + era.quotient * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
     }
 
     private static func floorDivide(_ value: Int64, _ by: Int64) -> (quotient: Int64, remainder: Int64) {
@@ -65,7 +47,7 @@ public enum WallClock {
         return remainder < 0 ? (quotient - 1, remainder + by) : (quotient, remainder)
     }
 
-    private static func padded(_ value: Int64, _ width: Int) -> String {
+    private static func padded(_ value: some BinaryInteger, _ width: Int) -> String {
         let digits = String(value)
         return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }

@@ -23,9 +23,9 @@ struct ProcessView {
     func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/") else { return path }
         let here = Self.join(workingDirectory ?? "/", path)
-        guard FileFacts.at(reachable(here)) == nil, let start = startFolder else { return here }
+        guard FileStatus.at(reachable(here)) == nil, let start = startFolder else { return here }
         let there = Self.join(start, path)
-        return FileFacts.at(reachable(there)) == nil ? here : there
+        return FileStatus.at(reachable(there)) == nil ? here : there
     }
 
     /// Returns the path by which this process reaches an absolute path of the process's view.
@@ -48,7 +48,7 @@ struct ProcessView {
             return MonitorSocket(path: reachable(bound), boundPath: bound, isInheritedDescriptor: isInherited)
         }
         // The socket has its temporary name until the handoff commits, then the lasting one.
-        let isTemporary = FileFacts.at(reachable(bound)) != nil
+        let isTemporary = FileStatus.at(reachable(bound)) != nil
         return MonitorSocket(
             path: reachable(isTemporary ? bound : lasting), boundPath: bound, lastingPath: lasting,
             isInheritedDescriptor: isInherited)
@@ -78,7 +78,7 @@ extension ProcessView {
     /// Reads regular files only: a guest's owner must not make us block on a pipe.
     func configText(_ path: String) throws -> String {
         let place = Self.descriptorNumber(path).map { "/proc/\(pid)/fd/\($0)" } ?? reachable(absolute(path))
-        guard let facts = FileFacts.at(place) else {
+        guard let facts = FileStatus.at(place) else {
             throw SystemError(operation: "open", subject: place, code: ENOENT)
         }
         guard facts.isRegular else {

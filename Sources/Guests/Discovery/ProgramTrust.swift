@@ -8,13 +8,13 @@ enum ProgramTrust {
     ///
     /// A guest's owner chooses the binary of their QEMU; an administrator's tool must not run it as root.
     static func isOurs(_ path: String) -> Bool {
-        guard let resolved = Paths.resolved(path), let file = FileFacts.at(resolved), !file.isWritableByOthers else {
+        guard let resolved = Paths.resolved(path), let file = FileStatus.at(resolved), !file.isWritableByOthers else {
             return false
         }
         var folder = resolved
         while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
             folder = String(folder[..<slash])
-            guard let facts = FileFacts.at(folder), !facts.isWritableByOthers else { return false }
+            guard let facts = FileStatus.at(folder), !facts.isWritableByOthers else { return false }
         }
         return true
     }

@@ -86,7 +86,7 @@ actor VersionQuery {
     /// How long a binary may take to print its version: it loads a hundred libraries, and the host may be busy.
     private static let deadline = Duration.seconds(5)
 
-    private var answers: [FileFacts.Key: Task<QEMUVersion?, Never>] = [:]
+    private var answers: [FileStatus.Version: Task<QEMUVersion?, Never>] = [:]
 
     /// Returns the version of a binary; nil if it is missing, we may not run it, or it does not answer as QEMU does.
     ///
@@ -95,14 +95,14 @@ actor VersionQuery {
     ///   - owner: a user who runs it already; the query runs as this user if others can write the file.
     /// - Returns: the version.
     func version(of path: String, owner: HelperProgram.User?) async -> QEMUVersion? {
-        guard let file = FileFacts.at(path), file.isExecutable else { return nil }
-        if let known = answers[file.key] { return await known.value }
+        guard let file = FileStatus.at(path), file.isExecutable else { return nil }
+        if let known = answers[file.version] { return await known.value }
         let answer = Task { await Self.ask(path, file: file, owner: owner) }
-        answers[file.key] = answer
+        answers[file.version] = answer
         return await answer.value
     }
 
-    private static func ask(_ path: String, file: FileFacts, owner: HelperProgram.User?) async -> QEMUVersion? {
+    private static func ask(_ path: String, file: FileStatus, owner: HelperProgram.User?) async -> QEMUVersion? {
         let isProcessLink = path.hasPrefix("/proc/") && path.hasSuffix("/exe")
         var program = HelperProgram(path: path, arguments: ["--version"])
         if isProcessLink ? file.isWritableByOthers : !ProgramTrust.isOurs(path) {

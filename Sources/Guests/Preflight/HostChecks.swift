@@ -80,7 +80,7 @@ public enum HostChecks {
     public static func disk(stateDirectory: String) -> Finding {
         let id = FindingID.noRoomDisk
         var folder = stateDirectory
-        while FileFacts.at(folder) == nil, let slash = folder.lastIndex(of: "/"), folder != "/" {
+        while FileStatus.at(folder) == nil, let slash = folder.lastIndex(of: "/"), folder != "/" {
             folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
         }
         do throws(SystemError) {

@@ -42,7 +42,7 @@ public enum Preflight {
         let path = backend.path.map {
             ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory).place($0)
         }
-        guard backend.type == "memory-backend-file", let path, FileFacts.at(path)?.isFolder != true else {
+        guard backend.type == "memory-backend-file", let path, FileStatus.at(path)?.isFolder != true else {
             return Finding(
                 .ramNotNamedFile, .fail, "the guest's RAM is not a file that a second QEMU can open by its name",
                 evidence: [id + (backend.path ?? backend.type ?? "")], remedy: remedy)

@@ -56,8 +56,8 @@ extension PreflightRun {
     private func isRunningFile(_ name: String) -> Bool {
         let view = ProcessView(pid: guest.identity.pid)
         let path = view.sharesOurFiles ? try? QEMUProbe.find(name) : view.reachable(name)
-        guard let path, let file = FileFacts.at(path) else { return false }
-        return FileFacts.at("/proc/\(guest.identity.pid)/exe")?.key == file.key
+        guard let path, let file = FileStatus.at(path) else { return false }
+        return FileStatus.at("/proc/\(guest.identity.pid)/exe")?.version == file.version
     }
 
     /// Returns the credentials for querying a binary: ours (nil) if an administrator named or installed it, else those
@@ -163,7 +163,7 @@ extension PreflightRun {
             guard let path = backend.mapping?.path ?? backend.path.map(view.absolute) else { continue }
             let place = view.reachable(path)
             paths.append(place)
-            guard let facts = FileFacts.at(place) else { continue }
+            guard let facts = FileStatus.at(place) else { continue }
             files[backend.id] = MemoryChecks.File(
                 mode: facts.mode & 0o7777, isReachableByOthers: Self.isReachableByOthers(place))
         }
@@ -202,7 +202,7 @@ extension PreflightRun {
         var folder = Paths.resolved(path) ?? path
         while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
             folder = String(folder[..<slash])
-            if let facts = FileFacts.at(folder), facts.mode & 0o011 == 0 { return false }
+            if let facts = FileStatus.at(folder), facts.mode & 0o011 == 0 { return false }
         }
         return true
     }
@@ -260,7 +260,7 @@ extension PreflightRun {
     func savedStates(_ description: GuestDescription) async -> Result<VMState, VMStateDumpFailure> {
         let exe = "/proc/\(guest.identity.pid)/exe"
         var user: HelperProgram.User?
-        if FileFacts.at(exe)?.isWritableByOthers != false {
+        if FileStatus.at(exe)?.isWritableByOthers != false {
             // If the user is unknown, the binary is not executed.
             guard ourUserID == 0, let credentials = try? ProcFS.credentials(guest.identity.pid),
                 credentials.user.effective != 0

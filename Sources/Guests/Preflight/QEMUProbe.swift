@@ -81,8 +81,8 @@ extension QEMUProbe {
             let search = getenv("PATH").map { String(cString: $0) } ?? "/usr/bin:/bin"
             candidates = search.split(separator: ":").map { "\($0)/\(name)" }
         }
-        guard !name.isEmpty, let path = candidates.first(where: { FileFacts.at($0) != nil }).flatMap(absolute),
-            let facts = FileFacts.at(path)
+        guard !name.isEmpty, let path = candidates.first(where: { FileStatus.at($0) != nil }).flatMap(absolute),
+            let facts = FileStatus.at(path)
         else { throw QEMUProbeError(.missing, path: name, "there is no such file") }
         guard facts.isExecutable else {
             throw QEMUProbeError(
@@ -100,7 +100,7 @@ extension QEMUProbe {
     /// Returns the module directory of an unpacked binary: without it, QEMU may load modules of another version, and
     /// abort.
     private static func ownModules(of path: String) -> String? {
-        FirmwareSearch.folders(for: Paths.resolved(path) ?? path, known: []) { FileFacts.at($0)?.isFolder == true }
+        FirmwareSearch.folders(for: Paths.resolved(path) ?? path, known: []) { FileStatus.at($0)?.isFolder == true }
             .modules
     }
 
@@ -158,7 +158,7 @@ extension QEMUProbe {
         let isWrapper = Paths.resolved(path) != surroundings.executable
         guard isWrapper else {
             let own = FirmwareSearch.folders(for: surroundings.executable, known: known) {
-                FileFacts.at($0)?.isFolder == true
+                FileStatus.at($0)?.isFolder == true
             }
             return QEMUBinary(
                 path: path, version: number, firmwareDirectories: own.firmware, moduleDirectory: own.modules)

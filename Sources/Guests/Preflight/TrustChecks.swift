@@ -37,7 +37,7 @@ enum TrustChecks {
             isTargetNamed
             || (ProcessView(pid: pid).sharesOurFiles
                 ? ProgramTrust.isOurs(plan.executable)
-                : FileFacts.at("/proc/\(pid)/exe")?.isWritableByOthers == false)
+                : FileStatus.at("/proc/\(pid)/exe")?.isWritableByOthers == false)
         return rights(
             startsAsController: plan.startsAsController, isRoot: ourUserID == 0, user: guest.userID,
             isTrusted: isTrusted, binary: plan.executable)

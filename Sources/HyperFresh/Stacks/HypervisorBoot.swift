@@ -35,7 +35,7 @@ struct HypervisorBoot {
         do {
             let accelerator = try Accelerators.choose(stack.hyperplexor.accelerator)
             let instance = HypervisorInstance(
-                id: "\(spec.name)-\(id)", folder: folder, uuid: Self.makeUUID(), hostname: "\(spec.name)-\(id)",
+                id: "\(spec.name)-\(id)", folder: folder, uuid: try Self.makeUUID(), hostname: "\(spec.name)-\(id)",
                 networks: stack.networks(of: spec))
             try Files.replaceAtomically(folder.machineFile, bytes: OuterCommandLine.machineDefinition)
             let command = OuterCommandLine(
@@ -174,17 +174,9 @@ struct HypervisorBoot {
         return try await Hypervisor.reach(record, in: hypervisor.folder)
     }
 
-    /// Returns a random UUID (RFC 4122, version 4): management stacks refuse to migrate within "the same host".
-    private static func makeUUID() -> String {
-        var bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max) }
-        bytes[6] = bytes[6] & 0x0f | 0x40
-        bytes[8] = bytes[8] & 0x3f | 0x80
-        let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        var rest = digits[...]
-        return [8, 4, 4, 4, 12].map { length in
-            defer { rest = rest.dropFirst(length) }
-            return String(rest.prefix(length))
-        }.joined(separator: "-")
+    /// Returns a random UUID: management stacks refuse to migrate within "the same host".
+    private static func makeUUID() throws(SystemError) -> String {
+        String(decoding: try Files.readAll("/proc/sys/kernel/random/uuid").prefix(36), as: UTF8.self)
     }
 
     private static func words(_ folder: InstanceFolder) -> [String] {

@@ -40,7 +40,7 @@ enum NameChecks {
         let names = description.memory.compactMap(\.mapping).filter { !$0.isDeleted }.map(\.path)
         do throws(SystemError) {
             let open = Set(
-                try ProcFS.descriptors(pid).keys.compactMap { FileFacts.at("/proc/\(pid)/fd/\($0)")?.identity })
+                try ProcFS.descriptors(pid).keys.compactMap { FileStatus.at("/proc/\(pid)/fd/\($0)")?.identity })
             var strays: [String] = []
             for name in names where try !leads(view.reachable(name), to: open) { strays.append(name) }
             guard !strays.isEmpty else { return [] }
@@ -73,9 +73,9 @@ enum NameChecks {
         guard let line = guest.commandLine, let start = startSeconds(of: guest.identity) else { return [] }
         let view = ProcessView(pid: guest.identity.pid, workingDirectory: guest.workingDirectory)
         let changed = line.options.filter { readOnce.contains($0.name) }.compactMap { option -> String? in
-            guard let path = option.value, let facts = FileFacts.at(view.place(path)) else { return nil }
+            guard let path = option.value, let facts = FileStatus.at(view.place(path)) else { return nil }
             // The kernel reports the start in ticks since a boot time in whole seconds.
-            return facts.key.modifiedSeconds > start + 2 ? "-\(option.name) \(path) was changed since the start" : nil
+            return facts.modified.seconds > start + 2 ? "-\(option.name) \(path) was changed since the start" : nil
         }
         guard !changed.isEmpty else { return [] }
         return [
@@ -100,9 +100,9 @@ enum NameChecks {
                 plan.endpoints.filter { !foreign.contains($0.lasting) }
             )
             let strays = rest.compactMap { endpoint -> String? in
-                guard let facts = FileFacts.at(view.reachable(endpoint.lasting)) else { return nil }
+                guard let facts = FileStatus.at(view.reachable(endpoint.lasting)) else { return nil }
                 if endpoint.kind == .pidFile { return facts.isFolder ? "\(endpoint.lasting): it is a directory" : nil }
-                return facts.mode & S_IFMT == S_IFSOCK ? nil : "\(endpoint.lasting): it is no longer a socket"
+                return facts.kind == .socket ? nil : "\(endpoint.lasting): it is no longer a socket"
             }
             var findings: [Finding] = []
             if !used.isEmpty {

@@ -114,7 +114,7 @@ extension Ancestor {
         for number in descriptors {
             let place = "/proc/\(pid)/fd/\(number)"
             // A pipe is not read: that would take the script from the shell.
-            guard FileFacts.at(place)?.isRegular == true, let bytes = try? Files.readAll(place, limit: longestScript)
+            guard FileStatus.at(place)?.isRegular == true, let bytes = try? Files.readAll(place, limit: longestScript)
             else { continue }
             return .text(String(decoding: bytes, as: UTF8.self))
         }
