@@ -91,7 +91,8 @@ let package = Package(
         room(
             "HyperFresh",
             [
-                "Guests", "VirtualMachines", "StackFile", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux", "Systemd",
+                "Guests", "VirtualMachines", "StackFile", "Containers", "Journal", "Handoff", "QMP", "JSON", "Linux",
+                "Systemd",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),
@@ -121,7 +122,9 @@ let package = Package(
             ], resources: [.copy("Fixtures")]),
         tests("HandoffTests", ["Handoff"]),
         tests("JournalTests", ["Journal", "Handoff", "JSON", "Linux", "TestTools"]),
-        tests("GuestsTests", ["Guests", "QEMUCommandLine", "QMP", "JSON", "Linux", "TestTools"], resources: [.copy("Fixtures")]),
+        tests(
+            "GuestsTests", ["Guests", "QEMUCommandLine", "QMP", "JSON", "Linux", "TestTools"],
+            resources: [.copy("Fixtures")]),
         tests(
             "VirtualMachinesTests", ["VirtualMachines", "StackFile", "QMP", "JSON", "Linux", "TestTools"],
             resources: [.copy("Fixtures")]),
@@ -130,7 +133,8 @@ let package = Package(
         tests(
             "HyperFreshTests",
             [
-                "HyperFresh", "Guests", "VirtualMachines", "StackFile", "Containers", "Handoff", "Journal", "QMP", "QMPTesting",
+                "HyperFresh", "Guests", "VirtualMachines", "StackFile", "Containers", "Handoff", "Journal", "QMP",
+                "QMPTesting",
                 "CanaryTesting", "JSON", "Linux", "TestTools",
             ]),
         tests("CanaryTestingTests", ["CanaryTesting"]),
@@ -138,6 +142,9 @@ let package = Package(
         tests("ArchitectureTests", []),
         tests(
             "LiveTests",
-            ["CanaryTesting", "HyperFresh", "VirtualMachines", "Guests", "Journal", "QMP", "QMPTesting", "JSON", "Linux"]),
+            [
+                "CanaryTesting", "HyperFresh", "VirtualMachines", "Guests", "Journal", "QMP", "QMPTesting", "JSON",
+                "Linux",
+            ]),
     ]
 )

@@ -27,8 +27,6 @@ package struct ContainerFiles: Sendable, Hashable {
     package var deviceFile: String { "\(directory)/device" }
     /// The systemd unit that lives as long as its first process.
     package var unit: String { "hyperfresh-container-\(container).service" }
-    /// The systemd unit that waits for the switch and then dumps it.
-    package var leavingUnit: String { "hyperfresh-leaving-\(container).service" }
     /// Its control group, as in OCI's `cgroupsPath`.
     package var controlGroup: String { "/hyperfresh/\(container)" }
     /// The control group's folder.

@@ -31,16 +31,18 @@ package struct ContainerPlace: Sendable {
     private static let timersProgram = String(decoding: PackageResources.timers_pl, as: UTF8.self)
 
     /// Runs a verb of the script; `startsUnit` tells whether the verb starts a unit, which runs a copy of the script.
+    ///
+    /// The verb reads `input`, and then the copy, from standard input.
     @discardableResult
     private func run(
-        _ verb: String, _ arguments: [String] = [], startsUnit: Bool = false, to purpose: String,
+        _ verb: String, _ arguments: [String] = [], input: [UInt8] = [], startsUnit: Bool = false, to purpose: String,
         within deadline: Duration = .seconds(30)
     ) async throws(HypervisorError) -> String {
         let files = InnerGuestFiles(guest: name)
         let card = spec.card
         return try await system.agent.run(
             Self.script, [verb, name, card == nil ? "" : files.tap(0), card?.mac ?? "", files.console] + arguments,
-            input: startsUnit ? Array(Self.script.utf8) : [], to: purpose, within: deadline)
+            input: input + (startsUnit ? Array(Self.script.utf8) : []), to: purpose, within: deadline)
     }
 }
 
@@ -90,8 +92,9 @@ extension ContainerPlace {
     /// - Parameter bundle: Its bundle.
     /// - Throws: ``HypervisorError`` with runc's message.
     package func start(_ bundle: OCIBundle) async throws(HypervisorError) {
+        let config = Array(bundle.runtimeConfig(of: spec).encoded().utf8)
         try await run(
-            "start", [bundle.runtimeConfig(of: spec).encoded()], startsUnit: true, to: "start container \(name)",
+            "start", ["\(config.count)"], input: config, startsUnit: true, to: "start container \(name)",
             within: .seconds(60))
     }
 

@@ -23,20 +23,19 @@ struct CommonOptions: ParsableArguments {
         completion: .directory)
     var stateDir: String?
 
-    func validate() throws {
-        guard let text = getenv("HYPERFRESH_LOG").map({ String(cString: $0) }), !text.isEmpty else { return }
-        guard Logger.Level(rawValue: text) == nil else { return }
-        let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-        throw ValidationError("HYPERFRESH_LOG is '\(text)'; use one of \(levels).")
-    }
-
     var host: Host { Host(stateDirectory: stateDir) }
 
-    /// Writes to standard error; by default only warnings.
-    var logger: Logger {
-        var logger = Logger(label: "hyperfresh", factory: { StreamLogHandler.standardError(label: $0) })
-        let chosen = getenv("HYPERFRESH_LOG").flatMap { Logger.Level(rawValue: String(cString: $0)) }
+    /// Creates the logger of a command; by default it writes only warnings.
+    func logger(_ writer: LogWriter) -> Logger {
+        let text = getenv("HYPERFRESH_LOG").map { String(cString: $0) } ?? ""
+        let chosen = Logger.Level(rawValue: text)
+        var logger = Logger(label: "hyperfresh", factory: { _ in LineLogHandler(writer) })
         logger.logLevel = verbose ? min(chosen ?? .debug, .debug) : chosen ?? .warning
+        if chosen == nil, !text.isEmpty {
+            let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
+            // No error: an environment that is wrong must not keep an operator from `recover`.
+            logger.warning("HYPERFRESH_LOG is '\(text)' and is ignored; use one of \(levels)")
+        }
         return logger
     }
 

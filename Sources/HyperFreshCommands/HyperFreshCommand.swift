@@ -18,13 +18,25 @@ public enum CommandLineTool {
             }
             UsageFailure.exit(with: error, arguments: arguments)
         }
+        let writer = LogWriter()
         do {
-            try await withLogger((command as? any Verb)?.common.logger ?? Logger(label: "hyperfresh")) { _ in
-                if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
-            }
+            try await perform(command, writer)
+            await writer.finish()
         } catch {
+            await writer.finish()
             HyperFreshCommand.exit(withError: error)
         }
+    }
+
+    private static func perform(_ command: any ParsableCommand, _ writer: LogWriter) async throws {
+        guard let parsed = command as? any Verb else {
+            // Help and the groups of verbs.
+            var command = command
+            return try command.run()
+        }
+        // Only this task has it.
+        nonisolated(unsafe) var verb = parsed
+        try await withLogger(verb.common.logger(writer)) { _ in try await verb.run() }
     }
 }
 

@@ -1,5 +1,5 @@
 internal import Glibc
-package import Handoff
+internal import Handoff
 package import JSON
 internal import Linux
 

@@ -358,6 +358,7 @@ extension Files {
     ///   - range: The bytes to free.
     ///   - file: The file, open for writing, on a file system that supports holes.
     ///   - name: The file's name in errors.
+    /// - Throws: `SystemError` from fallocate(2).
     public static func punchHole(
         _ range: Range<Int64>, in file: borrowing Descriptor, name: String
     ) throws(SystemError) {

@@ -19,7 +19,8 @@ public enum WallClock {
         var (time, date) = (time_t(seconds), tm())
         gmtime_r(&time, &date)
         let day = "\(padded(date.tm_year + 1900, 4))-\(padded(date.tm_mon + 1, 2))-\(padded(date.tm_mday, 2))"
-        return "\(day)T\(padded(date.tm_hour, 2)):\(padded(date.tm_min, 2)):\(padded(date.tm_sec, 2)).\(padded(fraction, 6))Z"
+        return
+            "\(day)T\(padded(date.tm_hour, 2)):\(padded(date.tm_min, 2)):\(padded(date.tm_sec, 2)).\(padded(fraction, 6))Z"
     }
 
     /// Parses a time in exactly the format of `rfc3339(_:)`.

@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 extension JSONValue {
     /// Returns the member of an object at a key that may lead through nested objects: `file.filename`.

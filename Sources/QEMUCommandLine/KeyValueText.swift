@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 /// Parses and formats QEMU's key=value lists.
 enum KeyValueText {

@@ -90,15 +90,15 @@ public struct Transcript: Sendable {
 }
 
 /// A private directory for sockets that is removed with its owner.
-public final class ScratchFolder: Sendable {
+final class ScratchFolder: Sendable {
     /// The directory; other users cannot enter it.
-    public let path: String
+    let path: String
 
     /// Creates a directory with a unique name.
     ///
     /// - Parameter parent: The parent directory.
     /// - Throws: `SystemError` from mkdtemp(3).
-    public init(in parent: String = "/tmp") throws(SystemError) {
+    init(in parent: String = "/tmp") throws(SystemError) {
         var template = Array("\(parent)/qmp-testing-XXXXXX".utf8CString)
         let failure: Int32 = template.withUnsafeMutableBufferPointer { buffer in
             buffer.baseAddress.flatMap { mkdtemp($0) } == nil ? errno : 0

@@ -25,12 +25,12 @@ package struct NetworkSpec: Sendable, Hashable {
 }
 
 /// An IPv4 or IPv6 address, as parsed by inet_pton(3).
-struct InternetAddress: Hashable {
+package struct InternetAddress: Hashable {
     /// Its bytes, four or sixteen, in network byte order.
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
 
     /// Parses an address without prefix length or zone; the result is `nil` if the text is none.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         // inet_pton would stop at a zero byte.
         guard !text.utf8.contains(0) else { return nil }
         for (family, count) in [(AF_INET, 4), (AF_INET6, 16)] {
@@ -43,19 +43,19 @@ struct InternetAddress: Hashable {
     }
 
     /// Its length in bits: 32 or 128.
-    var width: Int { bytes.count * 8 }
+    package var width: Int { bytes.count * 8 }
 
     /// Whether it can be the address of one interface: not unspecified, multicast or loopback.
-    var isOfOneInterface: Bool {
+    package var isOfOneInterface: Bool {
         guard width == 128 else { return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224 }
         return bytes[0] != 0xff && bytes.dropLast().contains { $0 != 0 }
     }
 
     /// Whether it is link-local (fe80::/10, RFC 4291).
-    var isLinkLocal: Bool { width == 128 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
+    package var isLinkLocal: Bool { width == 128 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
 
     /// Returns whether its first `length` bits equal those of the other address.
-    func shares(_ length: Int, bitsWith other: InternetAddress) -> Bool {
+    package func shares(_ length: Int, bitsWith other: InternetAddress) -> Bool {
         guard width == other.width else { return false }
         return bytes.indices.allSatisfy { index in
             let bits = min(max(length - index * 8, 0), 8)
@@ -64,7 +64,7 @@ struct InternetAddress: Hashable {
     }
 
     /// Its text, as formatted by inet_ntop(3).
-    var text: String {
+    package var text: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { room in
             guard let base = room.baseAddress,
                 inet_ntop(width == 32 ? AF_INET : AF_INET6, bytes, base, socklen_t(room.count)) != nil
@@ -75,28 +75,28 @@ struct InternetAddress: Hashable {
 }
 
 /// Hardware addresses of network cards.
-enum HardwareAddress {
+package enum HardwareAddress {
     /// Returns the address of a guest's card for which the stack file names none; it depends on these names only.
     ///
     /// 52:54:00 is locally administered and the usual prefix of QEMU guests.
-    static func derived(stack: String, guest: String, index: Int) -> String {
+    package static func derived(stack: String, guest: String, index: Int) -> String {
         text(prefix: [0x52, 0x54, 0x00], of: "guest/\(stack)/\(guest)/\(index)")
     }
 
     /// Returns the address of a hypervisor's own card.
     ///
     /// Its prefix differs from that of guests' derived addresses, so that the two never collide.
-    static func derived(instance: String, network: String) -> String {
+    package static func derived(instance: String, network: String) -> String {
         text(prefix: [0x52, 0x54, 0x01], of: "instance/\(instance)/\(network)")
     }
 
     /// Returns the address of this host's taps on a bridge.
     ///
     /// The first byte is the highest that is locally administered and no group address.
-    static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
+    package static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
 
     /// Returns the address in lower case with colons; `nil` if the text is no address of a single card.
-    static func normalized(_ text: String) -> String? {
+    package static func normalized(_ text: String) -> String? {
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }
         let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
         // The lowest bit of the first byte marks a group address.
@@ -118,8 +118,8 @@ enum HardwareAddress {
 /// A hash of a text that is the same in every run and version: 64-bit FNV-1a with a final mixing step.
 ///
 /// Swift's own hash differs between runs. See G. Fowler, L. C. Noll, K.-P. Vo, RFC 9923.
-enum StableHash {
-    static func value(of text: String) -> UInt64 {
+package enum StableHash {
+    package static func value(of text: String) -> UInt64 {
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
         hash ^= hash >> 32

@@ -6,7 +6,9 @@ import Testing
 
     @Test(arguments: ["modules", "folders of HyperFresh"])
     func theDrawingShowsTheCode(_ drawing: String) throws {
-        let uses = try drawing == "modules" ? HouseDrawing.reduced(HouseDrawing.modules()) : HouseDrawing.folders(of: "HyperFresh")
+        let uses =
+            try drawing == "modules"
+            ? HouseDrawing.reduced(HouseDrawing.modules()) : HouseDrawing.folders(of: "HyperFresh")
         let text = try SourceTree.text(Self.document)
         let mark = "<!-- \(drawing) -->\n"
         let pieces = text.components(separatedBy: mark)

@@ -29,6 +29,7 @@ enum SwallowedErrors {
         "HyperFresh/Handoff/HandoffEntry.swift": 1,
         "HyperFresh/Handoff/HandoffJournal.swift": 1,
         "HyperFresh/Handoff/HeldLock.swift": 3,
+        "HyperFresh/Handoff/Migration.swift": 1,
         "HyperFresh/Handoff/MigrationLink.swift": 1,
         "HyperFresh/Handoff/UnrecordedHandoffs.swift": 2,
         "HyperFresh/HostGuests/ControlGroup.swift": 2,

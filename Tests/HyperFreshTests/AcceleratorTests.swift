@@ -1,4 +1,5 @@
 import Guests
+import StackFile
 import Testing
 
 @testable import HyperFresh

@@ -5,6 +5,7 @@ import TestTools
 import Testing
 
 @testable import HyperFresh
+import VirtualMachines
 
 /// The placement of containers in OS VMs, and the effect of a changed stack file.
 @Suite struct ContainerPlacementTests {

@@ -5,20 +5,20 @@ import Linux
 import Testing
 
 extension Live {
-    /// A new hypervisor that fails: no guest notices, nothing is left behind, and the error gives the reason.
+    /// A fresh hypervisor that does not come to be what it should: no guest notices, nothing is left, and it is said why.
     @Suite(.enabled(if: Live.hasHypervisorImages, Live.howToGetImages))
     struct BrokenHypervisorLiveTests {
-        /// A defective image.
+        /// An image that is not what it should be.
         struct Flaw: Sendable, CustomStringConvertible {
             let description: String
-            /// Further arguments for its kernel.
+            /// Words for its kernel.
             var words = ""
-            /// A file of it that is truncated to this many bytes.
+            /// A file of it that is cut off after so many bytes.
             var cut: (file: String, bytes: Int)?
-            /// The refresh's timeout: an emulated hypervisor takes half a minute to boot when the host is busy.
+            /// How long the refresh may take: emulated hypervisors boot in half a minute when the host is busy.
             var timeout = "60s"
             let exit: Int
-            /// A part of the expected error.
+            /// What the error tells.
             let says: String
         }
 
@@ -64,7 +64,15 @@ extension Live {
             try await expectUntouched(stack, "it dies while memory is attached")
         }
 
-        /// A hypervisor's own keys may change while it runs: they apply to the next one, if the host has room for it.
+        private func diesWhenItsGuestIsLinked(_ stack: NestedStack) async throws {
+            let before = stack.processes
+            let report = try await stack.refresh(killingNewAt: "after-record:switching")
+            #expect(report["outcome"] == "rolled-back", "\(report)")
+            #expect(stack.processes == before)
+            try await expectUntouched(stack, "it dies when its guest is linked")
+        }
+
+        /// A hypervisor's own keys may change while it runs: the next one has them, if the host can.
         private func hasNoRoom(_ stack: NestedStack) async throws {
             try stack.write(hypervisorMemory: "128G")
             try await stack.up()

@@ -13,13 +13,12 @@ extension Live {
         "needs scripts/build-hypervisor-image and scripts/build-hypervisor-image --name fresh"
 }
 
-/// A hypervisor with canaries in it, driven by the real command, and removed at the end of the test in any case.
+/// A hypervisor with canaries in it, driven by the real command, and gone with the test whatever becomes of it.
 struct NestedStack {
     /// A canary in it.
     struct Guest {
         let name: String
-        /// The number of pages rewritten each second, or `max`; a quarter of the checked ones, because the guest's work
-        /// costs most here.
+        /// Pages rewritten each second: a number, or `max`; a quarter of those watched, as what a guest does costs most here.
         var pace = "512"
         var hasDisk = false
         /// Its address on the bridge; `nil` for no network.
@@ -29,13 +28,13 @@ struct NestedStack {
     static let hypervisor = "alpha"
     let files: CanaryFiles
     let guests: [Guest]
-    /// The bridge of this host for the guests' network.
+    /// The bridge of this host that the guests' network is on.
     let bridge: String?
     var name: String { String(files.unique.prefix { $0 != "-" }) }
     var state: String { "\(files.directory)/state" }
     var file: String { "\(files.directory)/stack.yaml" }
 
-    /// Brings a stack up, runs `body`, takes the stack down, and checks that nothing is left.
+    /// Brings a stack up, does the work, takes it down, and looks that nothing is left.
     static func run(
         _ name: String, guests: [Guest], bridge: (name: String, address: String)? = nil,
         _ body: (NestedStack) async throws -> Void
@@ -62,7 +61,7 @@ struct NestedStack {
 
     var memoryFolder: String { "\(files.memory)-stack" }
 
-    /// The current hardware address of the bridge.
+    /// The hardware address of the bridge as it is now.
     var bridgeAddress: String? {
         bridge.flatMap { try? Files.readAll("/sys/class/net/\($0)/address") }.map {
             String(decoding: $0, as: UTF8.self)
@@ -79,7 +78,7 @@ struct NestedStack {
         }
     }
 
-    /// Writes the stack file with these guests, or with all of them.
+    /// Writes the stack file; with these guests, or with all.
     func write(only names: [String]? = nil, hypervisorMemory: String = "768M") throws {
         let artifacts = try CanaryArtifacts(cache: Live.cache)
         var lines = [
@@ -118,7 +117,7 @@ struct NestedStack {
 // MARK: - The command
 
 extension NestedStack {
-    /// Starts the real command; `fault` names the point where it dies or stops, as in FaultPoint.swift.
+    /// Starts the real command; `fault` says where it is to die or stand still, as in FaultPoint.swift.
     func start(_ arguments: [String], fault: String? = nil) throws -> ChildProgram {
         try ChildProgram(
             Live.command, arguments, environment: ["HYPERFRESH_STATE_DIR": state, "HYPERFRESH_FAULT": fault ?? ""])
@@ -135,8 +134,8 @@ extension NestedStack {
         try #require(result.ending == .exited(0), "\(result)")
     }
 
-    /// Starts `refresh hypervisor --json`; with emulation on busy cores, a switch takes long.
-    func startRefresh(_ arguments: String..., fault: String? = nil) throws -> ChildProgram {
+    /// `refresh hypervisor --json`; emulated on busy cores, a switch takes its time.
+    func startRefresh(_ options: [String] = [], fault: String? = nil) throws -> ChildProgram {
         try start(
             ["refresh", "hypervisor", Self.hypervisor, "--json", "--max-downtime", "20s"] + options, fault: fault)
     }
@@ -159,14 +158,14 @@ extension NestedStack {
         return try await refresh.result(within: .seconds(120)).report
     }
 
-    /// Returns the hypervisor's entry in `ps`.
+    /// The hypervisor as `ps` shows it.
     func look() async throws -> JSONValue {
         let result = try await command("ps", "--json")
         try #require(result.ending == .exited(0), "\(result)")
         return try #require(try result.document["items"]?.array?.first)
     }
 
-    /// Returns the running instances: id and pid of each, oldest first.
+    /// The running instances: id and pid of each, the oldest first.
     func instances() async throws -> [(id: String, pid: Int32)] {
         try #require(try await look()["instances"]?.array).map { instance in
             (try #require(instance["id"]?.string), try #require(instance["pid"]?.int.map(Int32.init)))
@@ -174,17 +173,27 @@ extension NestedStack {
     }
 }
 
-// MARK: - Canaries
+// MARK: - The witnesses
 
 extension NestedStack {
-    /// Returns all reports of a guest's canary, from all hypervisors it was in.
-    func reports(_ guest: String) -> [CanaryReport] {
-        let log = "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log"
-        let text = (try? Files.readAll(log, limit: 64 << 20)).map { String(decoding: $0, as: UTF8.self) } ?? ""
-        return text.split(whereSeparator: \.isNewline).compactMap { CanaryReport(line: $0) }
+    private func console(_ guest: String) -> String { "\(state)/hypervisors/\(Self.hypervisor)/\(guest).console.log" }
+
+    /// The last words on a guest's console, whichever hypervisor it was in.
+    private func lastWords(_ guest: String, bytes: Int = 16 << 10) -> String {
+        guard let file = try? Descriptor.open(console(guest), flags: O_RDONLY),
+            let size = try? Files.status(of: file).size
+        else { return "" }
+        var words = [UInt8](repeating: 0, count: bytes)
+        let count = pread(file.number, &words, bytes, off_t(max(0, size - Int64(bytes))))
+        return String(decoding: words.prefix(max(0, count)), as: UTF8.self)
     }
 
-    /// Waits until a guest's canary has sent two more reports and checked more pages.
+    /// The latest report of a guest's canary; `nil` before the first.
+    func report(_ guest: String) -> CanaryReport? {
+        lastWords(guest).split(whereSeparator: \.isNewline).lazy.reversed().compactMap { CanaryReport(line: $0) }.first
+    }
+
+    /// Waits until a guest's canary has reported twice more and verified more pages.
     @discardableResult
     func proveAlive(_ guest: String, within deadline: Duration = .seconds(240)) async throws -> CanaryReport {
         let before = report(guest)
@@ -213,7 +222,7 @@ extension NestedStack {
         throw CanaryError.silent(words: "\(guest): \(lastWords(guest, bytes: 3000))")
     }
 
-    /// Returns whether a guest's canary sends no report for longer than even a busy hypervisor delays one.
+    /// Whether a guest's canary says nothing for as long as even a busy hypervisor does not keep it silent.
     func isSilent(_ guest: String) async throws -> Bool {
         // One that never spoke, or whose log cannot be read, shows nothing by saying nothing.
         let before = try #require(report(guest)).sequence

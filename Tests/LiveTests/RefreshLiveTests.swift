@@ -64,9 +64,11 @@ extension Live {
                 #expect(result.ending == .exited(0), "\(result)")
                 let lines = result.errors.split(separator: "\n")
                 func line(_ side: String, _ text: String) -> Substring? {
-                    lines.first { $0.contains("side=\(side)") && $0.hasSuffix("] \(text)") }
+                    lines.first { $0.contains("side=\(side):") && $0.hasSuffix(": \(text)") }
                 }
-                for command in ["query-status", "migrate-set-capabilities"] { #expect(line("old", "-> \(command)") != nil) }
+                for command in ["query-status", "migrate-set-capabilities"] {
+                    #expect(line("old", "-> \(command)") != nil)
+                }
                 // What happens between STOP and RESUME is written afterwards, with its time.
                 for line in [line("old", "<- event STOP"), line("new", "-> cont"), line("new", "<- event RESUME")] {
                     #expect(line?.contains("after=") == true, "\(result.errors)")

@@ -2,6 +2,7 @@ import JSON
 import Linux
 import QMP
 import QMPTesting
+import TestTools
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct HostilePeerTests {
@@ -85,7 +86,7 @@ import Testing
     }
 
     @Test func anUnreachableSocketIsExplained() async throws {
-        let folder = try ScratchFolder()
+        let folder = ScratchFolder()
         let none = await #expect(throws: QMPError.self) { try await QMPClient.connect(path: "\(folder.path)/none") }
         #expect(none?.code == .system)
         #expect(none?.message.contains("the socket does not exist") == true)

@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import QMPTesting
+import TestTools
 
 /// A real guest agent on this host; stopped when this object is destroyed.
 final class LiveAgent: Sendable {
@@ -15,7 +16,7 @@ final class LiveAgent: Sendable {
     private let folder: ScratchFolder
 
     init() async throws {
-        folder = try ScratchFolder()
+        folder = ScratchFolder()
         path = "\(folder.path)/qga.sock"
         let binary = Self.binary ?? ""
         identity = try spawn(

@@ -1,6 +1,7 @@
 import Glibc
 import Linux
 import QMP
+import TestTools
 import QMPTesting
 
 /// A real QEMU with a small machine that is never started; killed when this object is destroyed.
@@ -35,7 +36,7 @@ final class LiveQEMU: Sendable {
     private let folder: ScratchFolder
 
     init(_ binary: Binary, arguments: [String] = []) throws {
-        folder = try ScratchFolder()
+        folder = ScratchFolder()
         path = "\(folder.path)/qmp.sock"
         let executable = binary.path.hasPrefix("/") ? binary.path : "\(Self.workingDirectory)/\(binary.path)"
         identity = try spawn(

@@ -7,7 +7,9 @@ import Testing
 
 /// What `--verbose` shows of a connection.
 @Suite(.timeLimit(.minutes(1))) struct QMPLogTests {
-    private static let steps: [ScriptStep] = [.greet(), .negotiate, .serve(["stop": .success([:]), "cont": .success([:])])]
+    private static let steps: [ScriptStep] = [
+        .greet(), .negotiate, .serve(["stop": .success([:]), "cont": .success([:])]),
+    ]
 
     private static func logger(_ handler: InMemoryLogHandler, level: Logger.Level) -> Logger {
         var logger = Logger(label: "test", factory: { _ in handler })

@@ -132,7 +132,8 @@ extension StackFileTests {
 
         @Test func whatIsNotSaidOfContainers() throws {
             let stack = try Stack.parse(
-                Array(try StackFileTests.text("Tests/VirtualMachinesTests/Fixtures/command-lines/systems.yaml").utf8), path: "test.yaml",
+                Array(try StackFileTests.text("Tests/VirtualMachinesTests/Fixtures/command-lines/systems.yaml").utf8),
+                path: "test.yaml",
                 directory: "/etc/stacks")
             #expect(stack.hypervisors == stack.systems && stack.systems.count == 2)
             let delta = stack.systems[1]

@@ -3,9 +3,7 @@ import Testing
 
 /// Tests of stack files.
 @Suite struct StackFileTests {
-    /// Reads a file of the repository.
-    ///
-    /// - Parameter path: The path from the repository's root.
+    /// Reads a file of the repository, by its path from the root.
     static func text(_ path: String) throws -> String {
         String(decoding: try Files.readAll("\(repository)/\(path)"), as: UTF8.self)
     }

@@ -22,6 +22,8 @@ control_group=/sys/fs/cgroup/hyperfresh/$name
 network_namespace=/run/netns/$name
 unit=hyperfresh-container-$name.service
 dump_unit=hyperfresh-dump-$name.service
+# The dump unit of earlier versions, which may still wait when this version recovers.
+earlier_dump_unit=hyperfresh-leaving-$name.service
 
 # A dump and its restore must use the same of these options.
 criu_options="--tcp-established --network-lock nftables --file-locks --link-remap --manage-cgroups=ignore"
@@ -68,11 +70,17 @@ make_network() {
 
 # ---------------------------------------------------------------- units
 
-# start_unit UNIT VERB [ARGUMENT...]: runs a verb of this file, which is on standard input, in a unit.
+# save_script UNIT: saves this file, which is the rest of standard input, for a unit. Call it before any program that might
+# read standard input. A unit that still runs keeps the file that it has open.
+save_script() {
+    cat >"$directory/$1.sh.new"
+    mv "$directory/$1.sh.new" "$directory/$1.sh"
+}
+
+# start_unit UNIT VERB [ARGUMENT...]: runs a verb of the saved script in a unit.
 start_unit() {
     started=$1 started_verb=$2
     shift 2
-    cat >"$directory/$started.sh"
     systemctl reset-failed "$started" 2>/dev/null || true
     systemd-run --quiet --collect --unit="$started" \
         /bin/sh "$directory/$started.sh" "$started_verb" "$name" "$cable" "$mac" "$console" "$@"
@@ -111,7 +119,7 @@ step() {
 
 # Ends every process of the container, frozen or not, and waits until they are gone.
 end_processes() {
-    for ended in "$unit" "$dump_unit"; do systemctl kill --signal=KILL "$ended" 2>/dev/null || true; done
+    for ended in "$unit" "$dump_unit" "$earlier_dump_unit"; do systemctl kill --signal=KILL "$ended" 2>/dev/null || true; done
     if [ -e "$control_group/cgroup.kill" ]; then
         echo 1 >"$control_group/cgroup.kill"
         tries=0
@@ -153,10 +161,12 @@ await_work() {
     done
 }
 
-# Prints the arguments of every dump. CRIU must not move the network namespace: the new OS VM has one like it.
-dump_words() {
-    printf '%s' "--tree $(cat "$pid_file") --track-mem --root $root $criu_options"
-    printf ' --external net[%s]:network' "$(stat --dereference --format=%i "$network_namespace")"
+# Sets `words` to the arguments of every dump. CRIU must not move the network namespace: the new OS VM has one like it.
+# A plain assignment fails with its command; a command substitution in a word does not.
+set_dump_words() {
+    pid=$(cat "$pid_file")
+    inode=$(stat --dereference --format=%i "$network_namespace")
+    words="--tree $pid --track-mem --root $root $criu_options --external net[$inode]:network"
 }
 
 # ---------------------------------------------------------------- verbs: the place
@@ -213,9 +223,11 @@ exchange() {
 
 # ---------------------------------------------------------------- verbs: runc
 
-# CONFIG: starts a new run of the container with this config.json.
+# LENGTH: starts a new run of the container. Standard input has its config.json, of so many bytes, and then this file: an
+# argument has at most 128 KiB.
 start() {
-    printf %s "$1" >"$runtime_bundle/config.json"
+    head -c "$1" >"$runtime_bundle/config.json"
+    save_script "$unit"
     rm -f "$pid_file" "$directory/runc.log"
     runc delete --force "$name" 2>/dev/null || true
     connect
@@ -286,8 +298,9 @@ copy_memory() {
     mkdir "$images"
     before=
     [ "$1" = 0 ] || before="--prev-images-dir ../$(($1 - 1))"
-    # shellcheck disable=SC2046,SC2086 # words
-    criu pre-dump $(dump_words) $before --images-dir "$images" --log-file criu.log >/dev/null 2>&1 || {
+    set_dump_words
+    # shellcheck disable=SC2086 # words
+    criu pre-dump $words $before --images-dir "$images" --log-file criu.log >/dev/null 2>&1 || {
         grep Error "$images/criu.log" >&2
         exit 1
     }
@@ -298,13 +311,14 @@ copy_memory() {
 # ROUNDS PORT TOKEN: prepares a dump after so many rounds of copying, and starts a unit that waits for the order: no
 # preparation is left when the container is frozen.
 prepare_dump() {
+    save_script "$dump_unit"
     mount_store
     images=$store/$1
     rm -rf "$images"
     mkdir "$images"
     before=
     [ "$1" = 0 ] || before="--prev-images-dir ../$(($1 - 1))"
-    pid=$(cat "$pid_file")
+    set_dump_words
     for descriptor in 1 2; do readlink "/proc/$pid/fd/$descriptor" || true; done |
         grep '^pipe:' | sort -u >"$images/output" || true
     cp "/run/runc/$name/state.json" "$images/runc.json"
@@ -314,7 +328,7 @@ prepare_dump() {
         grep --files-with-matches '^it_interval' "/proc/$process/fdinfo"/* 2>/dev/null || true
     done <"$control_group/cgroup.procs" >"$images/timers"
     echo "$1" >"$store/last"
-    echo "$(dump_words) --leave-running --freeze-cgroup $control_group --images-dir $images $before" >"$directory/dump"
+    echo "$words --leave-running --freeze-cgroup $control_group --images-dir $images $before" >"$directory/dump"
     systemctl stop "$dump_unit" 2>/dev/null || true
     start_unit "$dump_unit" dump "$2" "$3"
 }
@@ -373,9 +387,13 @@ end() {
 take_back() {
     # A unit that still waits for its order ends. Otherwise it completes, and then blocks until somebody reads its
     # answer.
-    systemctl kill --kill-whom=main --signal=TERM "$dump_unit" 2>/dev/null || true
+    for waiting in "$dump_unit" "$earlier_dump_unit"; do
+        systemctl kill --kill-whom=main --signal=TERM "$waiting" 2>/dev/null || true
+    done
     await_work
-    systemctl kill --signal=KILL "$dump_unit" 2>/dev/null || true
+    for waiting in "$dump_unit" "$earlier_dump_unit"; do
+        systemctl kill --signal=KILL "$waiting" 2>/dev/null || true
+    done
     grep -q 'populated 1' "$control_group/cgroup.events" || fail "the container has no process"
     unmount_store
     connect
@@ -388,6 +406,7 @@ take_back() {
 # PORT TOKEN PROGRAM: starts a unit that will restore the container, up to the point where it needs the images. PROGRAM
 # is timers.pl.
 prepare_restore() {
+    save_script "$unit"
     rm -f "$pid_file" "$directory/pid.new"
     printf %s "$3" >"$directory/timers.pl"
     start_unit "$unit" restore "$1" "$2"

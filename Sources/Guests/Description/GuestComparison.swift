@@ -5,14 +5,14 @@ internal import QMP
 ///
 /// Compares what the guest sees. QEMU compares device states itself while it loads them, but only once the guest is
 /// stopped; and it does not notice a device for which the old side sent no state.
-public enum GuestComparison {
+package enum GuestComparison {
     /// Returns the differences, one per line; empty if the guest would find every device where it was.
     ///
     /// - Parameters:
     ///   - old: the QEMU that runs the guest.
     ///   - new: the QEMU that waits for it.
     /// - Returns: the differences.
-    public static func differences(old: GuestDescription, new: GuestDescription) -> [String] {
+    package static func differences(old: GuestDescription, new: GuestDescription) -> [String] {
         var lines: [String] = []
         if old.machineType != new.machineType {
             lines.append("machine type: \(old.machineType), new: \(new.machineType)")

@@ -1,21 +1,21 @@
 internal import JSON
-public import Linux
-public import QMP
+package import Linux
+package import QMP
 
 /// A guest as its QEMU reports it.
-public struct GuestDescription: Sendable, Hashable {
+package struct GuestDescription: Sendable, Hashable {
     /// A device that was given on the command line or added later.
-    public struct Peripheral: Sendable, Hashable {
+    package struct Peripheral: Sendable, Hashable {
         /// Its path in QEMU's object tree: `/machine/peripheral/ID`, or `/machine/peripheral-anon/device[N]`.
-        public var path: String
+        package var path: String
         /// Its type, such as `virtio-blk-pci`.
-        public var type: String
+        package var type: String
         /// The path of its bus in the object tree; nil for a CPU or a DIMM.
-        public var bus: String?
+        package var bus: String?
         /// Its address on a PCI bus: eight times the slot, plus the function; nil on any other bus.
-        public var address: Int?
+        package var address: Int?
         /// A network card's MAC address; nil for any other device.
-        public var hardwareAddress: String?
+        package var hardwareAddress: String?
 
         /// Creates the description of a device; nil means that the device has no such property.
         ///
@@ -25,7 +25,7 @@ public struct GuestDescription: Sendable, Hashable {
         ///   - bus: the path of its bus.
         ///   - address: its address on a PCI bus.
         ///   - hardwareAddress: a network card's MAC address.
-        public init(
+        package init(
             path: String, type: String, bus: String? = nil, address: Int? = nil, hardwareAddress: String? = nil
         ) {
             self.path = path
@@ -36,62 +36,62 @@ public struct GuestDescription: Sendable, Hashable {
         }
 
         /// Its id; nil if it was created without one.
-        public var id: String? {
+        package var id: String? {
             let folder = "/machine/peripheral/"
             return path.hasPrefix(folder) ? String(path.dropFirst(folder.count)) : nil
         }
     }
 
     /// The run state, which tells why its vCPUs run or not.
-    public var runState: RunState
+    package var runState: RunState
     /// Whether its vCPUs run.
-    public var isRunning: Bool
+    package var isRunning: Bool
     /// The version of the QEMU that runs it.
-    public var version: QEMUVersion
+    package var version: QEMUVersion
     /// The machine type, never an alias: `pc-q35-7.2`.
-    public var machineType: String
+    package var machineType: String
     /// The guest's name; nil if it has none.
-    public var name: String?
+    package var name: String?
     /// The guest's UUID; nil for the null UUID, which means that none was given.
-    public var uuid: String?
+    package var uuid: String?
     /// Its memory backends, with their mappings.
-    public var memory: [MemoryBackend]
+    package var memory: [MemoryBackend]
     /// Where the backends lie in the guest's physical address space; empty if QEMU does not report it.
-    public var memoryLayout: [GuestMemoryRange]
+    package var memoryLayout: [GuestMemoryRange]
     /// Whether KVM runs it.
-    public var isKVM: Bool
+    package var isKVM: Bool
     /// The type of its CPUs, such as `qemu64-x86_64-cpu`; nil if the machine has no pluggable CPUs.
-    public var cpuType: String?
+    package var cpuType: String?
     /// The CPU slots, occupied or not.
-    public var cpuSlots: [QueryHotpluggableCPUs.Slot]
+    package var cpuSlots: [QueryHotpluggableCPUs.Slot]
     /// Its vCPUs.
-    public var cpus: [QueryCPUsFast.CPU]
+    package var cpus: [QueryCPUsFast.CPU]
     /// Why it cannot migrate, in QEMU's words; empty if it can.
-    public var migrationBlockers: [String]
+    package var migrationBlockers: [String]
     /// The status of its last or current migration; nil if there was none.
-    public var migrationStatus: MigrationStatus?
+    package var migrationStatus: MigrationStatus?
     /// The migration capabilities that its QEMU knows, and whether they are enabled.
-    public var migrationCapabilities: [String: Bool]
+    package var migrationCapabilities: [String: Bool]
     /// Its block devices and what is inserted in them.
-    public var drives: [QueryBlock.Drive]
+    package var drives: [QueryBlock.Drive]
     /// The nodes of the block layer.
-    public var blockNodes: [BlockNode]
+    package var blockNodes: [BlockNode]
     /// The running block jobs, which copy or merge images.
-    public var blockJobs: [QueryBlockJobs.Job]
+    package var blockJobs: [QueryBlockJobs.Job]
     /// The character devices.
-    public var chardevs: [QueryChardev.Chardev]
+    package var chardevs: [QueryChardev.Chardev]
     /// The PCI functions on the root buses; a bridge contains the functions behind it.
-    public var pci: [PCIDevice]
+    package var pci: [PCIDevice]
     /// The devices that were given on the command line or added later.
-    public var peripherals: [Peripheral]
+    package var peripherals: [Peripheral]
     /// The plugged memory devices.
-    public var memoryDevices: [QueryMemoryDevices.Device]
+    package var memoryDevices: [QueryMemoryDevices.Device]
     /// The VNC display; nil if QEMU was built without VNC.
-    public var vnc: QueryVNC.Reply?
+    package var vnc: QueryVNC.Reply?
     /// The SPICE server; nil if QEMU was built without SPICE or has not loaded it.
-    public var spice: QuerySpice.Reply?
+    package var spice: QuerySpice.Reply?
     /// The sets of file descriptors that QEMU received.
-    public var fdSets: [QueryFDSets.FDSet]
+    package var fdSets: [QueryFDSets.FDSet]
 }
 
 // MARK: - Query
@@ -107,7 +107,7 @@ extension GuestDescription {
     ///     process runs under another kernel (nil), the backends have no mapping.
     /// - Returns: the description.
     /// - Throws: `QMPError` if QEMU does not answer a query that every QEMU since 4.0 answers.
-    public static func describe(
+    package static func describe(
         _ client: QMPClient, identity: ProcessIdentity?
     ) async throws(QMPError) -> GuestDescription {
         do {

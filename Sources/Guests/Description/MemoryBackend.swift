@@ -1,26 +1,26 @@
-public import Linux
+package import Linux
 
 /// A memory backend of a guest, as its QEMU reports it.
-public struct MemoryBackend: Sendable, Hashable {
+package struct MemoryBackend: Sendable, Hashable {
     /// The id of the backend object; for plain `-m` the name of the RAM block, such as `pc.ram`.
-    public var id: String
+    package var id: String
     /// The QOM type: `memory-backend-file`, `memory-backend-memfd`, `memory-backend-ram`.
-    public var type: String
+    package var type: String
     /// In bytes.
-    public var size: UInt64
+    package var size: UInt64
     /// `share`.
-    public var isShared: Bool
+    package var isShared: Bool
     /// `prealloc`.
-    public var isPreallocated: Bool
+    package var isPreallocated: Bool
     /// `discard-data`; false if the backend has no such property.
-    public var discardsData: Bool
+    package var discardsData: Bool
     /// `mem-path` as given, possibly relative or a directory; nil for backends without a file.
-    public var path: String?
+    package var path: String?
     /// The mapping of the file, from /proc/PID/maps; nil if none matches or the process is not readable.
-    public var mapping: MappedFile?
+    package var mapping: MappedFile?
 
     /// Creates the description of a backend; `size` is in bytes.
-    public init(
+    package init(
         id: String, type: String, size: UInt64, isShared: Bool, isPreallocated: Bool = false,
         discardsData: Bool = false, path: String? = nil, mapping: MappedFile? = nil
     ) {
@@ -35,7 +35,7 @@ public struct MemoryBackend: Sendable, Hashable {
     }
 
     /// Whether a second QEMU can open the file by its name.
-    public var isNamedFile: Bool {
+    package var isNamedFile: Bool {
         guard type == "memory-backend-file", path != nil else { return false }
         return mapping.map { !$0.isDeleted } ?? true
     }
@@ -44,22 +44,22 @@ public struct MemoryBackend: Sendable, Hashable {
 /// A file that a process has mapped, from /proc/PID/maps.
 ///
 /// Identifies the mapped file, not the file now at its path: a file may be replaced under its name.
-public struct MappedFile: Sendable, Hashable {
+package struct MappedFile: Sendable, Hashable {
     /// The file itself; comparable only with the identity from another mapping.
-    public var identity: FileIdentity
+    package var identity: FileIdentity
     /// The path by which it was mapped, as seen in the process's namespace.
-    public var path: String
+    package var path: String
     /// Whether its name was removed, or it never had one in a directory.
-    public var isDeleted: Bool
+    package var isDeleted: Bool
     /// Whether writes reach the file (MAP_SHARED).
-    public var isShared: Bool
+    package var isShared: Bool
     /// The offset of the mapping in the file, in bytes.
-    public var offset: UInt64
+    package var offset: UInt64
     /// The size of the mapping, in bytes.
-    public var size: UInt64
+    package var size: UInt64
 
     /// Creates the description of a mapping; offset and size are in bytes.
-    public init(
+    package init(
         identity: FileIdentity, path: String, isDeleted: Bool = false, isShared: Bool, offset: UInt64 = 0, size: UInt64
     ) {
         self.identity = identity

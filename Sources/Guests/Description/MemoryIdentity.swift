@@ -1,29 +1,29 @@
-public import Linux
+package import Linux
 
 /// The proof that two QEMU processes map the same guest memory at the same guest addresses.
 ///
 /// QEMU reports a migration with `x-ignore-shared` as completed even if the new side mapped other memory, a private
 /// copy, or none. Therefore the mappings of both processes are compared before the switch.
-public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
+package struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
     /// A backend that both processes map.
-    public struct Backend: Sendable, Hashable {
+    package struct Backend: Sendable, Hashable {
         /// Its id.
-        public let id: String
+        package let id: String
         /// The file.
-        public let file: FileIdentity
+        package let file: FileIdentity
         /// In bytes.
-        public let size: UInt64
+        package let size: UInt64
         /// The path by which both mapped it.
-        public let path: String
+        package let path: String
     }
 
     /// The backends, in the old QEMU's order; never empty.
-    public let backends: [Backend]
+    package let backends: [Backend]
     /// Where the backends lie in the guest's physical address space.
-    public let layout: [GuestMemoryRange]
+    package let layout: [GuestMemoryRange]
 
     /// The backends as text, such as `ram0 = /dev/shm/vm1 (26:4711), 4294967296 bytes`.
-    public var description: String {
+    package var description: String {
         backends.map { "\($0.id) = \($0.path) (\($0.file)), \($0.size) bytes" }.joined(separator: "; ")
     }
 
@@ -38,7 +38,7 @@ public struct MemoryIdentity: Sendable, Hashable, CustomStringConvertible {
     ///   - newDescription: the description from its QEMU.
     /// - Returns: the backends and the layout, which are the same on both sides.
     /// - Throws: ``MemoryIdentityError`` with the first difference.
-    public static func prove(
+    package static func prove(
         old: ProcessIdentity, _ oldDescription: GuestDescription,
         new: ProcessIdentity, _ newDescription: GuestDescription
     ) throws(MemoryIdentityError) -> MemoryIdentity {
@@ -164,9 +164,9 @@ extension MemoryBackend {
 /// Why two QEMUs do not have the same memory.
 ///
 /// Nothing was changed; a switch would lose the guest.
-public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of difference.
-    public enum Code: String, Sendable, Hashable {
+    package enum Code: String, Sendable, Hashable {
         /// One of the processes cannot be read, or is not the one described.
         case unreadable
         /// A backend of one QEMU is missing in the other.
@@ -184,11 +184,11 @@ public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConver
     }
 
     /// The kind of difference.
-    public let code: Code
+    package let code: Code
     /// The backend's id; empty if the error is about a process.
-    public let backend: String
+    package let backend: String
     /// What was found on both sides.
-    public let message: String
+    package let message: String
 
     init(_ code: Code, backend: String, _ message: String) {
         self.code = code
@@ -197,7 +197,7 @@ public struct MemoryIdentityError: Error, Sendable, Hashable, CustomStringConver
     }
 
     /// The message, preceded by the backend.
-    public var description: String {
+    package var description: String {
         backend.isEmpty ? message : "memory backend \(backend): \(message)"
     }
 }

@@ -1,16 +1,16 @@
-public import Linux
+package import Linux
 internal import QEMUCommandLine
 internal import QMP
 
 /// Finds the guests of this host by looking at its processes.
-public enum GuestDiscovery {
+package enum GuestDiscovery {
     /// Returns every QEMU system emulator on this host that is visible to us, sorted by name and then by pid.
     ///
     /// Does not query the guests themselves; asks each of their binaries once for its version. Omits a process that
     /// ends during the call.
     ///
     /// - Throws: ``DiscoveryError/processesUnreadable(_:)`` when /proc cannot be read.
-    public static func all() async throws(DiscoveryError) -> [GuestProcess] {
+    package static func all() async throws(DiscoveryError) -> [GuestProcess] {
         let guests = try survey()
         return await withTaskGroup(of: (Int, GuestProcess).self) { group in
             for (index, guest) in guests.enumerated() {
@@ -29,13 +29,13 @@ public enum GuestDiscovery {
     /// - Parameter text: a name, a pid, or the path of a QMP socket.
     /// - Returns: the guest.
     /// - Throws: ``DiscoveryError``; an ambiguous name lists the candidates.
-    public static func find(_ text: String) async throws(DiscoveryError) -> GuestProcess {
+    package static func find(_ text: String) async throws(DiscoveryError) -> GuestProcess {
         let guests = try survey()
         return await (try GuestSelection.select(text, from: guests, program: programName)).withVersions()
     }
 
     /// Returns the facts in /proc about this process if it is a guest's QEMU; nil if it is not, or has ended.
-    public static func process(_ identity: ProcessIdentity) async -> GuestProcess? {
+    package static func process(_ identity: ProcessIdentity) async -> GuestProcess? {
         guard let guest = inspect(identity.pid), guest.identity == identity else { return nil }
         return await guest.withVersions()
     }
@@ -46,7 +46,7 @@ public enum GuestDiscovery {
     ///   - executable: The path of its program; nil if it is not readable.
     ///   - arguments: Its argument vector.
     /// - Returns: True for an emulator with a machine.
-    public static func isEmulator(executable: String?, arguments: [String]) -> Bool {
+    package static func isEmulator(executable: String?, arguments: [String]) -> Bool {
         QEMURecognition.isGuest(executable: executable, arguments: arguments)
     }
 

@@ -1,7 +1,7 @@
 internal import Linux
 
 /// How an administrator names a guest: by name, by pid or by the path of its QMP socket.
-public enum GuestSelector: Sendable, Hashable {
+package enum GuestSelector: Sendable, Hashable {
     /// The pid of the QEMU process.
     case pid(Int32)
     /// An absolute or relative path of a QMP socket.
@@ -12,7 +12,7 @@ public enum GuestSelector: Sendable, Hashable {
     /// Parses a selector: digits are a pid, text with a slash is a path, anything else is a name.
     ///
     /// A number also matches a guest of that name if no QEMU has that pid.
-    public init(_ text: String) {
+    package init(_ text: String) {
         if let pid = Int32(text), pid > 0 {
             self = .pid(pid)
         } else if text.contains("/") {
@@ -70,7 +70,7 @@ enum GuestSelection {
 }
 
 /// Why discovery found no guest, or more than one.
-public enum DiscoveryError: Error, Sendable, Hashable, CustomStringConvertible {
+package enum DiscoveryError: Error, Sendable, Hashable, CustomStringConvertible {
     /// /proc cannot be read.
     case processesUnreadable(String)
     /// No process on this host matches the selector; `hint` lists the guests there are.
@@ -83,7 +83,7 @@ public enum DiscoveryError: Error, Sendable, Hashable, CustomStringConvertible {
     case unfinishedRefresh(selector: String, pid: Int32)
 
     /// What is wrong and what to do about it.
-    public var description: String {
+    package var description: String {
         switch self {
         case .processesUnreadable(let why):
             "cannot read the processes of this host: \(why)"

@@ -1,40 +1,40 @@
-internal import QEMUCommandLine
+package import QEMUCommandLine
 
 /// How to start the new QEMU while the old one runs: the old command line, changed only where two processes would
 /// conflict.
 ///
 /// The plan is a function of the command line and the facts; creating it has no side effects. From its own command line
 /// it creates the same one again, except for the temporary names and descriptor numbers.
-public struct LaunchPlan: Sendable, Hashable {
+package struct LaunchPlan: Sendable, Hashable {
     /// The binary to execute.
-    public var executable: String
+    package var executable: String
     /// The argument vector, the binary's name first.
-    public var arguments: [String]
+    package var arguments: [String]
     /// The complete environment, each entry as `NAME=value`.
-    public var environment: [String]
+    package var environment: [String]
     /// The directory to start in: the one for the relative paths of the old command line.
-    public var workingDirectory: String
+    package var workingDirectory: String
     /// Whether the new QEMU must be started with the privileges of the controller.
     ///
     /// It then drops them itself (`-runas`, `-chroot`, `-run-with`), as the old one did. Otherwise it is started with
     /// the old process's credentials.
-    public var startsAsController: Bool
+    package var startsAsController: Bool
     /// The descriptors that it inherits.
-    public var descriptors: [PlannedDescriptor]
+    package var descriptors: [PlannedDescriptor]
     /// Standard input.
-    public var standardInput: StandardStream
+    package var standardInput: StandardStream
     /// Standard output.
-    public var standardOutput: StandardStream
+    package var standardOutput: StandardStream
     /// Standard error, which also receives QEMU's log.
-    public var standardError: StandardStream
+    package var standardError: StandardStream
     /// The paths to rename after commit.
-    public var endpoints: [Endpoint]
+    package var endpoints: [Endpoint]
     /// The actions after RESUME.
-    public var followUps: [FollowUp]
+    package var followUps: [FollowUp]
     /// The absolute path of the unix socket where the new QEMU's QMP monitor listens until it is renamed.
-    public var qmpSocket: String
+    package var qmpSocket: String
     /// What the administrator should know before the handoff.
-    public var warnings: [LaunchProblem]
+    package var warnings: [LaunchProblem]
 
     /// Creates the plan.
     ///
@@ -45,7 +45,7 @@ public struct LaunchPlan: Sendable, Hashable {
     ///   - handoffID: eight hexadecimal digits in lower case, not used by an earlier handoff of this guest.
     /// - Returns: the plan, with warnings about changes that are visible from outside the guest.
     /// - Throws: ``LaunchPlanError`` with everything that prevents a handoff.
-    public static func make(
+    package static func make(
         commandLine: CommandLine,
         facts: LaunchFacts,
         target: QEMUBinary,
@@ -146,29 +146,29 @@ extension CommandLineOption {
 /// Why no command line for a new QEMU can be derived from the old one's.
 ///
 /// Lists every problem, not only the first. Nothing has been changed.
-public struct LaunchPlanError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct LaunchPlanError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The problems, in the order of the command line; never empty.
-    public let problems: [LaunchProblem]
+    package let problems: [LaunchProblem]
 
     /// One problem per line.
-    public var description: String {
+    package var description: String {
         problems.map(\.description).joined(separator: "\n")
     }
 }
 
 /// A part of a command line that prevents a handoff, or that the administrator should know about.
-public struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
+package struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
     /// The permanent name of the condition.
-    public let finding: FindingID
+    package let finding: FindingID
     /// The affected option, as on the command line; nil if an option is missing.
-    public let option: String?
+    package let option: String?
     /// What is wrong.
-    public let message: String
+    package let message: String
     /// What to do about it.
-    public let remedy: String
+    package let remedy: String
 
     /// Creates a problem; the message and the remedy are complete sentences.
-    public init(_ finding: FindingID, option: String?, message: String, remedy: String) {
+    package init(_ finding: FindingID, option: String?, message: String, remedy: String) {
         self.finding = finding
         self.option = option
         self.message = message
@@ -176,13 +176,13 @@ public struct LaunchProblem: Sendable, Hashable, CustomStringConvertible {
     }
 
     /// The name, the option, the message and the remedy.
-    public var description: String {
+    package var description: String {
         "\(finding): \(option.map { $0 + ": " } ?? "")\(message) \(remedy)"
     }
 }
 
 /// An action in the new QEMU after RESUME, not possible while the old one exists, or not possible on a command line.
-public enum FollowUp: Sendable, Hashable {
+package enum FollowUp: Sendable, Hashable {
     /// Make the VNC display listen on these TCP sockets of the old process.
     ///
     /// Send `getfd` for each, then one `display-update` with all of them. The command line has the other settings.
@@ -195,7 +195,7 @@ public enum FollowUp: Sendable, Hashable {
 }
 
 /// Where a standard stream of the new QEMU goes.
-public enum StandardStream: Sendable, Hashable {
+package enum StandardStream: Sendable, Hashable {
     /// To the same place as this descriptor of the old process.
     case oldProcess(Int32)
     /// To this file, opened for append and created if missing; a path may be relative to the working directory.
@@ -203,9 +203,9 @@ public enum StandardStream: Sendable, Hashable {
 }
 
 /// A descriptor that the new QEMU inherits at its start.
-public struct PlannedDescriptor: Sendable, Hashable {
+package struct PlannedDescriptor: Sendable, Hashable {
     /// Where the controller gets it.
-    public enum Source: Sendable, Hashable {
+    package enum Source: Sendable, Hashable {
         /// This descriptor of the old process, taken with pidfd_getfd.
         case oldProcess(Int32)
         /// A newly opened /dev/vhost-net.
@@ -213,7 +213,7 @@ public struct PlannedDescriptor: Sendable, Hashable {
     }
 
     /// The purpose of a descriptor; some require care while both processes hold it.
-    public enum Role: Sendable, Hashable {
+    package enum Role: Sendable, Hashable {
         /// The only queue of a tap interface.
         ///
         /// A starting QEMU sets the interface's vnet header length and offloads to its own defaults, while the old QEMU
@@ -231,14 +231,14 @@ public struct PlannedDescriptor: Sendable, Hashable {
     }
 
     /// Where it comes from.
-    public var source: Source
+    package var source: Source
     /// Its number in the new process; always 10 or above.
-    public var number: Int32
+    package var number: Int32
     /// Its purpose.
-    public var role: Role
+    package var role: Role
 
     /// Creates a descriptor; `number` must be 10 or above.
-    public init(source: Source, number: Int32, role: Role) {
+    package init(source: Source, number: Int32, role: Role) {
         self.source = source
         self.number = number
         self.role = role

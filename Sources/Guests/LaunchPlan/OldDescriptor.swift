@@ -1,7 +1,7 @@
-public import Linux
+package import Linux
 
 /// What a descriptor of the old QEMU refers to, as far as the launch plan distinguishes it.
-public enum OldDescriptor: Sendable, Hashable {
+package enum OldDescriptor: Sendable, Hashable {
     /// A queue of a tap or macvtap interface; its name is in /proc/PID/fdinfo (`iff:`).
     case tap(interface: String)
     /// A listening unix socket, with the path to which it is bound (/proc/net/unix).
@@ -26,7 +26,7 @@ extension OldDescriptor {
     /// - Parameter pid: the process.
     /// - Returns: the descriptors by number.
     /// - Throws: `SystemError`; EACCES without permission to trace the process, ENOENT or ESRCH if it has ended.
-    public static func all(of pid: Int32) throws(SystemError) -> [Int32: OldDescriptor] {
+    package static func all(of pid: Int32) throws(SystemError) -> [Int32: OldDescriptor] {
         let links = try ProcFS.descriptors(pid)
         let sockets = try Sockets(of: pid)
         var descriptors: [Int32: OldDescriptor] = [:]
@@ -84,29 +84,29 @@ private struct Sockets {
 }
 
 /// A set of file descriptors that QEMU opens as /dev/fdset/ID (`-add-fd`, QMP `add-fd`).
-public struct FDSet: Sendable, Hashable {
+package struct FDSet: Sendable, Hashable {
     /// One descriptor of a set.
-    public struct Entry: Sendable, Hashable {
+    package struct Entry: Sendable, Hashable {
         /// Its number in the old process now; not the number on the command line, because QEMU duplicates the
         /// descriptor.
-        public var descriptor: Int32
+        package var descriptor: Int32
         /// The `opaque` text given with it.
-        public var opaque: String?
+        package var opaque: String?
 
         /// Creates an entry; `descriptor` is a number in the old process.
-        public init(descriptor: Int32, opaque: String? = nil) {
+        package init(descriptor: Int32, opaque: String? = nil) {
             self.descriptor = descriptor
             self.opaque = opaque
         }
     }
 
     /// The number of the set.
-    public var id: Int
+    package var id: Int
     /// The descriptors in it.
-    public var entries: [Entry]
+    package var entries: [Entry]
 
     /// Creates a set; `id` is the number in /dev/fdset.
-    public init(id: Int, entries: [Entry]) {
+    package init(id: Int, entries: [Entry]) {
         self.id = id
         self.entries = entries
     }

@@ -1,38 +1,38 @@
 /// A QEMU binary, with the options and the environment that it needs to run.
-public struct QEMUBinary: Sendable, Hashable {
+package struct QEMUBinary: Sendable, Hashable {
     /// A version of QEMU, as far as the meaning of options depends on it.
-    public struct Version: Sendable, Hashable, Comparable, CustomStringConvertible {
+    package struct Version: Sendable, Hashable, Comparable, CustomStringConvertible {
         /// The first number, such as 7.
-        public let major: Int
+        package let major: Int
         /// The second number, such as 2.
-        public let minor: Int
+        package let minor: Int
 
         /// Creates a version from the numbers before and after the first dot.
-        public init(_ major: Int, _ minor: Int) {
+        package init(_ major: Int, _ minor: Int) {
             self.major = major
             self.minor = minor
         }
 
         /// Whether one version is older than the other.
-        public static func < (left: Version, right: Version) -> Bool {
+        package static func < (left: Version, right: Version) -> Bool {
             (left.major, left.minor) < (right.major, right.minor)
         }
 
         /// The version as text, such as `7.2`.
-        public var description: String { "\(major).\(minor)" }
+        package var description: String { "\(major).\(minor)" }
     }
 
     /// The absolute path to execute.
-    public var path: String
+    package var path: String
     /// The version that `--version` prints.
-    public var version: Version
+    package var version: Version
     /// Directories for `-L` if the binary does not find its firmware on its own (a QEMU unpacked into a directory).
-    public var firmwareDirectories: [String]
+    package var firmwareDirectories: [String]
     /// The value for QEMU_MODULE_DIR if the binary does not find its modules on its own.
-    public var moduleDirectory: String?
+    package var moduleDirectory: String?
 
     /// Creates a description; does not check that the binary exists.
-    public init(
+    package init(
         path: String,
         version: Version,
         firmwareDirectories: [String] = [],
@@ -52,6 +52,7 @@ enum ModuleDirectory {
     /// Returns the directory; nil if the variable is not set.
     ///
     /// - Parameter environment: `NAME=VALUE` each.
+    /// - Returns: The value of the variable.
     static func value(in environment: [String]) -> String? {
         environment.first { $0.hasPrefix("\(variable)=") }.map { String($0.dropFirst(variable.count + 1)) }
     }

@@ -3,9 +3,9 @@ internal import QEMUCommandLine
 /// An object of the command line that was removed while the guest ran.
 ///
 /// QEMU has a separate namespace of ids for each kind: a netdev and a device may both be `net0`.
-public struct RemovedObject: Sendable, Hashable {
+package struct RemovedObject: Sendable, Hashable {
     /// The kind of object, named after the option that creates it.
-    public enum Kind: String, Sendable, Hashable {
+    package enum Kind: String, Sendable, Hashable {
         /// A `-device`.
         case device
         /// A `-netdev`, `-nic` or `-net` back end.
@@ -21,12 +21,12 @@ public struct RemovedObject: Sendable, Hashable {
     }
 
     /// The kind of object.
-    public var kind: Kind
+    package var kind: Kind
     /// Its id.
-    public var id: String
+    package var id: String
 
     /// Creates a reference to an object; does not check that an option created it.
-    public init(_ kind: Kind, id: String) {
+    package init(_ kind: Kind, id: String) {
         self.kind = kind
         self.id = id
     }

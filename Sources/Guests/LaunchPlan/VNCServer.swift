@@ -1,21 +1,21 @@
 internal import JSON
-public import QMP
+package import QMP
 
 /// A VNC display of the old QEMU and where it listens now (QMP `query-vnc-servers`).
-public struct VNCServer: Sendable, Hashable {
+package struct VNCServer: Sendable, Hashable {
     /// A listening socket of a display.
-    public struct Listener: Sendable, Hashable {
+    package struct Listener: Sendable, Hashable {
         /// The address, or the path of a unix socket.
-        public var host: String
+        package var host: String
         /// The TCP port as text; empty for a unix socket.
-        public var service: String
+        package var service: String
         /// Whether it is a unix socket.
-        public var isUnix: Bool
+        package var isUnix: Bool
         /// Whether it uses the websocket protocol.
-        public var isWebSocket: Bool
+        package var isWebSocket: Bool
 
         /// Creates a listener; `service` must be empty for a unix socket.
-        public init(host: String, service: String, isUnix: Bool = false, isWebSocket: Bool = false) {
+        package init(host: String, service: String, isUnix: Bool = false, isWebSocket: Bool = false) {
             self.host = host
             self.service = service
             self.isUnix = isUnix
@@ -24,12 +24,12 @@ public struct VNCServer: Sendable, Hashable {
     }
 
     /// The display's id; `default` if the command line gives none.
-    public var id: String
+    package var id: String
     /// Its listening sockets.
-    public var listeners: [Listener]
+    package var listeners: [Listener]
 
     /// Creates a display; `id` must be the one that QEMU uses.
-    public init(id: String, listeners: [Listener]) {
+    package init(id: String, listeners: [Listener]) {
         self.id = id
         self.listeners = listeners
     }
@@ -43,7 +43,7 @@ extension VNCServer {
     /// - Parameter client: the QEMU's monitor.
     /// - Returns: the displays; empty if this QEMU was built without VNC.
     /// - Throws: `QMPError` as any command does.
-    public static func query(_ client: QMPClient) async throws(QMPError) -> [VNCServer] {
+    package static func query(_ client: QMPClient) async throws(QMPError) -> [VNCServer] {
         do {
             return servers(try await client.executeRaw("query-vnc-servers"))
         } catch  where error.refusal?.isCommandNotFound == true {

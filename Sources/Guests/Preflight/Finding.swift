@@ -60,7 +60,7 @@ extension Finding: CustomStringConvertible {
 
 extension Finding {
     /// Converts a problem of the command line; its option becomes the evidence.
-    public init(_ problem: LaunchProblem, severity: FindingSeverity) {
+    package init(_ problem: LaunchProblem, severity: FindingSeverity) {
         self.init(
             problem.finding, severity, problem.message, evidence: problem.option.map { [$0] } ?? [],
             remedy: problem.remedy.isEmpty ? nil : problem.remedy)

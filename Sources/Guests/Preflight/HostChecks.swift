@@ -2,7 +2,7 @@ internal import Glibc
 internal import Linux
 
 /// Checks that the host has the resources for a second QEMU.
-public enum HostChecks {
+package enum HostChecks {
     /// The space for a journal and a log of QEMU's errors, with a margin.
     private static let leastStateBytes: UInt64 = 16 << 20
     /// The minimum memory of a QEMU in addition to the guest's: code, device state, stacks.
@@ -14,7 +14,7 @@ public enum HostChecks {
     ///
     /// - Parameter isNeeded: whether the guest runs on KVM; otherwise the check passes without KVM.
     /// - Returns: the finding.
-    public static func kvm(isNeeded: Bool) -> Finding {
+    package static func kvm(isNeeded: Bool) -> Finding {
         let information = (try? Files.readAll("/proc/cpuinfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
         var refusal: String?
         do throws(SystemError) {
@@ -45,7 +45,7 @@ public enum HostChecks {
     ///
     /// - Parameter overhead: the memory of the running QEMU in addition to the guest's, in bytes.
     /// - Returns: the finding.
-    public static func memory(overhead: UInt64) -> Finding {
+    package static func memory(overhead: UInt64) -> Finding {
         let text = (try? Files.readAll("/proc/meminfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
         return memory(overhead: overhead, memoryInformation: text)
     }
@@ -77,7 +77,7 @@ public enum HostChecks {
     ///
     /// - Parameter stateDirectory: the directory for both; it need not exist yet.
     /// - Returns: the finding.
-    public static func disk(stateDirectory: String) -> Finding {
+    package static func disk(stateDirectory: String) -> Finding {
         let id = FindingID.noRoomDisk
         var folder = stateDirectory
         while FileStatus.at(folder) == nil, let slash = folder.lastIndex(of: "/"), folder != "/" {
@@ -107,7 +107,7 @@ public enum HostChecks {
     ///
     /// - Parameter path: the directory; it need not exist yet.
     /// - Returns: the finding.
-    public static func stateFolder(_ path: String) -> Finding {
+    package static func stateFolder(_ path: String) -> Finding {
         let id = FindingID.stateFolderUnusable
         for folder in [path, "\(path)/handoffs"] {
             do throws(SystemError) {

@@ -4,11 +4,11 @@ internal import Linux
 /// Checks for facilities of the host that hypervisors do not need, but that make them cheaper.
 ///
 /// Each check is a function of text from /proc and /sys, so that tests can pass in the text of other hosts.
-public enum HypervisorChecks {
+package enum HypervisorChecks {
     /// Runs all checks on this host.
     ///
     /// - Returns: a finding for each check; none fails.
-    public static func all() -> [Finding] {
+    package static func all() -> [Finding] {
         [nesting(), hugePages(), sharedHugePages(), vhost(), iommu(), bridge(), guestMemory(), shares()]
     }
 
@@ -17,7 +17,7 @@ public enum HypervisorChecks {
     /// Checks whether a guest of this host's KVM can use KVM itself.
     ///
     /// - Returns: the finding; it passes only if KVM can run guests at all.
-    public static func nesting() -> Finding {
+    package static func nesting() -> Finding {
         let parameters = ["kvm_intel", "kvm_amd"].compactMap { module in
             text("/sys/module/\(module)/parameters/nested").map { (module: module, value: $0) }
         }
@@ -47,7 +47,7 @@ public enum HypervisorChecks {
     /// Checks that huge pages are reserved for guests' memory, and free.
     ///
     /// - Returns: the finding.
-    public static func hugePages() -> Finding {
+    package static func hugePages() -> Finding {
         let folder = "/sys/kernel/mm/hugepages"
         let names = (try? ProcFS.names(inFolder: folder)) ?? []
         let sizes = names.compactMap { name -> (kibibytes: UInt64, free: UInt64)? in
@@ -84,7 +84,7 @@ public enum HypervisorChecks {
     /// Checks that memory files in /dev/shm get transparent huge pages.
     ///
     /// - Returns: the finding.
-    public static func sharedHugePages() -> Finding {
+    package static func sharedHugePages() -> Finding {
         let setting = text("/sys/kernel/mm/transparent_hugepage/shmem_enabled") ?? ""
         return sharedHugePages(setting: setting, mounts: text("/proc/mounts") ?? "")
     }
@@ -112,7 +112,7 @@ public enum HypervisorChecks {
     /// Checks that there is space for guests' memory files in /dev/shm.
     ///
     /// - Returns: the finding.
-    public static func guestMemory() -> Finding {
+    package static func guestMemory() -> Finding {
         guestMemory(free: try? Files.freeBytes("/dev/shm"), memoryInformation: text("/proc/meminfo") ?? "")
     }
 
@@ -167,7 +167,7 @@ extension HypervisorChecks {
     /// Checks whether the kernel can forward packets of hypervisors' network cards.
     ///
     /// - Returns: the finding.
-    public static func vhost() -> Finding { vhost(refusal: refusal(of: "/dev/vhost-net")) }
+    package static func vhost() -> Finding { vhost(refusal: refusal(of: "/dev/vhost-net")) }
 
     static func vhost(refusal: String?) -> Finding {
         let id = FindingID.vhostUnusable
@@ -180,7 +180,7 @@ extension HypervisorChecks {
     /// Checks whether functions of PCI devices can be passed to hypervisors.
     ///
     /// - Returns: the finding.
-    public static func iommu() -> Finding {
+    package static func iommu() -> Finding {
         iommu(
             groups: ((try? ProcFS.names(inFolder: "/sys/kernel/iommu_groups")) ?? []).count,
             // Without the driver, there are no devices.
@@ -211,7 +211,7 @@ extension HypervisorChecks {
     /// Checks whether hypervisors can be connected to bridges of this host.
     ///
     /// - Returns: the finding.
-    public static func bridge() -> Finding {
+    package static func bridge() -> Finding {
         let folders = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
         let interfaces = (try? ProcFS.names(inFolder: "/sys/class/net")) ?? []
         return bridge(
@@ -270,7 +270,7 @@ extension HypervisorChecks {
     /// Checks whether containers can have their root file systems in OS VMs.
     ///
     /// - Returns: the finding.
-    public static func shares() -> Finding {
+    package static func shares() -> Finding {
         shares(programs: virtiofsdPaths.filter { access($0, X_OK) == 0 }, formatter: formatters.contains(where: exists))
     }
 

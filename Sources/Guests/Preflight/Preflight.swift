@@ -5,12 +5,12 @@ internal import QMP
 /// Checks whether a guest can be refreshed; each check has a permanent name and a remedy (docs/preflight.md).
 ///
 /// Changes nothing: queries the old QEMU, and queries the new binary in a separate process without a guest.
-public enum Preflight {
+package enum Preflight {
     /// Returns the findings that need no query, only a look at the process; for a list of many guests.
     ///
     /// - Parameter guest: the guest.
     /// - Returns: what prevents a handoff, the first reason first; empty if nothing visible does.
-    public static func glance(at guest: GuestProcess) -> [Finding] {
+    package static func glance(at guest: GuestProcess) -> [Finding] {
         if guest.isNewSideOfRefresh {
             return [
                 Finding(
@@ -82,7 +82,7 @@ extension Preflight {
     ///
     /// - Parameter request: what to check.
     /// - Returns: the findings, and the facts for the handoff. The caller must close the connection in it.
-    public static func run(_ request: PreflightRequest) async -> PreflightResult {
+    package static func run(_ request: PreflightRequest) async -> PreflightResult {
         var run = PreflightRun(request)
         await run.perform()
         return run.result

@@ -1,17 +1,17 @@
-public import QMP
+package import QMP
 
 /// The input of preflight.
-public struct PreflightRequest: Sendable {
+package struct PreflightRequest: Sendable {
     /// The guest.
-    public var process: GuestProcess
+    package var process: GuestProcess
     /// The new binary, by path or by a name in PATH; nil for the file now at the old binary's path.
-    public var target: String?
+    package var target: String?
     /// The directory for the journal and QEMU's error log.
-    public var stateDirectory: String
+    package var stateDirectory: String
     /// Eight hexadecimal digits in lower case, for the temporary names.
-    public var handoffID: String
+    package var handoffID: String
     /// Whether the caller already holds the lock on the guest's memory file.
-    public var holdsLock: Bool
+    package var holdsLock: Bool
 
     /// Creates a request; the defaults are for the installed binary and a caller without the lock.
     ///
@@ -21,7 +21,7 @@ public struct PreflightRequest: Sendable {
     ///   - stateDirectory: the directory for the journal and QEMU's error log.
     ///   - handoffID: eight hexadecimal digits in lower case.
     ///   - holdsLock: whether the caller holds the lock on the memory file.
-    public init(
+    package init(
         process: GuestProcess, target: String? = nil, stateDirectory: String, handoffID: String, holdsLock: Bool = false
     ) {
         self.process = process
@@ -33,27 +33,27 @@ public struct PreflightRequest: Sendable {
 }
 
 /// The findings of preflight, and the facts for the handoff.
-public struct PreflightResult: Sendable {
+package struct PreflightResult: Sendable {
     /// The findings.
-    public internal(set) var report = PreflightReport(findings: [])
+    package internal(set) var report = PreflightReport(findings: [])
     /// The connection to the guest's monitor, which the caller must close; nil if there is none.
-    public internal(set) var client: QMPClient?
+    package internal(set) var client: QMPClient?
     /// The monitor of that connection.
-    public internal(set) var monitor: MonitorSocket?
+    package internal(set) var monitor: MonitorSocket?
     /// The guest as QEMU reports it; nil if QEMU could not be queried.
-    public internal(set) var description: GuestDescription?
+    package internal(set) var description: GuestDescription?
     /// The path of the new binary, as far as it is known.
-    public internal(set) var targetPath: String
+    package internal(set) var targetPath: String
     /// How to start the new binary; nil if it cannot be started.
-    public internal(set) var target: QEMUBinary?
+    package internal(set) var target: QEMUBinary?
     /// The version of the new binary.
-    public internal(set) var targetVersion: QEMUVersion?
+    package internal(set) var targetVersion: QEMUVersion?
     /// How the new QEMU would be started; nil if no plan was possible.
     ///
     /// There may be one although the report is blocked.
-    public internal(set) var plan: LaunchPlan?
+    package internal(set) var plan: LaunchPlan?
     /// The first of the guest's memory files, as reachable from here; its lock represents the guest.
-    public internal(set) var memoryFile: String?
+    package internal(set) var memoryFile: String?
 
     init(targetPath: String) {
         self.targetPath = targetPath
@@ -61,27 +61,27 @@ public struct PreflightResult: Sendable {
 }
 
 /// The findings of preflight for one guest.
-public struct PreflightReport: Sendable, Hashable {
+package struct PreflightReport: Sendable, Hashable {
     /// The findings: failures first, then warnings, then passes; within each, in the order of the checks.
-    public let findings: [Finding]
+    package let findings: [Finding]
 
     /// Sorts findings into a report.
-    public init(findings: [Finding]) {
+    package init(findings: [Finding]) {
         self.findings =
             findings.filter { $0.severity == .fail } + findings.filter { $0.severity == .warn }
             + findings.filter { $0.severity == .pass }
     }
 
     /// Whether a handoff must not begin.
-    public var isBlocked: Bool { findings.contains { $0.severity == .fail } }
+    package var isBlocked: Bool { findings.contains { $0.severity == .fail } }
 
     /// Returns the findings with one verdict.
-    public func findings(_ severity: FindingSeverity) -> [Finding] {
+    package func findings(_ severity: FindingSeverity) -> [Finding] {
         findings.filter { $0.severity == severity }
     }
 
     /// Returns the verdict of one check, which is its worst finding; nil if the check was not run.
-    public func verdict(on id: FindingID) -> FindingSeverity? {
+    package func verdict(on id: FindingID) -> FindingSeverity? {
         findings.filter { $0.id == id }.map(\.severity).max()
     }
 }

@@ -1,5 +1,6 @@
 internal import JSON
 internal import Linux
+internal import QEMUCommandLine
 internal import QMP
 
 extension PreflightRun {

@@ -1,25 +1,25 @@
 internal import Glibc
 internal import JSON
-public import Linux
-public import QMP
+package import Linux
+package import QMP
 
 /// The answers of a binary that was queried.
-public struct QEMUProbe: Sendable {
+package struct QEMUProbe: Sendable {
     /// How to start it.
-    public let binary: QEMUBinary
+    package let binary: QEMUBinary
     /// Its version with all numbers and the name of its package.
-    public let version: QEMUVersion
+    package let version: QEMUVersion
     /// The architecture that it emulates: `x86_64`.
-    public let target: String
+    package let target: String
     /// The machine types that it knows, with their aliases.
-    public let machines: [QueryMachines.Machine]
+    package let machines: [QueryMachines.Machine]
     /// The properties of the queried device types that it has.
-    public let properties: [String: Set<String>]
+    package let properties: [String: Set<String>]
     /// Variables that it needs in addition to our own environment when it is started directly.
     let environment: [String: String]
 
     /// Returns whether it knows a machine type, by its name or an alias.
-    public func knows(machineType: String) -> Bool {
+    package func knows(machineType: String) -> Bool {
         machines.contains { $0.name == machineType || $0.alias == machineType }
     }
 }
@@ -43,7 +43,7 @@ extension QEMUProbe {
     ///     and some versions abort when a module of another build is in their search path.
     /// - Returns: the answers.
     /// - Throws: ``QEMUProbeError``.
-    public static func ask(
+    package static func ask(
         _ name: String, credentials: ProcessCredentials? = nil, environment: [String: String] = [:],
         propertiesOf deviceTypes: Set<String> = []
     ) async throws(QEMUProbeError) -> QEMUProbe {
@@ -175,9 +175,9 @@ extension QEMUProbe {
 /// Why a binary cannot be the new QEMU.
 ///
 /// Its process has ended.
-public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible {
+package struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of error.
-    public enum Code: String, Sendable, Hashable {
+    package enum Code: String, Sendable, Hashable {
         /// No file exists at the path, or under the name in PATH.
         case missing
         /// It is not a regular file that may be executed.
@@ -197,13 +197,13 @@ public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible
     }
 
     /// The kind of error.
-    public let code: Code
+    package let code: Code
     /// The path as given, or as found in PATH.
-    public let path: String
+    package let path: String
     /// What happened.
-    public let message: String
+    package let message: String
     /// The last five lines of the program's output.
-    public let evidence: [String]
+    package let evidence: [String]
 
     init(_ code: Code, path: String, _ message: String, evidence: String = "") {
         self.code = code
@@ -213,5 +213,5 @@ public struct QEMUProbeError: Error, Sendable, Hashable, CustomStringConvertible
     }
 
     /// The path and the message.
-    public var description: String { "\(path): \(message)" }
+    package var description: String { "\(path): \(message)" }
 }

@@ -3,6 +3,7 @@ import Handoff
 import JSON
 import Linux
 import StackFile
+import VirtualMachines
 
 /// The relocation of one container between two OS VMs.
 struct ContainerHandoff: GroupedHandoff {

@@ -93,12 +93,16 @@ extension ContainerPlacement {
     /// Starts a new run of the container.
     func start() async throws(HyperFreshError) {
         let bundle = try ContainerAdmission.bundle(of: container)
-        do throws(HypervisorError) { try await place.start(bundle) } catch { throw HyperFreshError(error, in: "container \(container.name)") }
+        do throws(HypervisorError) { try await place.start(bundle) } catch {
+            throw HyperFreshError(error, in: "container \(container.name)")
+        }
     }
 
     /// Removes the remains of a container that is in another OS VM, except for the memory of the image store.
     func vacate() async throws(HyperFreshError) {
-        do throws(HypervisorError) { try await place.clear() } catch { throw HyperFreshError(error, in: "container \(container.name)") }
+        do throws(HypervisorError) { try await place.clear() } catch {
+            throw HyperFreshError(error, in: "container \(container.name)")
+        }
         try await detach()
     }
 }
@@ -113,7 +117,9 @@ extension ContainerPlacement {
 
     /// Whether the container has processes there, running or not.
     func hasProcesses() async throws(HyperFreshError) -> Bool {
-        do throws(HypervisorError) { return try await place.observe() != .gone } catch { throw HyperFreshError(error, in: "container \(container.name)") }
+        do throws(HypervisorError) { return try await place.observe() != .gone } catch {
+            throw HyperFreshError(error, in: "container \(container.name)")
+        }
     }
 
     /// Returns the container's state there: `running`, `frozen`, `paused`, `stopped` without a process, `unknown`.
@@ -132,7 +138,9 @@ extension ContainerPlacement {
     /// - Parameter grace: How long it may take; zero kills it at once.
     /// - Throws: ``HyperFreshError`` if it may still run.
     func stop(grace: Duration) async throws(HyperFreshError) {
-        do throws(HypervisorError) { try await place.stop(grace: grace) } catch { throw HyperFreshError(error, in: "container \(container.name)") }
+        do throws(HypervisorError) { try await place.stop(grace: grace) } catch {
+            throw HyperFreshError(error, in: "container \(container.name)")
+        }
     }
 
     /// Stops the container and removes everything that belongs to it, including the memory of its image store.

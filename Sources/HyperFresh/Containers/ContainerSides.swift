@@ -107,7 +107,7 @@ extension ContainerSides {
             try await new.place.prepareRestore(over: channels.new)
             return .launched
         } catch {
-            context.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error, in: "container \(name)"))
             return .launchFailed
         }
     }
@@ -143,7 +143,7 @@ extension ContainerSides {
             }
             context.driver.happened(.oldCompleted)
         } catch {
-            context.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error, in: "container \(name)"))
             return context.driver.happened(.oldFailed)
         }
         // A deadline may have passed during the dump; then the new side is being removed.
@@ -156,7 +156,7 @@ extension ContainerSides {
             }
             context.driver.happened(.newCompleted)
         } catch {
-            context.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error, in: "container \(name)"))
             context.driver.happened(.newFailed)
         }
     }
@@ -173,7 +173,7 @@ extension ContainerSides {
                 state.withLock { $0.marks.resumeSeen = .now }
                 context.driver.happened(.newResumed)
             } catch {
-                context.fail(HyperFreshError(error))
+                context.fail(HyperFreshError(error, in: "container \(name)"))
                 context.driver.happened(new.hypervisor.process.hasExited ? .newExited : .resumeRefused)
             }
         }
@@ -316,7 +316,7 @@ extension ContainerSides {
             }
             return .linked(guestRuns: seen != .frozen)
         } catch {
-            context.fail(HyperFreshError(error))
+            context.fail(HyperFreshError(error, in: "container \(name)"))
             return .linkFailed
         }
     }

@@ -157,7 +157,7 @@ struct DamagedRecovery {
             outcome: .unknown,
             summary:
                 "\(entry.map { "its record cannot be used (\($0.recordPath): \(problem))" } ?? problem), "
-                    + "and nothing was touched\(found)",
+                + "and nothing was touched\(found)",
             remedy: remedy)
     }
 
@@ -248,7 +248,7 @@ extension DamagedRecovery {
             return setAside(
                 HandoffRecovery.Conclusion(
                     outcome: isNew ? .refreshed : .rolledBack, summary: "\(words), and no other instance does")
-                )
+            )
         }
         let waiting = homes.filter(\.isWaiting)
         guard waiting.count == 1, homes.count == 2 else {

@@ -114,7 +114,8 @@ final class GuestSwitch: Sendable {
             return nil
         } catch {
             state.withLock { $0.isRefused = true }
-            context.fail(HyperFreshError("cannot send `migrate` to the old QEMU", because: error, remedy: HyperFreshError.retry))
+            context.fail(
+                HyperFreshError("cannot send `migrate` to the old QEMU", because: error, remedy: HyperFreshError.retry))
             return .switchRefused
         }
     }

@@ -79,7 +79,10 @@ extension HandoffReport {
         failure.evidence += context.warnings
         if let guest = sides.endedGuest {
             if whereabouts == nil { failure.evidence.append(guest.message) }
-            if end == .lost, whereabouts != nil { failure.message = guest.message }
+            if end == .lost, whereabouts != nil {
+                failure.evidence.insert(failure.message, at: 0)
+                failure.message = guest.message
+            }
         }
         failure.guestState = whereabouts ?? failure.guestState
         failure.exitCode = outcome.exitCode

@@ -42,7 +42,7 @@ final class Migration: Sendable {
     /// Records the earlier settings for recovery: a QEMU that keeps `x-ignore-shared` would lose its guest's memory in
     /// the next ordinary migration to another host.
     func agree(recordingIn journal: HandoffJournal) async throws {
-        guard let new else { return }
+        guard let new else { throw HyperFreshError("there is no new QEMU", remedy: HyperFreshError.retry) }
         let capabilities = try await old.execute(QueryMigrateCapabilities())
         let oldSettings = try await MigrationLink.inspect(old)
         let newSettings = try await MigrationLink.inspect(new)
@@ -79,31 +79,41 @@ final class Migration: Sendable {
 
     /// Restores the old QEMU.
     ///
-    /// - Returns: Warnings for the operator.
-    func restoreOld(resume: Bool) async throws(QMPError) -> [String] {
+    /// - Parameters:
+    ///   - resume: Whether the guest runs then.
+    ///   - warn: Receives warnings for the operator, as soon as they are known.
+    /// - Throws: `QMPError` if it cannot be restored.
+    func restoreOld(resume: Bool, warn: (String) -> Void) async throws(QMPError) {
         let (settings, guestSwitch) = state.withLock { ($0.oldSettings, $0.guestSwitch) }
         let warning = try await OldSide.restore(
             old, settings: settings, resume: resume, isOurs: guestSwitch?.mayHaveBegun ?? false,
             endedGuest: { guestSwitch?.endedGuest })
-        let isHandedOver = try await old.execute(QueryStatus()).state == .postmigrate
-        let note = isHandedOver && guestSwitch?.endedGuest == nil ? Self.postmigrateNote : nil
-        return [warning, note].compactMap(\.self)
+        if let warning { warn(warning) }
+        // The old QEMU is restored already; a monitor that does not answer now only costs the note.
+        guard let status = try? await old.execute(QueryStatus()), status.state == .postmigrate else { return }
+        if guestSwitch?.endedGuest == nil { warn(Self.postmigrateNote) }
     }
 
     /// Removes the migration's settings from the new QEMU, gives it those of the old one, and announces the guest to
     /// the switches of its networks.
     ///
-    /// - Returns: A warning for the operator, if there is one.
-    func leaveNoTrace() async throws(QMPError) -> String? {
-        guard let new else { return nil }
+    /// - Parameter warn: Receives warnings for the operator, as soon as they are known.
+    /// - Throws: `QMPError` from the first command that failed.
+    func leaveNoTrace(warn: (String) -> Void) async throws {
+        guard let new else { throw HyperFreshError("there is no new QEMU", remedy: HyperFreshError.retry) }
+        let settled: Result<Void, any Error>
+        do { settled = .success(try await settle(new, warn: warn)) } catch { settled = .failure(error) }
+        // Also after a failure: the networks must learn where the guest is.
+        _ = try await new.execute(AnnounceSelf())
+        try settled.get()
+    }
+
+    private func settle(_ new: QMPClient, warn: (String) -> Void) async throws {
         let (settings, oldSettings, capabilities) = state.withLock { state in
             (state.newSettings, state.oldSettings, state.oldCapabilities)
         }
-        var warning: String?
-        if let settings { warning = try await MigrationLink.restore(settings, on: new) }
+        if let settings, let warning = try await MigrationLink.restore(settings, on: new) { warn(warning) }
         if let oldSettings { try await MigrationLink.inherit(capabilities, oldSettings, on: new) }
-        _ = try await new.execute(AnnounceSelf())
-        return warning
     }
 
     /// Stops listening and closes both monitors.

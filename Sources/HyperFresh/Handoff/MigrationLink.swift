@@ -34,7 +34,8 @@ enum MigrationLink {
                 capabilities: capabilities.filter { $0.value != isNeeded($0.key) },
                 maximumBandwidth: parameters.maximumBandwidth, downtimeLimit: parameters.downtimeLimit)
         } catch {
-            throw HyperFreshError("cannot read QEMU's migration settings", because: error, remedy: HyperFreshError.retry)
+            throw HyperFreshError(
+                "cannot read QEMU's migration settings", because: error, remedy: HyperFreshError.retry)
         }
     }
 
@@ -46,7 +47,8 @@ enum MigrationLink {
             // No throttling, and no downtime limit of QEMU's own: hyperfresh enforces the deadline.
             try await client.execute(MigrateSetParameters(maximumBandwidth: 1 << 40, downtimeLimit: 60_000))
         } catch {
-            throw HyperFreshError("cannot change QEMU's migration settings", because: error, remedy: HyperFreshError.retry)
+            throw HyperFreshError(
+                "cannot change QEMU's migration settings", because: error, remedy: HyperFreshError.retry)
         }
     }
 
@@ -86,7 +88,8 @@ enum MigrationLink {
             try await old.execute(GetFD(fdname: channel, descriptor: oldEnd.number))
             try await new.execute(MigrateIncoming(uri: "fd:\(channel)"))
         } catch {
-            throw HyperFreshError("cannot pass the migration channel to both QEMUs", because: error, remedy: HyperFreshError.retry)
+            throw HyperFreshError(
+                "cannot pass the migration channel to both QEMUs", because: error, remedy: HyperFreshError.retry)
         }
     }
 

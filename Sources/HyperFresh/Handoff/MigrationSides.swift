@@ -130,7 +130,7 @@ extension MigrationSides {
     func restoreOld(resume: Bool) async -> HandoffEvent {
         defer { context.clock.end() }
         do {
-            for warning in try await migration.restoreOld(resume: resume) { context.warn(warning) }
+            try await migration.restoreOld(resume: resume) { context.warn($0) }
             return .oldRestored
         } catch {
             context.fail(

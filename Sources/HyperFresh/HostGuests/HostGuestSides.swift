@@ -108,7 +108,9 @@ extension HostGuestSides {
     /// QEMU reports a completed migration even if the new side mapped other memory, so the processes are compared
     /// before.
     func proveSameGuest(_ new: QMPClient) async throws {
-        guard let identity = state.withLock({ $0.newIdentity }) else { return }
+        guard let identity = state.withLock({ $0.newIdentity }) else {
+            throw HyperFreshError("there is no new QEMU", remedy: HyperFreshError.retry)
+        }
         let description = try await GuestDescription.describe(new, identity: identity)
         let memory = try MemoryIdentity.prove(
             old: old.process.identity, old.description, new: identity, description)
@@ -179,7 +181,7 @@ extension HostGuestSides {
             }
         }
         do {
-            if let warning = try await migration.leaveNoTrace() { context.warn(warning) }
+            try await migration.leaveNoTrace { context.warn($0) }
         } catch {
             context.warn("the new QEMU still has some migration settings: \(error)")
         }
@@ -249,8 +251,10 @@ extension HostGuestSides {
             failure.remedy = "Run `hyperfresh recover`: it finishes the handoff, or reports the steps for an operator."
         }
         if end == .lost {
-            failure.evidence.insert(failure.message, at: 0)
-            failure.message = whereabouts == nil ? HandoffReport.reason(end) : endedGuest?.message ?? failure.message
+            if whereabouts == nil {
+                failure.evidence.insert(failure.message, at: 0)
+                failure.message = HandoffReport.reason(end)
+            }
             failure.remedy = "No process has its memory any more. Start the guest again; its disks are as it left them."
             if let doubt = doubtLoss(failure) {
                 failure = doubt

@@ -53,7 +53,7 @@ enum ServiceChecks {
                         "systemd did not report whether it starts a second QEMU when the old one ends",
                         evidence: ["\(error)"],
                         remedy: "See `systemctl status \(process.identity.pid)`, and try again."
-                        )
+                    )
                 ]
             }
         }

@@ -79,7 +79,7 @@ extension HypervisorGuestSides {
         defer { context.clock.end() }
         do throws(HyperFreshError) {
             migration.new = try await withLogger(
-                mergingMetadata: ["side": "new", "guest": "\(facts.guest)"]
+                mergingMetadata: ["side": "new", "guest": "\(newPlacement.guest.name)"]
             ) { _ async throws(HyperFreshError) in
                 try await newPlacement.start(on: newDevice, isIncoming: true)
             }
@@ -166,7 +166,9 @@ extension HypervisorGuestSides {
 
     func connect(_ new: QMPClient) async throws -> String {
         try await new.execute(MigrateIncoming(uri: channel.incoming))
-        do throws(HypervisorError) { try await channel.join() } catch { throw HyperFreshError(error, in: "guest \(newPlacement.guest.name)") }
+        do throws(HypervisorError) { try await channel.join() } catch {
+            throw HyperFreshError(error, in: "guest \(newPlacement.guest.name)")
+        }
         return channel.outgoing
     }
 
@@ -219,7 +221,7 @@ extension HypervisorGuestSides {
             return .settleFailed
         }
         do {
-            if let warning = try await migration.leaveNoTrace() { context.warn(warning) }
+            try await migration.leaveNoTrace { context.warn($0) }
         } catch {
             context.warn("the new QEMU of \(guest) still has some migration settings: \(error)")
         }

@@ -93,7 +93,7 @@ struct HypervisorAdmission {
         do throws(HypervisorError) {
             return try HypervisorImage.read(ImageCache.folder(of: request.image ?? spec.image, stack: stack))
         } catch {
-            var error = HyperFreshError(error)
+            var error = HyperFreshError(error, in: "\(spec.kind) \(spec.name)")
             error.guestState = "Nothing was touched."
             error.exitCode = RefreshOutcome.blocked.exitCode
             throw error
@@ -113,7 +113,7 @@ struct HypervisorAdmission {
             }
             return hypervisor
         } catch {
-            var error = HyperFreshError(error)
+            var error = HyperFreshError(error, in: "\(spec.kind) \(spec.name)")
             error.guestState = "Nothing was touched."
             error.exitCode = RefreshOutcome.blocked.exitCode
             throw error

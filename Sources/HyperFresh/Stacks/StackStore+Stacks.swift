@@ -220,7 +220,7 @@ struct StackRecord: Sendable, Hashable {
                 "this version of hyperfresh does not understand the stack file on record of \(name)",
                 because: error, remedy: "Use the version of hyperfresh that brought the stack up.",
                 exitCode: RefreshOutcome.blocked.exitCode
-                )
+            )
         }
     }
 }

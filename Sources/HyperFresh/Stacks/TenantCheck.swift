@@ -16,7 +16,7 @@ struct TenantCheck {
         let id = instance.record.id
         let tenants: Tenants
         do throws(HypervisorError) { tenants = try await instance.agent.tenants() } catch {
-            var error = HyperFreshError(error)
+            var error = HyperFreshError(error, in: "instance \(instance.record.runName)")
             error.guestState = "Nothing was touched."
             error.exitCode = RefreshOutcome.blocked.exitCode
             throw error

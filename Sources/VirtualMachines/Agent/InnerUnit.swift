@@ -48,7 +48,8 @@ package struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     ///   - deadline: The longest time that the agent may take.
     /// - Throws: ``HypervisorError`` when the QEMU may still exist.
-    package func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
+    package func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError)
+    {
         try await agent.run(
             verb: "end", [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
     }

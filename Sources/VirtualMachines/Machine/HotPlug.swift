@@ -269,7 +269,7 @@ extension HotPlug {
         package let device: DeviceAdd
         /// Asks the OS VM to release the device; `DEVICE_DELETED` reports that it has.
         package let unplug: DeviceDel
-        /// Closes the connection to the server; execute it after `DEVICE_DELETED`. The server then exits.
+        /// Closes the connection to the server, which then exits; execute it after `DEVICE_DELETED`.
         package let remove: ChardevRemove
 
         /// Creates the commands.

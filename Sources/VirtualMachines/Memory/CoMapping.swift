@@ -1,4 +1,4 @@
-package import StackFile
+internal import StackFile
 
 /// A guest's memory inside one hypervisor: a DAX device on the NVDIMM that this host attached.
 package struct MemoryDevice: Sendable, Hashable {

@@ -7,13 +7,8 @@ import Testing
 extension VirtualMachinesTests {
     /// The waits of `guest.sh start`, run in a shell of this host with a scripted systemd.
     @Suite struct InnerUnitTests {
-        /// Runs `guest.sh start` for a guest with the monitor `late`.
-        ///
-        /// - Parameters:
-        ///   - isActive: Whether the unit is active.
-        ///   - qemu: A shell line that the QEMU runs.
-        ///   - sleep: A shell line that replaces `sleep`.
-        /// - Returns: Its output and exit status.
+        /// Runs `guest.sh start` for a guest with the monitor `late`; `qemu` is a shell line that the QEMU runs, `sleep` one
+        /// that replaces `sleep`.
         private func start(isActive: Bool = true, qemu: String = ":", sleep: String = "exec /bin/sleep") async throws
             -> String
         {

@@ -56,7 +56,7 @@ import Testing
     @Test func whatFailedSaysWhy() async throws {
         try script.send(Array("umount: target is busy\nfailed 42\n".utf8))
         let failure = await failure()
-        #expect(failure?.message == "hypervisor h1: cannot wait")
+        #expect(failure?.message == "VM h1: cannot wait")
         #expect(failure?.evidence == ["umount: target is busy"])
     }
 

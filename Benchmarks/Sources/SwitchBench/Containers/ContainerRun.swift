@@ -1,6 +1,5 @@
 import VirtualMachines
 
-
 /// Measures every method on every shape of containers; methods take turns.
 struct ContainerRun {
     let shapes: [ContainerShape]

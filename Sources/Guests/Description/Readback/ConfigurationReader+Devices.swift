@@ -1,4 +1,5 @@
 internal import JSON
+internal import QEMUCommandLine
 internal import QMP
 
 extension ConfigurationReader {
@@ -262,13 +263,13 @@ extension ConfigurationReader {
     mutating func readChardevs() {
         let given = ids(of: "chardev")
         remove(.chardev, given.subtracting(machine.chardevs.map(\.label)))
-        for chardev in machine.chardevs where !given.contains(chardev.label) && !isMadeByQEMU(chardev.label) {
+        for chardev in machine.chardevs where !given.contains(chardev.label) && !isNamedByQEMU(chardev: chardev.label) {
             addChardev(chardev)
         }
     }
 
     /// Whether an option such as `-serial` or `-qmp` created it; QEMU generates the names of those.
-    private func isMadeByQEMU(_ label: String) -> Bool {
+    private func isNamedByQEMU(chardev label: String) -> Bool {
         let numbered = ["compat_monitor", "serial", "parallel", "virtcon", "vc", "usbserial", "braille", "xencons"]
         if numbered.contains(where: { label.hasPrefix($0) && label.dropFirst($0.count).allSatisfy(\.isNumber) }) {
             return true
@@ -328,7 +329,7 @@ extension ConfigurationReader {
         remove(.netdev, ids(of: "netdev").subtracting(machine.network.backends.map(\.id)))
         // QEMU generates the names of back ends from -nic and -net without an id.
         let added = machine.network.backends.filter { !given.contains($0.id) && !$0.id.hasPrefix("#") }
-        for backend in added where !isMadeByQEMU(backend.id) {
+        for backend in added where !isNamedByQEMU(netdev: backend.id) {
             switch backend.type {
             case "tap": addTap(backend)
             case "user": addUser(backend)
@@ -337,7 +338,7 @@ extension ConfigurationReader {
         }
     }
 
-    private func isMadeByQEMU(_ id: String) -> Bool {
+    private func isNamedByQEMU(netdev id: String) -> Bool {
         id.hasPrefix("__org.qemu.nic") || (id.hasPrefix("hub") && id.contains("port"))
             || ["user.", "tap.", "bridge.", "socket."].contains { id.hasPrefix($0) }
     }

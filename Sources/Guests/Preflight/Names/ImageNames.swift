@@ -1,13 +1,13 @@
 internal import Glibc
 internal import JSON
-public import Linux
+package import Linux
 internal import QMP
 
 /// Checks that the paths of a guest's images still refer to the files that its QEMU has open.
 ///
 /// The new QEMU opens them by path. A path that refers to another file by now (a disk restored or copied over it, a
 /// changed link) would give the running guest another disk, and QEMU would report success.
-public struct ImageNames: Sendable {
+package struct ImageNames: Sendable {
     /// A file or a block device, regardless of its path.
     private enum Identity: Hashable {
         case file(device: UInt64, inode: UInt64)
@@ -40,7 +40,7 @@ public struct ImageNames: Sendable {
     /// - Parameters:
     ///   - process: the guest's QEMU.
     ///   - description: the guest as its QEMU reports it.
-    public init(of process: GuestProcess, _ description: GuestDescription) {
+    package init(of process: GuestProcess, _ description: GuestDescription) {
         view = ProcessView(pid: process.identity.pid, workingDirectory: process.workingDirectory)
         images = Self.images(description.blockNodes, firmware: Self.firmware(description.drives))
     }
@@ -50,7 +50,7 @@ public struct ImageNames: Sendable {
     /// - Parameter processes: the old QEMU, and the new one if it exists.
     /// - Returns: empty if each path refers to a file that all of them have open.
     /// - Throws: `SystemError` if a process's descriptors are not readable.
-    public func strays(openBy processes: [Int32]) throws(SystemError) -> [String] {
+    package func strays(openBy processes: [Int32]) throws(SystemError) -> [String] {
         var open: [Set<Identity>] = []
         for pid in processes {
             open.append(Set(try ProcFS.descriptors(pid).keys.compactMap { Identity("/proc/\(pid)/fd/\($0)") }))

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Linux
+internal import QEMUCommandLine
 
 /// Checks that the paths on the guest's command line still refer to what its QEMU opened.
 enum NameChecks {

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import Linux
+internal import QEMUCommandLine
 
 /// The processes that may act when a guest's QEMU ends: those that wait for it, and the first of its pid namespace.
 struct Parentage: Sendable, Hashable {
