@@ -49,16 +49,18 @@ struct HouseDrawing {
 
     /// Without the arrows that lead where others lead too.
     static func reduced(_ uses: Uses) -> Uses {
-        func reach(_ name: String) -> Set<String> {
-            var (found, open): (Set<String>, [String]) = ([], Array(uses[name] ?? []))
-            while let next = open.popLast() {
-                if found.insert(next).inserted { open += uses[next] ?? [] }
-            }
-            return found
+        uses.mapValues { direct in
+            direct.filter { target in !direct.contains { $0 != target && reach(of: $0, in: uses).contains(target) } }
         }
-        return uses.mapValues { direct in
-            direct.filter { target in !direct.contains { $0 != target && reach($0).contains(target) } }
+    }
+
+    /// Everything that a name uses, directly or through others; the name itself if it is part of a cycle.
+    static func reach(of name: String, in uses: Uses) -> Set<String> {
+        var (found, open): (Set<String>, [String]) = ([], Array(uses[name] ?? []))
+        while let next = open.popLast() {
+            if found.insert(next).inserted { open += uses[next] ?? [] }
         }
+        return found
     }
 
     /// As Mermaid draws it.

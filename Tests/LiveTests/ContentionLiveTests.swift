@@ -9,17 +9,14 @@ extension Live {
     /// Several controllers at once on one guest: each loser's error names the controller at work.
     @Suite(.enabled(if: Live.isReady, Live.howToGetReady))
     struct ContentionLiveTests {
-        /// The guest's name, which also identifies its new QEMU.
-        private static let name = "contention-\(getpid())"
-
         private static let places = [
             "record:planned", "record:planned:2", "action:launchNew", "record:linked", "action:beginSwitch",
             "record:committed", "record:running", "action:retireOld", "action:settle",
         ]
 
         @Test func whoeverComesSecondHearsWhoIsAtWork() async throws {
-            try await LiveGuest.run(Self.name, options: .withDisk) { guest in
-                // Selects the guest by name and by socket, one after the other.
+            try await LiveGuest.borrow { guest in
+                // Selects the guest by name, which also identifies its new QEMU, and by socket, one after the other.
                 for (index, place) in Self.places.enumerated() {
                     let first = try guest.startRefresh(fault: "stop-after-\(place)")
                     try await first.waitUntilStopped()

@@ -8,7 +8,7 @@ import Testing
 /// All suites that start QEMU, run serially because two emulated guests on few cores disturb each other.
 ///
 /// Also what these tests need, and how to install it.
-@Suite(.serialized)
+@Suite(.serialized, .spareGuest)
 enum Live {
     static let qemu7 = "/usr/bin/qemu-system-x86_64"
 

@@ -10,7 +10,7 @@ extension Live {
     struct RefreshLiveTests {
         /// A guest just booted, with neither a disk, whose lock would tell two QEMUs apart, nor a second monitor.
         @Test func aGuestMovesToAFreshQEMUAndNoticesNothing() async throws {
-            try await LiveGuest.run("idle") { guest in
+            try await LiveGuest.borrow { guest in
                 let before = try #require(guest.canary.pid)
                 let report = try await guest.refresh()
                 #expect(report.outcome == .refreshed, "\(report.failure.map(\.description) ?? "")")

@@ -115,7 +115,7 @@ struct ContainerRelocation: Sendable {
 
     /// Returns the only instance of an OS VM, after comparing it with its records.
     private func instance(of spec: HypervisorSpec, in stack: Stack) async throws(HyperFreshError) -> Hypervisor {
-        try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+        try HandoffEntry.refuseUnfinished(of: spec.name, in: store)
         let records = try store.survey(spec.name).records()
         let alive = records.alive
         guard alive.count == 1, let record = alive.first else {

@@ -109,6 +109,17 @@ struct HandoffEntry: Sendable {
     static func unfinished(in stateDirectory: String) throws(HyperFreshError) -> [HandoffEntry] {
         try all(in: stateDirectory).filter(\.isUnfinished)
     }
+
+    /// Throws if a controller died during a handoff: until that is recovered, it is unknown where a guest runs.
+    static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
+        let unfinished = try Self.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
+        guard !unfinished.isEmpty else { return }
+        throw HyperFreshError(
+            "handoffs of hypervisor \(hypervisor) were left unfinished",
+            remedy: "Run `hyperfresh recover` first.",
+            evidence: unfinished.map { "\($0.id): \($0.subject?.name ?? "?"), \($0.state?.rawValue ?? "?")" },
+            exitCode: RefreshOutcome.blocked.exitCode)
+    }
 }
 
 extension HandoffEntry {

@@ -242,3 +242,18 @@ extension HostGuestAdmission {
             remedy: "Wait until it has ended, then try again. `hyperfresh status` shows a refresh and its state.")
     }
 }
+
+extension HostGuestFacts {
+    init(_ ready: HostGuestAdmission.Ready, isRehearsal: Bool) {
+        let old = ready.old
+        self.init(
+            guest: old.process.name, old: old.process.identity, oldVersion: old.client.greeting.version.description,
+            oldBinary: old.process.executable?.path ?? "?", oldQMP: old.client.endpoint, memoryFile: ready.memoryFile,
+            memory: Set(old.description.memory.compactMap { $0.mapping?.identity }),
+            // Without it, the journal is treated as one of this boot.
+            boot: try? ProcFS.bootID(),
+            targetBinary: ready.plan.executable, targetVersion: ready.targetVersion?.description,
+            newQMP: ready.plan.qmpSocket, endpoints: ready.plan.endpoints, followUps: ready.plan.followUps,
+            isRehearsal: isRehearsal)
+    }
+}

@@ -37,7 +37,7 @@ struct HypervisorAdmission {
     }
 
     func run() async throws(HyperFreshError) -> Plan {
-        try Self.refuseUnfinished(of: spec.name, in: store)
+        try HandoffEntry.refuseUnfinished(of: spec.name, in: store)
         try refuseFunctions()
         let image = try readImage()
         let records = try store.survey(spec.name).records()
@@ -148,16 +148,5 @@ struct HypervisorAdmission {
             guestState: "Nothing was touched.",
             remedy: "Free \((spec.memory >> 20) + 256) MiB, or give hypervisors less memory in the stack file.",
             evidence: finding.evidence, exitCode: RefreshOutcome.blocked.exitCode)
-    }
-
-    /// Throws if a controller died during a handoff: until that is recovered, it is unknown where a guest runs.
-    static func refuseUnfinished(of hypervisor: String, in store: StackStore) throws(HyperFreshError) {
-        let unfinished = try HandoffEntry.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
-        guard !unfinished.isEmpty else { return }
-        throw HyperFreshError(
-            "handoffs of hypervisor \(hypervisor) were left unfinished",
-            remedy: "Run `hyperfresh recover` first.",
-            evidence: unfinished.map { "\($0.id): \($0.subject?.name ?? "?"), \($0.state?.rawValue ?? "?")" },
-            exitCode: RefreshOutcome.blocked.exitCode)
     }
 }

@@ -106,7 +106,10 @@ struct HypervisorRefresh: Sendable {
             order, limit: request.parallelism, isNewOwn: !plan.isFinishing, isRehearsal: request.isRehearsal)
         cancellation.onCancel { group.callOff() }
         let handoffs: [any GroupedHandoff] =
-            prepared.guests.map { HypervisorGuestHandoff(guest: $0, plan: plan, group: group) }
+            prepared.guests.map {
+                HypervisorGuestHandoff(
+                    guest: $0, hypervisor: plan.spec.name, stack: plan.stack.name, group: group)
+            }
             + prepared.containers.map {
                 ContainerHandoff(stack: plan.stack, old: $0.old, new: $0.new, group: group)
             }
@@ -181,19 +184,12 @@ struct HypervisorRefresh: Sendable {
 extension HypervisorRefresh {
     /// Everything that the handoffs need.
     struct Prepared: Sendable {
-        var guests: [Guest] = []
+        var guests: [HypervisorGuestHandoff.Prepared] = []
         var containers: [Container] = []
 
         struct Container: Sendable {
             let old: ContainerPlacement
             let new: ContainerPlacement
-        }
-
-        struct Guest: Sendable {
-            let old: InnerQEMU
-            let placement: GuestPlacement
-            let device: MemoryDevice
-            let channel: StateChannel
         }
     }
 
@@ -226,7 +222,7 @@ extension HypervisorRefresh {
 
     private func prepare(
         _ guest: InnerGuestSpec, _ stack: Stack, old: Hypervisor, new: Hypervisor
-    ) async throws(HyperFreshError) -> Prepared.Guest {
+    ) async throws(HyperFreshError) -> HypervisorGuestHandoff.Prepared {
         let placement = GuestPlacement(stack: stack, guest: guest, hypervisor: new)
         try placement.memoryFile.verify()
         try await placement.attach()
@@ -242,7 +238,7 @@ extension HypervisorRefresh {
             ) { _ async throws(HypervisorError) in
                 try await oldPlacement.connect()
             }
-            return Prepared.Guest(
+            return HypervisorGuestHandoff.Prepared(
                 old: InnerQEMU(placement: oldPlacement, device: oldDevice, client: client), placement: placement,
                 device: device, channel: channel)
         } catch {

@@ -48,7 +48,7 @@ struct StackDown {
         }
         if grace > .zero {
             // A guest in a handoff does not react to the power button.
-            try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+            try HandoffEntry.refuseUnfinished(of: spec.name, in: store)
             for record in records { try await shutDownTenants(of: record, spec, stack) }
         }
         for record in records {

@@ -298,7 +298,7 @@ extension StackUp {
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" },
                 exitCode: RefreshOutcome.blocked.exitCode)
         }
-        try HypervisorAdmission.refuseUnfinished(of: spec.name, in: store)
+        try HandoffEntry.refuseUnfinished(of: spec.name, in: store)
         if let stranger = alive.first(where: { $0.stack != stack.name }) {
             throw HyperFreshError(
                 "\(spec.kind) \(spec.name) belongs to stack \(stranger.stack)", guestState: "It keeps running.",
