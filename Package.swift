@@ -39,10 +39,10 @@ let containerFiles: [Resource] = ["Scripts/container.sh", "Scripts/timers.pl"].m
 let package = Package(
     name: "hyperfresh",
     products: [
-        .library(name: "QMP", targets: ["QMP", "JSON"]),
-        .library(name: "QMPTesting", targets: ["QMPTesting", "QMP", "JSON"]),
-        .library(name: "CanaryTesting", targets: ["CanaryTesting"]),
-        .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "QMP", "JSON"]),
+        .library(name: "QMP", targets: ["QMP", "JSON", "Linux"]),
+        .library(name: "QMPTesting", targets: ["QMPTesting", "QMP", "JSON", "Linux"]),
+        .library(name: "CanaryTesting", targets: ["CanaryTesting", "Linux"]),
+        .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
         .library(name: "VirtualMachines", targets: ["VirtualMachines"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
