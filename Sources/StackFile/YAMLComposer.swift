@@ -1,6 +1,8 @@
 internal import CYAML
 
 /// Builds a tree from libyaml's events.
+///
+/// libyaml's document loader does not serve here: it keeps no position of an alias, and errors have to name one.
 struct YAMLComposer: ~Copyable {
     /// The most nodes of a document, where an alias counts as all nodes that it stands for.
     ///
