@@ -49,6 +49,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
         .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
         .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2", traits: []),
     ],
@@ -61,7 +62,12 @@ let package = Package(
 
         // What the machine offers: JSON, the kernel, systemd.
         room("JSON", ["CJSONC"]),
-        room("Linux", ["CLinux", .product(name: "Logging", package: "swift-log")]),
+        room(
+            "Linux",
+            [
+                "CLinux", .product(name: "Logging", package: "swift-log"),
+                .product(name: "SystemPackage", package: "swift-system"),
+            ]),
         room("Systemd", ["CGLib"]),
 
         // What hyperfresh knows about QEMU, guests, hypervisors and containers.

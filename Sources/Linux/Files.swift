@@ -216,7 +216,7 @@ extension Files {
     ///
     /// - Throws: `SystemError` from `open` or `fsync`.
     public static func synchronizeFolder(of path: String) throws(SystemError) {
-        let folder = parent(of: path)
+        let folder = Paths.parent(of: path)
         let descriptor = try Descriptor.open(folder, flags: O_RDONLY | O_DIRECTORY)
         let number = descriptor.number
         _ = try retrying("fsync", folder) { fsync(number) }
@@ -265,7 +265,7 @@ extension Files {
     /// - Parameter path: the folder's path.
     /// - Throws: `SystemError` from `stat`; EPERM with a detail that names the owner of the parent folder.
     public static func verifyParent(of path: String) throws(SystemError) {
-        let folder = parent(of: path)
+        let folder = Paths.parent(of: path)
         let status = try status(folder)
         let isOurs = status.uid == 0 || status.uid == geteuid()
         let isShared = status.mode & 0o022 != 0
@@ -276,13 +276,6 @@ extension Files {
             detail: "others could replace it: \(folder) belongs to user \(status.uid), "
                 + "mode \(String(status.mode, radix: 8))"
         )
-    }
-
-    static func parent(of path: String) -> String {
-        var trimmed = path[...]
-        while trimmed.count > 1 && trimmed.hasSuffix("/") { trimmed.removeLast() }
-        guard let slash = trimmed.lastIndex(of: "/") else { return "." }
-        return slash == trimmed.startIndex ? "/" : String(trimmed[..<slash])
     }
 }
 
@@ -300,9 +293,9 @@ extension Files {
     /// - Throws: `SystemError`: ENOENT if the replacement does not exist; EPERM if it is neither socket nor regular
     ///   file, or has a second name; errors of `rename`. Failing to change owner or permissions is no error.
     public static func replace(_ path: String, with temporary: String) throws(SystemError) {
-        let folder = try Descriptor.open(parent(of: path), flags: hf_o_path | O_DIRECTORY)
+        let folder = try Descriptor.open(Paths.parent(of: path), flags: hf_o_path | O_DIRECTORY)
         let folderNumber = folder.number
-        let (name, newName) = (lastPart(of: path), lastPart(of: temporary))
+        let (name, newName) = (Paths.name(of: path), Paths.name(of: temporary))
         let new = Descriptor(
             adopting: try retrying("open", temporary) {
                 openat(folderNumber, newName, hf_o_path | O_NOFOLLOW | O_CLOEXEC)
@@ -342,10 +335,6 @@ extension Files {
     /// - Throws: `SystemError` from `open`.
     public static func reopen(_ descriptor: borrowing Descriptor, flags: Int32) throws(SystemError) -> Descriptor {
         try Descriptor.open("/proc/self/fd/\(descriptor.number)", flags: flags)
-    }
-
-    private static func lastPart(of path: String) -> String {
-        path.split(separator: "/").last.map(String.init) ?? path
     }
 }
 

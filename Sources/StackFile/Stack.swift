@@ -66,10 +66,8 @@ extension Stack {
 
     /// Returns the file's folder, with symbolic links resolved if it exists.
     private static func directory(of path: String) -> String {
-        let folder = path.lastIndex(of: "/").map { String(path[...$0]) } ?? "."
-        guard let resolved = realpath(folder, nil) else { return folder }
-        defer { free(resolved) }
-        return String(cString: resolved)
+        let folder = Paths.parent(of: path)
+        return Paths.resolved(folder) ?? folder
     }
 }
 

@@ -1,3 +1,5 @@
+internal import Linux
+
 /// Reads the parts of a stack file and collects all problems, so that one run reports them all.
 ///
 /// A reading function returns `nil` if it has recorded a problem and there is no sensible value to continue with.
@@ -342,11 +344,7 @@ extension StackReader {
 
     /// Returns an absolute path without `.`, `..` and double slashes; does not access the file system.
     func absolute(_ path: String) -> String {
-        var parts: [Substring] = []
-        for part in (path.hasPrefix("/") ? path : "\(directory)/\(path)").split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return "/" + parts.joined(separator: "/")
+        Paths.normalized(Paths.absolute(path, in: directory))
     }
 }
 

@@ -17,7 +17,7 @@ enum House {
         Room(name: "CLinux", isPure: true),
 
         Room(name: "JSON", uses: ["CJSONC"]),
-        Room(name: "Linux", uses: ["CLinux"], packages: ["Logging"]),
+        Room(name: "Linux", uses: ["CLinux"], packages: ["Logging", "SystemPackage"]),
         Room(name: "Systemd", uses: ["CGLib"]),
 
         Room(name: "QMP", uses: ["JSON", "Linux"], packages: ["Logging"]),

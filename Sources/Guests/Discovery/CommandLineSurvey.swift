@@ -1,3 +1,4 @@
+internal import Linux
 internal import QEMUCommandLine
 
 /// The facts about a guest that its command line states, before any query.
@@ -110,7 +111,7 @@ extension CommandLineSurvey {
             return list.split(separator: ":").map(String.init)
         }
         // A QEMU binary whose name ends in "kvm" prefers KVM.
-        return QEMURecognition.baseName(line.executable).hasSuffix("kvm") ? ["kvm", "tcg"] : ["tcg"]
+        return Paths.name(of: line.executable).hasSuffix("kvm") ? ["kvm", "tcg"] : ["tcg"]
     }
 }
 

@@ -140,7 +140,7 @@ extension GuestProcess {
         let pid = identity.pid
         // Any process can claim to be QEMU in its first argument; as root, execute only a file that has such a name.
         if ourUserID == 0, userID != 0,
-            !QEMURecognition.isEmulatorName(QEMURecognition.baseName(executable?.path ?? ""))
+            !QEMURecognition.isEmulatorName(Paths.name(of: executable?.path ?? ""))
         {
             return guest
         }

@@ -22,9 +22,9 @@ struct ProcessView {
     /// directory in which it was started.
     func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/") else { return path }
-        let here = Self.join(workingDirectory ?? "/", path)
+        let here = Paths.absolute(path, in: workingDirectory ?? "/")
         guard FileStatus.at(reachable(here)) == nil, let start = startFolder else { return here }
-        let there = Self.join(start, path)
+        let there = Paths.absolute(path, in: start)
         return FileStatus.at(reachable(there)) == nil ? here : there
     }
 
@@ -58,12 +58,6 @@ struct ProcessView {
         // An unreadable environment names no directory.
         guard let environment = try? ProcFS.environment(pid) else { return nil }
         return environment.first { $0.hasPrefix("PWD=/") }.map { String($0.dropFirst("PWD=".count)) }
-    }
-
-    private static func join(_ folder: String, _ path: String) -> String {
-        var path = Substring(path)
-        while path.hasPrefix("./") { path = path.dropFirst(2) }
-        return folder.hasSuffix("/") ? folder + path : folder + "/" + path
     }
 }
 

@@ -11,21 +11,6 @@ enum ProgramTrust {
         guard let resolved = Paths.resolved(path), let file = FileStatus.at(resolved), !file.isWritableByOthers else {
             return false
         }
-        var folder = resolved
-        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
-            folder = String(folder[..<slash])
-            guard let facts = FileStatus.at(folder), !facts.isWritableByOthers else { return false }
-        }
-        return true
-    }
-}
-
-/// Paths of this host.
-enum Paths {
-    /// Returns the path without symbolic links, `.` and `..`; nil if it does not exist.
-    static func resolved(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(validatingCString: resolved)
+        return Paths.ancestors(of: resolved).allSatisfy { FileStatus.at($0)?.isWritableByOthers == false }
     }
 }

@@ -14,10 +14,10 @@ enum QEMURecognition {
     /// - Returns: whether it runs, or waits for, a guest.
     static func isGuest(executable: String?, arguments: [String]) -> Bool {
         guard let first = arguments.first, !isShortLived(arguments) else { return false }
-        guard let executable else { return isEmulatorName(baseName(first)) }
-        if isEmulatorName(baseName(executable)) { return true }
-        if isWrapper(baseName(executable)) || isOtherTool(baseName(executable)) { return false }
-        return isEmulatorName(baseName(first)) || looksLikeEmulator(arguments)
+        guard let executable else { return isEmulatorName(Paths.name(of: first)) }
+        if isEmulatorName(Paths.name(of: executable)) { return true }
+        if isWrapper(Paths.name(of: executable)) || isOtherTool(Paths.name(of: executable)) { return false }
+        return isEmulatorName(Paths.name(of: first)) || looksLikeEmulator(arguments)
     }
 
     /// Returns whether this is the name of a system emulator: `qemu-system-*`, `qemu-kvm`, `kvm`, also with the dot and
@@ -71,10 +71,6 @@ enum QEMURecognition {
 
     private static func optionName(_ argument: String) -> String {
         String(argument.drop { $0 == "-" })
-    }
-
-    static func baseName(_ path: String) -> String {
-        path.split(separator: "/").last.map(String.init) ?? path
     }
 }
 

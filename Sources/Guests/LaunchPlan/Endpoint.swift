@@ -64,11 +64,4 @@ enum LastingPath {
     static func isHandoffID(_ text: some StringProtocol) -> Bool {
         text.utf8.count == digits && text.utf8.allSatisfy { (48...57).contains($0) || (97...102).contains($0) }
     }
-
-    /// Returns the absolute path; a relative one is relative to the directory.
-    static func absolute(_ path: String, in directory: String) -> String {
-        if path.hasPrefix("/") { return path }
-        let folder = directory.hasSuffix("/") ? directory : directory + "/"
-        return folder + (path.hasPrefix("./") ? String(path.dropFirst(2)) : path)
-    }
 }

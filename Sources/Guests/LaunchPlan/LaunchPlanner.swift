@@ -1,3 +1,4 @@
+internal import Linux
 internal import QEMUCommandLine
 
 /// Traverses a command line once and collects the plan.
@@ -117,7 +118,7 @@ struct LaunchPlanner {
     }
 
     mutating func addEndpoint(_ kind: Endpoint.Kind, _ path: String) {
-        let lasting = LastingPath.absolute(LastingPath.lasting(path), in: directory)
+        let lasting = Paths.absolute(LastingPath.lasting(path), in: directory)
         let temporary = LastingPath.temporary(lasting, handoffID: handoffID)
         endpoints.append(Endpoint(kind: kind, lasting: lasting, temporary: temporary))
     }

@@ -1,3 +1,5 @@
+internal import Linux
+
 /// Finds the firmware and the modules of a QEMU whose packages were unpacked into a directory.
 ///
 /// QEMU looks for both in places that are fixed at build time. `BINARY -L help` prints those for firmware.
@@ -31,17 +33,8 @@ enum FirmwareSearch {
         for binary: String, known: [String], exists: (String) -> Bool
     ) -> (firmware: [String], modules: String?) {
         guard let tree = tree(of: binary) else { return ([], nil) }
-        let known = Set(known.map(normalized))
+        let known = Set(known.map(Paths.normalized))
         let firmware = firmwareFolders.map { "\(tree)/\($0)" }.filter { !known.contains($0) && exists($0) }
         return (firmware, moduleFolders.map { "\(tree)/\($0)" }.first(where: exists))
-    }
-
-    /// Returns the path without `bin/..`.
-    private static func normalized(_ path: String) -> String {
-        var parts: [Substring] = []
-        for part in path.split(separator: "/") where part != "." {
-            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return "/" + parts.joined(separator: "/")
     }
 }

@@ -80,9 +80,7 @@ package enum HostChecks {
     package static func disk(stateDirectory: String) -> Finding {
         let id = FindingID.noRoomDisk
         var folder = stateDirectory
-        while FileStatus.at(folder) == nil, let slash = folder.lastIndex(of: "/"), folder != "/" {
-            folder = slash == folder.startIndex ? "/" : String(folder[..<slash])
-        }
+        while FileStatus.at(folder) == nil, folder != "/", folder != "." { folder = Paths.parent(of: folder) }
         do throws(SystemError) {
             let free = try Files.freeBytes(folder)
             guard free < leastStateBytes else {
@@ -115,11 +113,11 @@ package enum HostChecks {
                 try Files.verifyDirectory(folder)
             } catch {
                 // A handoff creates it at its start.
-                if error.isGone, folder != path || Files.exists(parent(of: path)) { continue }
+                if error.isGone, folder != path || Files.exists(Paths.parent(of: path)) { continue }
                 return Finding(
                     id, .fail, "the state directory is not usable", evidence: ["\(error)"],
                     remedy: error.isGone
-                        ? "Create its parent (mkdir -p \(parent(of: path))), or choose another one with --state-dir."
+                        ? "Create its parent (mkdir -p \(Paths.parent(of: path))), or choose another one with --state-dir."
                         : remedy(for: folder, of: path))
             }
         }
@@ -136,11 +134,5 @@ package enum HostChecks {
             status.uid == geteuid(), status.mode & 0o1000 == 0
         else { return "Do not change it; \(other)." }
         return "chmod 700 \(folder), or \(other)."
-    }
-
-    private static func parent(of path: String) -> String {
-        let trimmed = path.last == "/" ? path.dropLast() : path[...]
-        guard let slash = trimmed.lastIndex(of: "/"), slash > trimmed.startIndex else { return "/" }
-        return String(trimmed[..<slash])
     }
 }

@@ -200,12 +200,9 @@ extension PreflightRun {
 
     /// Returns whether every directory on the path grants others access.
     private static func isReachableByOthers(_ path: String) -> Bool {
-        var folder = Paths.resolved(path) ?? path
-        while let slash = folder.lastIndex(of: "/"), slash > folder.startIndex {
-            folder = String(folder[..<slash])
-            if let facts = FileStatus.at(folder), facts.mode & 0o011 == 0 { return false }
+        Paths.ancestors(of: Paths.resolved(path) ?? path).allSatisfy { folder in
+            FileStatus.at(folder).map { $0.mode & 0o011 != 0 } ?? true
         }
-        return true
     }
 }
 

@@ -115,7 +115,7 @@ final class ProbeProcess: Sendable {
             let executable = try ProcFS.executable(pid).path
             let arguments = try ProcFS.commandLine(pid)
             guard let first = arguments.firstIndex(of: Self.noMachine[0]),
-                !QEMURecognition.isWrapper(QEMURecognition.baseName(executable))
+                !QEMURecognition.isWrapper(Paths.name(of: executable))
             else {
                 throw QEMUProbeError(
                     .wrapperDoesNotExec, path: path, "it starts QEMU as a child; a wrapper must end in `exec`")

@@ -93,8 +93,7 @@ extension QEMUProbe {
 
     /// Returns the absolute path with symbolic links kept: a distribution's alternatives may be intended.
     private static func absolute(_ path: String) -> String? {
-        guard !path.hasPrefix("/") else { return path }
-        return Paths.resolved(".").map { "\($0)/\(path)" }
+        path.hasPrefix("/") ? path : Paths.resolved(".").map { Paths.absolute(path, in: $0) }
     }
 
     /// Returns the module directory of an unpacked binary: without it, QEMU may load modules of another version, and

@@ -34,7 +34,7 @@ final class ErrorOutput: Sendable {
     /// Returns the path of the guest's own log; nil if it has none.
     private static func path(_ stream: StandardStream, in folder: String, _ process: Int32) -> String? {
         switch stream {
-        case .append(let path): return absolute(path, in: folder)
+        case .append(let path): return Paths.absolute(path, in: folder)
         case .oldProcess(let number):
             // A descriptor that cannot be read is not a log of the guest.
             let link = (try? ProcFS.descriptors(process)[number]) ?? ""
@@ -63,10 +63,6 @@ final class ErrorOutput: Sendable {
 
     /// Opens a file for another stream of the new QEMU.
     static func open(_ path: String, in folder: String, of process: Int32) throws(SystemError) -> Descriptor {
-        try GuestLog.open(absolute(path, in: folder), of: process)
-    }
-
-    private static func absolute(_ path: String, in folder: String) -> String {
-        path.hasPrefix("/") ? path : "\(folder)/\(path)"
+        try GuestLog.open(Paths.absolute(path, in: folder), of: process)
     }
 }

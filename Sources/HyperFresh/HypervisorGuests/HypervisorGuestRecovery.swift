@@ -53,12 +53,8 @@ struct InnerSide: RecoverableQEMU {
             try await unit.end(by: hypervisor.agent)
         } catch {
             // Do not end the whole hypervisor because of it: other guests in it cannot be asked.
-            throw InstanceEnd.silent(record, in: InstanceFolder(Self.folder(of: endpoint)), because: error)
+            throw InstanceEnd.silent(record, in: InstanceFolder(Paths.parent(of: endpoint)), because: error)
         }
-    }
-
-    private static func folder(of socket: String) -> String {
-        String(socket[..<(socket.lastIndex(of: "/") ?? socket.startIndex)])
     }
 
     func close() {

@@ -46,7 +46,7 @@ final class HeldLock: Sendable {
         // For messages only.
         var words = (try? ProcFS.commandLine(pid)) ?? []
         guard !words.isEmpty else { return "pid \(pid)" }
-        words[0] = words[0].split(separator: "/").last.map(String.init) ?? words[0]
+        words[0] = Paths.name(of: words[0])
         let line = words.joined(separator: " ").map { $0.isNewline ? " " : $0 }
         return "pid \(pid) (\(String(line.prefix(100))))"
     }

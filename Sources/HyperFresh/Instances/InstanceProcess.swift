@@ -91,8 +91,7 @@ struct InstanceProcess: Sendable, Hashable {
             (hypervisor, id) = (parts[parts.count - 3], parts[parts.count - 2])
             guard name.split(separator: ",").contains("guest=\(hypervisor)-\(id)") else { return nil }
             root = parts.dropLast(4).joined(separator: "/")
-            let kernel = value(of: "-kernel") ?? ""
-            image = String(kernel[..<(kernel.lastIndex(of: "/") ?? kernel.startIndex)])
+            image = value(of: "-kernel").map(Paths.parent(of:)) ?? ""
         }
 
         func isIn(_ stateDirectory: String, _ home: FileIdentity?) -> Bool {

@@ -59,14 +59,10 @@ struct StackStore: Sendable {
 
     /// Reads a record, if its folder belongs to this user alone.
     func read(_ file: RecordFile) -> RecordReading<[String: JSONValue]> {
-        do throws(SystemError) { try verify(Self.folder(of: file.path)) } catch {
+        do throws(SystemError) { try verify(Paths.parent(of: file.path)) } catch {
             return .damaged(RecordDamage(path: file.path, reason: "\(error)"))
         }
         return file.read()
-    }
-
-    private static func folder(of path: String) -> String {
-        String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
     }
 
     /// Returns the names in a folder that belongs to this user alone; none if it does not exist.

@@ -90,7 +90,7 @@ public struct InstanceFolder: Sendable, Hashable {
     }
 
     /// The folder of all runs of the hypervisor.
-    public var parent: String { String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)]) }
+    public var parent: String { Paths.parent(of: path) }
 
     /// The socket of its monitor.
     public var qmpSocket: String { "\(path)/qmp.sock" }

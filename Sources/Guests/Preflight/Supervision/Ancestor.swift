@@ -87,7 +87,7 @@ struct Ancestor: Sendable, Hashable {
     }
 
     static func baseName(_ path: String) -> String {
-        let name = path.split(separator: "/").last.map(String.init) ?? ""
+        let name = Paths.name(of: path)
         // A login shell's name begins with a dash.
         return name.hasPrefix("-") ? String(name.dropFirst()) : name
     }
