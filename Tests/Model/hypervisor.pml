@@ -5,7 +5,7 @@
  * scripts/check-model runs it.
  *
  * The files and the sources that they model:
- *   records.pml      Sources/HyperFresh/Stacks/StackStore.swift; asking an instance, ending it
+ *   records.pml      Sources/HyperFresh/Instances/StackStore.swift; asking an instance, ending it
  *   refresh.pml      Sources/HyperFresh/Stacks/HypervisorRefresh.swift: admission, boot, handover, retire, discard
  *   recover.pml      Sources/HyperFresh/Stacks/RecordRebuild.swift, HypervisorGuests/HypervisorGuestRecovery.swift
  *   up.pml           Sources/HyperFresh/Stacks: StackUp, StackDown
