@@ -52,7 +52,7 @@ extension StackReader {
     func checkKeptCores(_ spec: HypervisorSpec, _ hyperplexor: HyperplexorSpec, at section: StackSection) {
         guard spec.keepsCores, hyperplexor.cores.isEmpty, let node = section.values["keep-cores"] else { return }
         report(
-            "`keep-cores` without `cores`: each CPU would keep some core of this host busy for good", at: node,
+            "`keep-cores` without `cores`: each CPU would keep some core of this host permanently busy", at: node,
             remedy: "Add `cores` to the hyperplexor, one for each CPU, or remove `keep-cores`.")
     }
 
@@ -183,7 +183,7 @@ extension StackReader {
             if let line = context.seen.hypervisors.earlierLine(of: system.name, now: node.line) {
                 report(
                     "the name of system `\(system.name)` is already used in line \(line)", at: node,
-                    remedy: "Rename one of them: hypervisors and systems share one name space.")
+                    remedy: "Rename one of them: hypervisors and systems share one namespace.")
             }
             return (system, section)
         }
@@ -219,7 +219,7 @@ extension StackReader {
         if let name, let line = context.seen.names.earlierLine(of: name, now: node.line) {
             report(
                 "the name of container `\(name)` is already used in line \(line)", at: node,
-                remedy: "Rename one of them: guests and containers of a stack share one name space.")
+                remedy: "Rename one of them: guests and containers of a stack share one namespace.")
         }
         let bundle = bundle(section)
         let memory = memory(section, least: 16 << 20, default: 256 << 20)

@@ -73,7 +73,7 @@ final class StackReader {
     func text(_ node: YAMLTree, _ what: String) -> String? {
         guard case .scalar(let text, _) = node.content, !node.isNull else {
             report(
-                "\(what) must be a text; found \(node.kind)", at: node,
+                "\(what) must be text; found \(node.kind)", at: node,
                 remedy: "Write the text, or remove the line.")
             return nil
         }

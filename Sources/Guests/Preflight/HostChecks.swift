@@ -90,18 +90,18 @@ package enum HostChecks {
             return Finding(
                 id, .fail, "there is too little space for the journal and QEMU's error log",
                 evidence: ["\(folder): \(free >> 10) KiB free"],
-                remedy: "Free space there, or set HYPERFRESH_STATE_DIR to a directory on tmpfs.")
+                remedy: "Free space there, or set HYPERFRESH_STATE_DIR to a folder on tmpfs.")
         } catch {
             return Finding(
                 id, .warn, "cannot determine the free space in \(folder)", evidence: ["\(error)"],
-                remedy: "Create the state directory: mkdir -m 0700 \(stateDirectory)")
+                remedy: "Create the state folder: mkdir -m 0700 \(stateDirectory)")
         }
     }
 
-    /// The names that hyperfresh creates in a state directory.
+    /// The names that hyperfresh creates in a state folder.
     private static let stateNames: Set<String> = ["handoffs", "logs", "stacks", "hypervisors"]
 
-    /// Checks that handoffs can be recorded in the state directory: it is, or can be created, private to the caller.
+    /// Checks that handoffs can be recorded in the state folder: it is, or can be created, private to the caller.
     ///
     /// - Parameter path: the directory; it need not exist yet.
     /// - Returns: the finding.
@@ -115,18 +115,18 @@ package enum HostChecks {
                 // A handoff creates it at its start.
                 if error.isGone, folder != path || Files.exists(Paths.parent(of: path)) { continue }
                 return Finding(
-                    id, .fail, "the state directory is not usable", evidence: ["\(error)"],
+                    id, .fail, "the state folder is not usable", evidence: ["\(error)"],
                     remedy: error.isGone
                         ? "Create its parent (mkdir -p \(Paths.parent(of: path))), or choose another one with --state-dir."
                         : remedy(for: folder, of: path))
             }
         }
-        return Finding(id, .pass, "the state directory is, or will be, private to the caller", evidence: [path])
+        return Finding(id, .pass, "the state folder is, or will be, private to the caller", evidence: [path])
     }
 
     /// Returns a remedy that changes only a directory that is certainly ours: it may be /tmp.
     private static func remedy(for folder: String, of path: String) -> String {
-        let other = "choose another directory, which need not exist, with --state-dir"
+        let other = "choose another folder, which need not exist, with --state-dir"
         let names = (try? ProcFS.names(inFolder: folder)).map(Set.init)
         let isOurs = folder != path || names.map { $0.isSubset(of: stateNames) } ?? false
         // A directory that is not readable is not ours to change.

@@ -125,7 +125,7 @@ extension ContainerSides {
             context.fail(
                 HyperFreshError(
                     "container \(name) was stopped for longer than \(limit)",
-                    remedy: "Allow more with --max-downtime."
+                    remedy: "Allow more time with --max-downtime."
                 ))
             context.driver.happened(.deadlinePassed)
         }
@@ -248,7 +248,8 @@ extension ContainerSides {
             context.fail(
                 HyperFreshError(
                     "the restored processes of \(name) cannot be ended",
-                    remedy: "End instance \(new.hypervisor.record.id), then run `hyperfresh recover`.",
+                    remedy: "Run `hyperfresh recover --force "
+                        + "\(new.hypervisor.record.hypervisor)-\(new.hypervisor.record.id)`: it ends the OS VM.",
                     evidence: [failure.message]))
             return .newSurvived
         }

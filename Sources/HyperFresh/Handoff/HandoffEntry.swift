@@ -115,7 +115,7 @@ struct HandoffEntry: Sendable {
         let unfinished = try Self.unfinished(in: store.stateDirectory).filter { $0.concerns(hypervisor) }
         guard !unfinished.isEmpty else { return }
         throw HyperFreshError(
-            "handoffs of hypervisor \(hypervisor) were left unfinished",
+            "handoffs of VM \(hypervisor) were left unfinished",
             remedy: "Run `hyperfresh recover` first.",
             evidence: unfinished.map { "\($0.id): \($0.subject?.name ?? "?"), \($0.state?.rawValue ?? "?")" },
             exitCode: RefreshOutcome.blocked.exitCode)

@@ -208,7 +208,7 @@ struct HandoffRecovery {
                     maps the \(words.tenant)'s memory
                     """,
                 remedy: """
-                    `hyperfresh list` shows whether the \(words.tenant) runs there. Do not start it a second time.
+                    `hyperfresh ps` shows whether the \(words.tenant) runs there. Do not start it a second time.
                     """, final: .lost)
         }
         return Conclusion(

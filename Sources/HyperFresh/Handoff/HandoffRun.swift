@@ -92,11 +92,11 @@ extension HandoffReport {
     static func reason(_ outcome: HandoffOutcome) -> String {
         switch outcome {
         case .rolledBack(.deadline): "a deadline passed"
-        case .rolledBack(.cancelled): "the refresh was cancelled"
-        case .rolledBack(let failure): "the refresh failed (\(failure.rawValue))"
-        case .incomplete: "the refresh is done, but the cleanup is not"
-        case .lost: "the guest's QEMU died"
-        case .unknown, .refreshed, .rehearsed: "the outcome of the refresh is unknown"
+        case .rolledBack(.cancelled): "the handoff was cancelled"
+        case .rolledBack(let failure): "the handoff failed (\(failure.rawValue))"
+        case .incomplete: "the handoff is done, but the cleanup is not"
+        case .lost: "the side that had it died"
+        case .unknown, .refreshed, .rehearsed: "the outcome of the handoff is unknown"
         }
     }
 }

@@ -30,7 +30,8 @@ enum ServiceChecks {
                     .supervisorRestarts, .fail,
                     "cannot ask the systemd of user \(user) whether it starts a second QEMU when the old one ends",
                     evidence: ["the guest's QEMU is in \(unit)"],
-                    remedy: "runuser -u \\#\(user) -- hyperfresh refresh guest \(process.name)")
+                    remedy: "Run it as that user: setpriv --reuid \(user) --init-groups hyperfresh refresh guest "
+                        + process.name)
             ]
         case .unreachable(let unit):
             return [

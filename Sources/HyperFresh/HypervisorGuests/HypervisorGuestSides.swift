@@ -238,8 +238,9 @@ extension HypervisorGuestSides {
             context.fail(
                 HyperFreshError(
                     "the new QEMU of \(guest) cannot be ended",
-                    remedy: "End hypervisor instance "
-                        + "\(newPlacement.hypervisor.record.id), then run `hyperfresh recover`.",
+                    remedy: "Run `hyperfresh recover --force "
+                        + "\(newPlacement.hypervisor.record.hypervisor)-\(newPlacement.hypervisor.record.id)`: it ends "
+                        + "the hypervisor.",
                     evidence: [failure.message]))
             return .newSurvived
         }

@@ -102,12 +102,12 @@ extension StackStore {
         let survey = try survey(hypervisor)
         guard try hypervisorNames().contains(hypervisor) || !survey.running.isEmpty else {
             throw HyperFreshError(
-                "there is no hypervisor \(hypervisor)",
-                remedy: "`hyperfresh ps` lists the hypervisors of this host.",
+                "there is no hypervisor or OS VM \(hypervisor)",
+                remedy: "`hyperfresh ps` lists those of this host.",
                 evidence: damage.map(\.description), exitCode: HyperFreshError.usage)
         }
-        if damage.isEmpty { damage = [RecordDamage(path: stacks, reason: "no stack on record has this hypervisor")] }
-        throw .damaged(damage, of: "the stack of hypervisor \(hypervisor)")
+        if damage.isEmpty { damage = [RecordDamage(path: stacks, reason: "no stack on record has this VM")] }
+        throw .damaged(damage, of: "the stack of VM \(hypervisor)")
     }
 
     /// Searches the stacks on record.
@@ -139,7 +139,7 @@ extension StackStore {
             // If its copy does not tell either, it may belong to any stack.
             let path = stackCopy(of: process.hypervisor).shown.map { stackFile($0.name).path } ?? stacks
             return RecordDamage(
-                path: path, reason: "hypervisor \(process.hypervisor) runs, and its stack is not on record")
+                path: path, reason: "VM \(process.hypervisor) runs, and its stack is not on record")
         }
     }
 

@@ -23,7 +23,9 @@ struct StackStore: Sendable {
     let stateDirectory: String
 
     /// The remedy if a guest or container of a stack is lost.
-    static let afterLoss = "Start it again: `hyperfresh up STACK-FILE`. Its disks are as it left them."
+    static let afterLoss =
+        "Start it again: `hyperfresh up STACK-FILE`, after `hyperfresh down STACK` if its VM has exited too. "
+        + "Its data on disk is as it left it."
 
     var stacks: String { "\(stateDirectory)/stacks" }
     var hypervisors: String { "\(stateDirectory)/hypervisors" }
@@ -301,7 +303,7 @@ struct StackStore: Sendable {
     func lock(_ hypervisor: String) throws(HyperFreshError) -> HeldLock {
         if let lock = try tryLock(hypervisor) { return lock }
         throw HyperFreshError(
-            "another hyperfresh is working on hypervisor \(hypervisor)",
+            "another hyperfresh is working on VM \(hypervisor)",
             remedy: "Wait until it has ended: `hyperfresh status`.",
             exitCode: RefreshOutcome.blocked.exitCode)
     }
@@ -315,7 +317,7 @@ struct StackStore: Sendable {
             return try HeldLock(path)
         } catch {
             throw HyperFreshError(
-                "cannot lock hypervisor \(hypervisor)", because: error,
+                "cannot lock VM \(hypervisor)", because: error,
                 remedy:
                     "Its folder must belong to your user alone, and `lock` in it must be a file: "
                     + "`ls -l \(hypervisors)/\(hypervisor)`. Move aside anything else with that name, or name another "

@@ -52,7 +52,7 @@ struct HypervisorAdmission {
         guard alive.count <= 2 else {
             throw HyperFreshError(
                 "\(spec.kind) \(spec.name) has \(alive.count) instances",
-                remedy: "Run `hyperfresh recover`: it ends those without guests.",
+                remedy: "Run `hyperfresh recover`: it ends those without \(spec.kind.tenant)s.",
                 evidence: alive.map { "\($0.id): pid \($0.process.pid)" }, exitCode: RefreshOutcome.blocked.exitCode)
         }
         let placement = records.placement
@@ -107,8 +107,8 @@ struct HypervisorAdmission {
                 hypervisor.close()
                 throw HypervisorError(
                     "the agent of \(spec.kind) \(spec.name) (instance \(record.id)) does not answer",
-                    remedy: "Its guests may still run, but cannot be handed over without the agent. See its console, "
-                        + "shut the guests down from inside, then take the stack down.",
+                    remedy: "Its \(spec.kind.tenant)s may still run, but cannot be handed over without the agent. "
+                        + "See its console, shut the \(spec.kind.tenant)s down from inside, then take the stack down.",
                     evidence: Hypervisor.consoleTail(hypervisor.folder).map { "console: \($0)" })
             }
             return hypervisor

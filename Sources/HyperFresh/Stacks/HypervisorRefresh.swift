@@ -285,7 +285,9 @@ extension HypervisorRefresh {
     }
 
     private func explain(_ failed: HandoffReport, _ plan: HypervisorAdmission.Plan, _ report: inout HypervisorReport) {
-        var failure = failed.failure ?? HyperFreshError("it could not be handed over", remedy: "")
+        var failure =
+            failed.failure
+            ?? HyperFreshError("it could not be handed over", remedy: "`hyperfresh history --json` has the details.")
         failure.message = "\(plan.spec.kind.tenant) \(failed.guest): \(failure.message)"
         let moved = report.guests.filter { $0.outcome == .refreshed }.map(\.guest)
         let stayed = report.guests.filter { $0.outcome == .rolledBack || $0.outcome == .timedOut }.map(\.guest)

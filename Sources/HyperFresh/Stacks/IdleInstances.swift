@@ -42,7 +42,7 @@ struct IdleInstances {
             defer { reached.close() }
             try await InstanceEnd(store: store).run(reached)
             left.removeAll { $0.id == record.id }
-            done.append("instance \(record.id) of hypervisor \(hypervisor), which had no guest, was ended")
+            done.append("instance \(record.id) of VM \(hypervisor), in which nothing ran, was ended")
         }
     }
 }

@@ -11,7 +11,8 @@ extension StackUp {
                 "stack \(stack.name) is up, and these changes of its file cannot be applied while it runs",
                 guestState: "Nothing was touched.",
                 remedy: "Undo them, or take the stack down first. To change one guest: run `hyperfresh up "
-                    + "--remove-orphans` without it, refresh its hypervisor, then run `hyperfresh up` with it.",
+                    + "STACK-FILE --remove-orphans` without it, refresh its hypervisor, then run `hyperfresh up "
+                    + "STACK-FILE` with it.",
                 evidence: change.alterations, exitCode: RefreshOutcome.blocked.exitCode)
         }
         let names =

@@ -106,7 +106,8 @@ public final class HypervisorAgent: Sendable {
         } catch {
             throw HypervisorError(
                 "VM \(hypervisor): cannot \(purpose): its agent does not answer",
-                remedy: "Its guests are unaffected. Read hypervisors/\(hypervisor)/*/console.log in the state folder.",
+                remedy: "Whatever runs in it is unaffected. Read "
+                    + "hypervisors/\(hypervisor)/*/console.log in the state folder.",
                 evidence: ["\(error)"])
         }
         throw HypervisorError(

@@ -64,8 +64,8 @@ extension HypervisorAgent {
         let text = try await run(verb: "tenants", to: "list what is active in it", within: deadline)
         guard let tenants = Tenants(parsing: text) else {
             throw HypervisorError(
-                "cannot read the list of guests and containers that are active in the hypervisor",
-                remedy: "Run `hyperfresh doctor`, and read the hypervisor's console.log in the state folder.",
+                "cannot read the list of guests and containers that are active in the VM",
+                remedy: "Run `hyperfresh doctor`, and read the VM's console.log in the state folder.",
                 evidence: text.split(separator: "\n").suffix(12).map(String.init))
         }
         return tenants

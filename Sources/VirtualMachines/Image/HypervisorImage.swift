@@ -49,7 +49,7 @@ public struct HypervisorImage: Sendable, Hashable {
             let file = "\(directory)/\(try text(manifest["files"]?[key], "files.\(key)"))"
             // A file that cannot be examined cannot be booted either.
             guard (try? Files.status(file).kind) == .regular else {
-                throw HypervisorError("\(file) is missing or no regular file; \(path) names it", remedy: remedy)
+                throw HypervisorError("\(file) is missing or not a regular file; \(path) names it", remedy: remedy)
             }
             return file
         }

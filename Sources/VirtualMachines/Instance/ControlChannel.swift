@@ -135,7 +135,7 @@ package final class ControlChannel: Sendable {
             }
             guard count > 0 else {
                 throw silence(
-                    purpose, because: isClosed.withLock { $0 } ? "the channel was closed" : "the hypervisor has exited",
+                    purpose, because: isClosed.withLock { $0 } ? "the channel was closed" : "the OS VM has exited",
                     after: bytes)
             }
             bytes += buffer.prefix(count)

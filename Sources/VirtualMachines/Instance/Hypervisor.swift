@@ -186,7 +186,7 @@ extension Hypervisor {
         guard let address = devices.first(where: { $0.id == HotPlug.memoryDevice(of: guest) })?.address else {
             throw HypervisorError(
                 "VM \(record.hypervisor): the memory of guest \(guest) is not attached",
-                remedy: "Run `hyperfresh down \(record.stack)`, then `hyperfresh up FILE` with its stack file.")
+                remedy: "Run `hyperfresh down \(record.stack)`, then `hyperfresh up STACK-FILE`.")
         }
         return address
     }
@@ -199,7 +199,7 @@ extension Hypervisor {
         } catch {
             throw HypervisorError(
                 "VM \(record.hypervisor): its QEMU did not \(purpose)",
-                remedy: "Its guests are unaffected. Run `hyperfresh doctor`.",
+                remedy: "Whatever runs in it is unaffected. Run `hyperfresh doctor`.",
                 evidence: [error.refusal?.text ?? "\(error)"])
         }
     }

@@ -11,7 +11,7 @@ make_bridge() {
         card=${folder##*/}
     done
     [ -n "$card" ] || {
-        echo "the hypervisor has no card on network $3" >&2
+        echo "this VM has no card on network $3" >&2
         exit 1
     }
     ip link add name "$1" type bridge forward_delay 0

@@ -159,7 +159,7 @@ extension StartProbe {
             "the new QEMU would change the guest's memory at its start, while the guest runs",
             evidence: changes.map { "\($0), in a test on memory of our own" }
                 + (names.isEmpty ? [] : ["tested: \(names)"]),
-            remedy: "Choose a QEMU that does not (--to; newer ones do not with virtio-mem), or unplug the device "
+            remedy: "Choose another QEMU with --to (newer ones leave memory of virtio-mem alone), or unplug the device "
                 + "(virtio-mem: qom-set its requested-size to 0 first; then device_del).")
     }
 
