@@ -69,14 +69,6 @@ import Testing
         #expect(code { try Files.createDirectory("\(open)/other") } == EPERM)
     }
 
-    @Test func parents() {
-        #expect(Files.parent(of: "/a/b") == "/a")
-        #expect(Files.parent(of: "/a/b//") == "/a")
-        #expect(Files.parent(of: "/a") == "/")
-        #expect(Files.parent(of: "/") == "/")
-        #expect(Files.parent(of: "a") == ".")
-    }
-
     @Test func identitySurvivesRenames() throws {
         let folder = ScratchFolder()
         let path = folder.write("f", "x")

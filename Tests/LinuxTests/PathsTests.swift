@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct PathsTests {
     @Test(arguments: [
-        ("/usr/bin/qemu", "/usr/bin"), ("/usr/bin/", "/usr"), ("/usr", "/"), ("/", "/"), ("name", "."), ("a/b", "a"),
+        ("/usr/bin/qemu", "/usr/bin"), ("/usr/bin/", "/usr"), ("/usr/bin//", "/usr"), ("/usr", "/"), ("/", "/"),
+        ("name", "."), ("a/b", "a"),
     ])
     func parents(path: String, parent: String) {
         #expect(Paths.parent(of: path) == parent)

@@ -63,7 +63,7 @@ import Testing
     @Test func aHypervisorThatEndsIsNoAnswer() async throws {
         try script.send(Array("step begin 1.00\n".utf8))
         script.shutdown()
-        #expect(await failure()?.evidence == ["step begin 1.00", "the hypervisor has exited"])
+        #expect(await failure()?.evidence == ["step begin 1.00", "the OS VM has exited"])
     }
 
     @Test func whoeverClosesItIsNotKeptWaiting() async throws {
