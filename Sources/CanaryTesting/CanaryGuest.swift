@@ -93,8 +93,7 @@ public final class CanaryGuest: Sendable {
             "-append",
             ([
                 "quiet", "loglevel=0", "cryptomgr.notests", "canary.memory=\(options.watchedMiB)M",
-                "canary.dirty=\(options.pace)",
-                "canary.reports=\(options.reports)",
+                "canary.dirty=\(options.pace)", "canary.reports=\(options.reports)",
             ] + options.kernelWords).joined(separator: " "),
             "-qmp", "unix:\(files.qmp),server=on,wait=off", "-serial", "file:\(files.serial)", "-pidfile",
             files.pidFile,

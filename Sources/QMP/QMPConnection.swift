@@ -170,20 +170,21 @@ final class QMPConnection: Sendable {
         }
     }
 
+    /// Logs a reply before its waiter continues, so that the log has the order of the events.
     private func take(_ value: JSONValue) throws(QMPError) {
         let (effect, waiter, listeners) = try received(value)
         switch effect {
         case .greeted:
             waiter?.slot.fill(.success(value["QMP"] ?? .null))
         case .answered(_, .success(let value)):
-            waiter?.slot.fill(.success(value))
             log?.append(.answered(name(of: waiter?.command)))
+            waiter?.slot.fill(.success(value))
         case .answered(_, .failure(let refusal)):
-            waiter?.slot.fill(.failure(refused(refusal, command: waiter?.command)))
             log?.append(.refused(name(of: waiter?.command), reason: refusal.text))
+            waiter?.slot.fill(.failure(refused(refusal, command: waiter?.command)))
         case .unusable(_, let error):
-            waiter?.slot.fill(.failure(located(error, command: waiter?.command)))
             log?.append(.refused(name(of: waiter?.command), reason: error.message))
+            waiter?.slot.fill(.failure(located(error, command: waiter?.command)))
         case .emitted(let event):
             log?.append(.event(event.name))
             for listener in listeners where listener.names.isEmpty || listener.names.contains(event.name) {

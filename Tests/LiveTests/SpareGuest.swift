@@ -37,7 +37,12 @@ struct SpareGuest: SuiteTrait, TestScoping {
     /// The guest that waits, running again; `nil` when there is none.
     static func take() async throws -> LiveGuest? {
         guard let guest = slot?.exchange(nil) else { return nil }
-        try await guest.ask(Cont())
+        do {
+            try await guest.ask(Cont())
+        } catch {
+            guest.canary.end()
+            throw error
+        }
         return guest
     }
 
