@@ -31,9 +31,9 @@ func tests(_ name: String, _ dependencies: [Target.Dependency], resources: [Reso
 
 /// Files embedded in the program: the hypervisor's machine definition (from qemu-configs/) and the scripts that run in
 /// VMs.
-let hypervisorFiles: [Resource] = ["Machine/hypervisor.cfg", "Scripts/network.sh", "Scripts/guest.sh"].map {
-    .embedInCode($0)
-}
+let hypervisorFiles: [Resource] = [
+    "Machine/hypervisor.cfg", "Scripts/units.sh", "Scripts/network.sh", "Scripts/guest.sh",
+].map { .embedInCode($0) }
 let containerFiles: [Resource] = ["Scripts/container.sh", "Scripts/timers.pl"].map { .embedInCode($0) }
 
 let package = Package(

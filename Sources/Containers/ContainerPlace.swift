@@ -27,7 +27,7 @@ package struct ContainerPlace: Sendable {
     private var port: String { ControlChannel.port(of: name) }
 
     /// The shell script behind every call, for `/bin/sh -eu`.
-    static let script = InnerNetwork.script + String(decoding: PackageResources.container_sh, as: UTF8.self)
+    static let script = InnerFunctions.script + String(decoding: PackageResources.container_sh, as: UTF8.self)
     private static let timersProgram = String(decoding: PackageResources.timers_pl, as: UTF8.self)
 
     /// Runs a verb of the script; `startsUnit` tells whether the verb starts a unit, which runs a copy of the script.

@@ -4,8 +4,8 @@
 #   container.sh VERB NAME CABLE MAC CONSOLE [ARGUMENT...]
 #
 # CABLE is the interface outside of the container's network namespace, MAC the address of the one inside; both are empty
-# without a network. CONSOLE is the port for its output. The host sends this file with each call, after network.sh; a
-# unit runs a copy of it. A verb that fails prints the reason on standard error.
+# without a network. CONSOLE is the port for its output. The host sends this file with each call, after units.sh and
+# network.sh; a unit runs a copy of all three. A verb that fails prints the reason on standard error.
 set -eu
 
 verb=$1 name=$2 cable=$3 mac=$4 console=$5
@@ -27,11 +27,6 @@ earlier_dump_unit=hyperfresh-leaving-$name.service
 
 # A dump and its restore must use the same of these options.
 criu_options="--tcp-established --network-lock nftables --file-locks --link-remap --manage-cgroups=ignore"
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
 
 # ---------------------------------------------------------------- mounts
 
@@ -81,7 +76,7 @@ save_script() {
 start_unit() {
     started=$1 started_verb=$2
     shift 2
-    systemctl reset-failed "$started" 2>/dev/null || true
+    unload "$started"
     systemd-run --quiet --collect --unit="$started" \
         /bin/sh "$directory/$started.sh" "$started_verb" "$name" "$cable" "$mac" "$console" "$@"
 }
@@ -119,19 +114,17 @@ step() {
 
 # Ends every process of the container, frozen or not, and waits until they are gone.
 end_processes() {
-    for ended in "$unit" "$dump_unit" "$earlier_dump_unit"; do systemctl kill --signal=KILL "$ended" 2>/dev/null || true; done
-    if [ -e "$control_group/cgroup.kill" ]; then
-        echo 1 >"$control_group/cgroup.kill"
+    end_units "$unit" "$dump_unit" "$earlier_dump_unit"
+    if has_processes "$control_group"; then
+        kill_group "$control_group"
         tries=0
-        until grep -q 'populated 0' "$control_group/cgroup.events"; do
+        while has_processes "$control_group"; do
             tries=$((tries + 1))
             [ $tries -lt 300 ] || fail "the container's processes do not end"
             sleep 0.05
         done
-        echo 0 >"$control_group/cgroup.freeze"
     fi
-    systemctl stop "$unit" 2>/dev/null || true
-    systemctl reset-failed "$unit" 2>/dev/null || true
+    [ ! -e "$control_group" ] || echo 0 >"$control_group/cgroup.freeze"
     rm -f "$pid_file"
 }
 
@@ -236,7 +229,7 @@ start() {
     tries=0
     until [ -s "$pid_file" ]; do
         tries=$((tries + 1))
-        if ! systemctl is-active --quiet "$unit" || [ $tries -ge 300 ]; then
+        if ! is_running "$unit" || [ $tries -ge 300 ]; then
             fail "$(sed 's/.*msg=//' "$directory/runc.log")"
         fi
         sleep 0.1
@@ -259,7 +252,7 @@ run() {
 stop() {
     if [ "$1" -gt 0 ] && runc kill "$name" TERM 2>/dev/null; then
         tries=0
-        while [ $tries -lt "$1" ] && systemctl is-active --quiet "$unit"; do
+        while [ $tries -lt "$1" ] && is_running "$unit"; do
             tries=$((tries + 1))
             sleep 0.1
         done
@@ -329,7 +322,7 @@ prepare_dump() {
     done <"$control_group/cgroup.procs" >"$images/timers"
     echo "$1" >"$store/last"
     echo "$words --leave-running --freeze-cgroup $control_group --images-dir $images $before" >"$directory/dump"
-    systemctl stop "$dump_unit" 2>/dev/null || true
+    ! is_running "$dump_unit" || systemctl stop "$dump_unit"
     start_unit "$dump_unit" dump "$2" "$3"
 }
 
@@ -388,13 +381,13 @@ take_back() {
     # A unit that still waits for its order ends. Otherwise it completes, and then blocks until somebody reads its
     # answer.
     for waiting in "$dump_unit" "$earlier_dump_unit"; do
-        systemctl kill --kill-whom=main --signal=TERM "$waiting" 2>/dev/null || true
+        ! is_running "$waiting" || systemctl kill --kill-whom=main --signal=TERM "$waiting" 2>/dev/null || true
     done
     await_work
     for waiting in "$dump_unit" "$earlier_dump_unit"; do
-        systemctl kill --signal=KILL "$waiting" 2>/dev/null || true
+        kill_unit "$waiting"
     done
-    grep -q 'populated 1' "$control_group/cgroup.events" || fail "the container has no process"
+    has_processes "$control_group" || fail "the container has no process"
     unmount_store
     connect
     announce
@@ -464,11 +457,12 @@ restore() {
 # ---------------------------------------------------------------- verbs: observation and checks
 
 observe() {
-    if ! [ -e "$control_group/cgroup.events" ] || grep -q 'populated 0' "$control_group/cgroup.events"; then
+    if ! has_processes "$control_group"; then
         echo gone
         return
     fi
-    if grep -q 1 "$control_group/cgroup.freeze"; then
+    read -r freeze <"$control_group/cgroup.freeze"
+    if [ "$freeze" = 1 ]; then
         echo frozen
         return
     fi
@@ -478,8 +472,9 @@ observe() {
     fi
     # One stopped process is enough: the script that resumed them may have died half-way.
     while read -r process; do
-        state=$(sed 's/.*) //; s/ .*//' "/proc/$process/stat" 2>/dev/null) || continue
-        [ "$state" != T ] || {
+        { read -r state <"/proc/$process/stat"; } 2>/dev/null || continue
+        state=${state##*) }
+        [ "${state%% *}" != T ] || {
             echo stopped
             return
         }

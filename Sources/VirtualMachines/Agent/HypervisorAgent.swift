@@ -85,8 +85,7 @@ public final class HypervisorAgent: Sendable {
         try await run(Self.guestScript, [verb] + arguments, input: input, to: purpose, within: deadline)
     }
 
-    static let guestScript = [PackageResources.network_sh, PackageResources.guest_sh]
-        .map { String(decoding: $0, as: UTF8.self) }.joined()
+    static let guestScript = InnerFunctions.script + String(decoding: PackageResources.guest_sh, as: UTF8.self)
 
     private func result(
         _ script: String, _ arguments: [String], input: [UInt8], to purpose: String, within deadline: Duration

@@ -57,13 +57,12 @@ package struct InnerUnit: Sendable, Hashable {
     /// Returns whether the QEMU exists.
     ///
     /// - Parameter agent: The hypervisor's agent.
-    /// - Returns: Whether the unit is active.
+    /// - Returns: Whether the unit has processes.
     /// - Throws: ``HypervisorError`` when the agent does not answer.
     package func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
         let answer = try await agent.run(
-            verb: "is-active", [files.unit], to: "look for the QEMU of guest \(guest)",
-            within: .seconds(10))
-        return ["active", "activating", "deactivating"].contains(answer.filter { !$0.isWhitespace })
+            verb: "is-running", [files.unit], to: "look for the QEMU of guest \(guest)", within: .seconds(10))
+        return answer.filter { !$0.isWhitespace } == "yes"
     }
 
     /// Returns the end of the QEMU's standard error.

@@ -183,10 +183,11 @@ package struct InnerGuestFiles: Sendable, Hashable {
     package static func bridge(_ network: String) -> String { "br-\(network)" }
 }
 
-/// Bridges for guests and containers inside a hypervisor or OS VM: one for each network, with the VM's card attached.
-package enum InnerNetwork {
-    /// Shell functions, `make_bridge` among them, to prepend to scripts.
-    package static let script = String(decoding: PackageResources.network_sh, as: UTF8.self)
+/// Shell functions for systemd units and bridges inside a hypervisor or OS VM.
+package enum InnerFunctions {
+    /// Scripts/units.sh and Scripts/network.sh, to prepend to scripts.
+    package static let script = [PackageResources.units_sh, PackageResources.network_sh]
+        .map { String(decoding: $0, as: UTF8.self) }.joined()
 }
 
 /// Prepares a hypervisor for a guest before the guest's QEMU starts.

@@ -4,16 +4,12 @@
 #
 #   guest.sh VERB [ARGUMENT...]
 #
-# The host sends this file with each call, after network.sh. A verb that fails prints the reason on standard error.
+# The host sends this file with each call, after units.sh and network.sh. A verb that fails prints the reason on standard
+# error.
 set -eu
 
 verb=$1
 shift
-
-fail() {
-    echo "$*" >&2
-    exit 1
-}
 
 # await TEST FILE TRIES PAUSE: waits until `[ TEST FILE ]` holds. udev creates a device node some time after the plug.
 await() {
@@ -28,7 +24,7 @@ await() {
 # ---------------------------------------------------------------- memory
 
 # FILE ADDRESS: succeeds if a device reports this address. Before its setup, a device has the file but no address in it.
-is_at() { [ -r "$1" ] && [ "$(cat "$1" 2>/dev/null)" = "$2" ]; }
+is_at() { { read -r address <"$1"; } 2>/dev/null && [ "$address" = "$2" ]; }
 
 # ADDRESS: prints name and size of the DAX device behind the info block of an NVDIMM, and waits for it to appear. Device
 # numbers differ between hypervisors, so only the address identifies the device.
@@ -37,7 +33,7 @@ find_memory() {
     while :; do
         for folder in /sys/bus/dax/devices/dax*; do
             is_at "$folder/resource" "$1" || continue
-            size=$(cat "$folder/size")
+            read -r size <"$folder/size"
             if [ "$size" -gt 0 ] && [ -c "/dev/${folder##*/}" ]; then
                 echo "${folder##*/} $size"
                 return
@@ -78,8 +74,7 @@ prepare() {
     while [ $# -gt 0 ]; do
         case $1 in
         boot)
-            mkdir -p "${4%/*}"
-            chmod 0700 "${4%/*}"
+            [ -d "${4%/*}" ] || (umask 077 && mkdir -p "${4%/*}")
             await -b "$2" 600 0.1
             head -c "$3" "$2" >"$4"
             shift 4
@@ -112,9 +107,12 @@ start() {
         pairs="$pairs $1 $2" taps=$((taps - 1))
         shift 2
     done
-    rm -f "$socket" "$log"
-    systemctl reset-failed "$unit" 2>/dev/null || true
-    systemd-run --quiet --unit="$unit" --property=StandardError=append:"$log" \
+    ! is_running "$unit" || fail "$unit runs already"
+    unload "$unit"
+    # A stale socket would be taken for the new monitor.
+    [ ! -e "$socket" ] || rm "$socket"
+    : >"$log"
+    systemd-run --quiet --collect --unit="$unit" --property=StandardError=append:"$log" \
         --property=OOMScoreAdjust=-500 --property=TimeoutStopSec=5 -- "$@"
     await_qemu "$socket"
     # shellcheck disable=SC2086 # words
@@ -131,27 +129,14 @@ start() {
 await_qemu() {
     tries=0
     until [ -e "$1" ]; do
-        systemctl is-active --quiet "$unit" || {
+        is_running "$unit" || {
             cat "$log" >&2
             exit 1
         }
         tries=$((tries + 1))
-        [ $tries -lt 600 ] || fail "$1 did not appear"
-        sleep 0.05
+        [ $tries -lt 300 ] || fail "$1 did not appear"
+        sleep 0.1
     done
-}
-
-# UNIT RELAY: kills the QEMU and waits until it is gone.
-end() {
-    systemctl stop "$2" 2>/dev/null || true
-    systemctl kill --signal=KILL "$1" 2>/dev/null || true
-    tries=0
-    while systemctl is-active --quiet "$1"; do
-        tries=$((tries + 1))
-        [ $tries -lt 200 ] || fail "$1 is still active after SIGKILL"
-        sleep 0.02
-    done
-    systemctl reset-failed "$1" 2>/dev/null || true
 }
 
 # ---------------------------------------------------------------- the channel between two QEMUs
@@ -159,8 +144,7 @@ end() {
 # UNIT PORT END: connects a port to the socket of a QEMU.
 open_channel() {
     await -c "/dev/virtio-ports/$2" 200 0.02
-    systemctl stop "$1" 2>/dev/null || true
-    systemctl reset-failed "$1" 2>/dev/null || true
+    end_units "$1"
     systemd-run --quiet --collect --unit="$1" socat -b 262144 "$3" "FILE:/dev/virtio-ports/$2"
     case $3 in
     UNIX-LISTEN:*)
@@ -172,8 +156,8 @@ open_channel() {
 
 # UNIT FILES: stops the relay and removes its sockets; succeeds if they are gone already.
 close_channel() {
-    systemctl stop "$1" 2>/dev/null || true
-    rm -f "$2.out" "$2.in"
+    end_units "$1"
+    { [ ! -e "$2.out" ] && [ ! -e "$2.in" ]; } || rm -f "$2.out" "$2.in"
 }
 
 # ---------------------------------------------------------------- the whole VM
@@ -187,27 +171,29 @@ set_clock() {
 }
 
 print_versions() {
-    uname -r
-    qemu-system-x86_64 --version | sed -n '1s/.*version \([^ ]*\).*/\1/p'
+    read -r release </proc/sys/kernel/osrelease
+    version=$(qemu-system-x86_64 --version)
+    version=${version#*version }
+    printf '%s\n' "$release" "${version%%[ (]*}"
 }
 
 # Prints one line for each active guest, container and foreign QEMU, and then `end`. Fails if any part fails: an
 # incomplete answer would look like an empty hypervisor.
 list_tenants() {
-    units=$(systemctl list-units --plain --no-legend --full \
-        --state=active,activating,reloading,deactivating 'hyperfresh-guest-*.service')
-    printf '%s\n' "$units" | sed -n 's/^hyperfresh-guest-\(.*\)\.service .*/guest \1/p'
-    for events in /sys/fs/cgroup/hyperfresh/*/cgroup.events; do
-        [ -e "$events" ] || continue
-        name=${events%/*}
-        ! grep -q 'populated 1' "$events" || echo "container ${name##*/}"
+    for guest in /sys/fs/cgroup/system.slice/hyperfresh-guest-*.service; do
+        has_processes "$guest" || continue
+        guest=${guest##*/hyperfresh-guest-}
+        echo "guest ${guest%.service}"
     done
-    # One program for all processes: each start of a program costs tens of milliseconds where the hypervisor is emulated.
-    # A process may exit meanwhile; that is no error.
+    for container in /sys/fs/cgroup/hyperfresh/*/; do
+        container=${container%/}
+        ! has_processes "$container" || echo "container ${container##*/}"
+    done
+    # One program for all processes. A process may exit meanwhile; that is no error.
     # shellcheck disable=SC2012 # the names are numbers
     for pid in $(ls -l /proc/[0-9]*/exe 2>/dev/null | sed -n 's|.* /proc/\([0-9]*\)/exe -> .*/qemu-system-.*|\1|p'); do
-        group=$(cat "/proc/$pid/cgroup" 2>/dev/null) || continue
-        case $group in *hyperfresh-guest-*.service*) ;; *) echo "stranger $pid" ;; esac
+        { read -r membership <"/proc/$pid/cgroup"; } 2>/dev/null || continue
+        case $membership in *hyperfresh-guest-*.service*) ;; *) echo "stranger $pid" ;; esac
     done
     echo end
 }
@@ -218,8 +204,9 @@ find-memory) find_memory "$@" ;;
 find-store) find_store "$@" ;;
 write-memory) write_memory "$@" ;;
 read-memory) read_memory "$@" ;;
-prepare | start | end) "$verb" "$@" ;;
-is-active) systemctl is-active "$1" || true ;;
+prepare | start) "$verb" "$@" ;;
+end) end_units "$@" ;;
+is-running) if is_running "$1"; then echo yes; else echo no; fi ;;
 restart) systemctl restart "$1" ;;
 last-words) tail -n 12 "$1" 2>/dev/null || true ;;
 open-channel) open_channel "$@" ;;
