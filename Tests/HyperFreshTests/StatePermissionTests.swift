@@ -119,10 +119,10 @@ import VirtualMachines
     }
 
     @Test func whatIsToldFromInsideIsAVersionOrNothing() {
-        #expect(HypervisorBoot.versions(in: "6.1.0-50-cloud-amd64\n7.2.22\n")?.qemu == "7.2.22")
+        #expect(RecordRebuild.versions(in: "6.1.0-50-cloud-amd64\n7.2.22\n")?.qemu == "7.2.22")
         for words in ["", "6.1\n", "6.1\n7.2\nmore\n", "6.1\n\u{1B}[2J\n", "a b\n7.2\n"] {
-            #expect(HypervisorBoot.versions(in: words) == nil, "\(words)")
+            #expect(RecordRebuild.versions(in: words) == nil, "\(words)")
         }
-        #expect(HypervisorBoot.versions(in: "6.1\n\(String(repeating: "7", count: 65))\n") == nil)
+        #expect(RecordRebuild.versions(in: "6.1\n\(String(repeating: "7", count: 65))\n") == nil)
     }
 }

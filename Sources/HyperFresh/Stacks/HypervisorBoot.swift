@@ -43,16 +43,15 @@ struct HypervisorBoot {
                 host: .init(
                     usesKVM: accelerator == .kvm,
                     tscKilohertz: accelerator == .tcg ? TimeStampCounter.measureKilohertz() : nil))
-            var record = try start([command.executable] + command.arguments, id: id, folder: folder)
+            let record = try start([command.executable] + command.arguments, id: id, folder: folder)
             process = record.process
             try await SystemdManager.isolate(
                 record.process.pid, named: spec.name, like: getpid(), description: "\(spec.kind) \(spec.name)")
             let hypervisor = try await reach(record, folder, until: .now + min(boot, Self.patience(accelerator)))
             try await hypervisor.pin(to: stack.cores(of: spec.name))
             try await BridgeTaps(instance, in: stack).connect()
-            record = await describe(hypervisor)
-            try store.keep(record)
-            return try await renewed(hypervisor, record)
+            await setClock(of: hypervisor)
+            return hypervisor
         } catch {
             let failure = Self.failure(error, "\(spec.kind) \(spec.name)", evidence: Self.words(folder))
             throw await undoing(id, process, after: failure)
@@ -82,7 +81,7 @@ struct HypervisorBoot {
         // Record it before it becomes a QEMU: `down` finds it even if this process dies.
         _ = try spawn(request) { identity in
             let new = InstanceRecord(
-                id: id, hypervisor: spec.name, stack: stack.name, image: image.directory, process: identity,
+                id: id, hypervisor: spec.name, stack: stack.name, image: image, process: identity,
                 started: WallClock.microseconds())
             record = new
             // Without a record the process does not become a QEMU; `spawn` reports that.
@@ -140,38 +139,14 @@ struct HypervisorBoot {
         "netlink_diag", "af_packet_diag", "nf_conntrack_netlink", "ip_tables",
     ]
 
-    /// Returns the record with the versions that the hypervisor reports; also sets its clock.
-    private func describe(_ hypervisor: Hypervisor) async -> InstanceRecord {
-        var record = hypervisor.record
+    /// Sets the clock of the hypervisor, and loads what containers need.
+    private func setClock(of hypervisor: Hypervisor) async {
         let (seconds, microseconds) = WallClock.microseconds().quotientAndRemainder(dividingBy: 1_000_000)
         let fraction = "\(1_000_000 + microseconds)".dropFirst()
         let modules = spec.kind == .os ? Self.containerModules : []
         // Without this, guests' clocks are off by up to a second.
         _ = try? await hypervisor.agent.run(
             verb: "set-clock", ["\(seconds).\(fraction)", modules.joined(separator: " ")], to: "set its clock")
-        if let versions = await Self.versions(of: hypervisor) { (record.kernel, record.qemu) = versions }
-        return record
-    }
-
-    /// Returns the kernel's and QEMU's versions in a hypervisor, for display only; nil if it does not report them.
-    static func versions(of hypervisor: Hypervisor) async -> (kernel: String, qemu: String)? {
-        let words = try? await hypervisor.agent.run(verb: "versions", to: "ask for its versions")
-        return versions(in: words ?? "")
-    }
-
-    /// Parses the kernel's and QEMU's versions, one line each; nil for anything else, which must not be recorded.
-    static func versions(in words: String) -> (kernel: String, qemu: String)? {
-        let lines = words.split(whereSeparator: \.isNewline).map(String.init)
-        let isVersion: (String) -> Bool = { word in
-            word.utf8.count <= 64 && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-        }
-        guard lines.count == 2, lines.allSatisfy(isVersion) else { return nil }
-        return (lines[0], lines[1])
-    }
-
-    private func renewed(_ hypervisor: Hypervisor, _ record: InstanceRecord) async throws -> Hypervisor {
-        hypervisor.close()
-        return try await Hypervisor.reach(record, in: hypervisor.folder)
     }
 
     /// Returns a random UUID: management stacks refuse to migrate within "the same host".

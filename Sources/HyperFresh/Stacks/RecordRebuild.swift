@@ -147,7 +147,7 @@ struct RecordRebuild {
         do throws(HypervisorError) {
             let reached = try await store.reach(record)
             defer { reached.close() }
-            if let (kernel, qemu) = await HypervisorBoot.versions(of: reached) {
+            if let (kernel, qemu) = await Self.versions(of: reached) {
                 (record.kernel, record.qemu) = (kernel, qemu)
             }
         } catch {
@@ -161,6 +161,22 @@ struct RecordRebuild {
                 exitCode: RefreshOutcome.unknown.exitCode)
         }
         return "the record of instance \(instance.id) of \(hypervisor), pid \(found.process.pid), was rebuilt"
+    }
+
+    /// Returns the kernel's and QEMU's versions in a hypervisor, for display only; nil if it does not report them.
+    static func versions(of hypervisor: Hypervisor) async -> (kernel: String, qemu: String)? {
+        let words = try? await hypervisor.agent.run(verb: "versions", to: "ask for its versions")
+        return versions(in: words ?? "")
+    }
+
+    /// Parses the kernel's and QEMU's versions, one line each; nil for anything else, which must not be recorded.
+    static func versions(in words: String) -> (kernel: String, qemu: String)? {
+        let lines = words.split(whereSeparator: \.isNewline).map(String.init)
+        let isVersion: (String) -> Bool = { word in
+            word.utf8.count <= 64 && word.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+        }
+        guard lines.count == 2, lines.allSatisfy(isVersion) else { return nil }
+        return (lines[0], lines[1])
     }
 
     /// Returns the error for an instance whose folder is gone, and with it the sockets of its monitor and its agent.

@@ -15,9 +15,9 @@ public struct InstanceRecord: Sendable, Hashable {
     public var process: ProcessIdentity
     /// When it was started, in microseconds since the epoch.
     public var started: Int64
-    /// Its kernel's release (`uname -r`), as reported from inside.
+    /// Its kernel's release (`uname -r`).
     public var kernel: String?
-    /// The version of the QEMU in it, as reported from inside.
+    /// The version of the QEMU in it.
     public var qemu: String?
 
     /// A name that is unique among all runs on this host: `alpha-1f3c`.
@@ -41,6 +41,24 @@ public struct InstanceRecord: Sendable, Hashable {
         self.image = image
         self.process = process
         self.started = started
+    }
+
+    /// Creates the record of a hypervisor that boots an image.
+    ///
+    /// - Parameters:
+    ///   - id: The instance's id.
+    ///   - hypervisor: The hypervisor's name.
+    ///   - stack: The stack's name.
+    ///   - image: The image, which tells ``kernel`` and ``qemu``.
+    ///   - process: The QEMU that runs it.
+    ///   - started: The time of the start, in microseconds since the epoch.
+    public init(
+        id: String, hypervisor: String, stack: String, image: HypervisorImage, process: ProcessIdentity, started: Int64
+    ) {
+        self.init(
+            id: id, hypervisor: hypervisor, stack: stack, image: image.directory, process: process, started: started)
+        kernel = image.kernelRelease
+        qemu = image.qemuVersion
     }
 
     /// The record as JSON members, for storage.

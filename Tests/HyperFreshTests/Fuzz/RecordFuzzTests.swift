@@ -39,7 +39,7 @@ import VirtualMachines
     }
 
     private static func check(_ input: [UInt8]) throws {
-        if let versions = HypervisorBoot.versions(in: String(decoding: input, as: UTF8.self)) {
+        if let versions = RecordRebuild.versions(in: String(decoding: input, as: UTF8.self)) {
             let text = versions.kernel + versions.qemu
             guard text.utf8.count <= 128, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
                 throw Fuzz.Violation("no versions: \(versions)")
