@@ -47,8 +47,9 @@ enum SwallowedErrors {
         "HyperFresh/Instances/HostStorage.swift": 1,
         "HyperFresh/Instances/InstanceProcess.swift": 2,
         "HyperFresh/Instances/ShareServer.swift": 8,
-        "HyperFresh/Stacks/HypervisorBoot.swift": 5,
+        "HyperFresh/Stacks/HypervisorBoot.swift": 4,
         "HyperFresh/Stacks/HypervisorListing.swift": 5,
+        "HyperFresh/Stacks/RecordRebuild.swift": 1,
         "HyperFresh/Stacks/StackDown.swift": 1,
         "Journal/JournalDirectory.swift": 1,
         "Journal/JournalLine.swift": 1,
@@ -58,7 +59,7 @@ enum SwallowedErrors {
         "VirtualMachines/Agent/InnerUnit.swift": 1,
         "VirtualMachines/Image/HypervisorImage.swift": 1,
         "VirtualMachines/Instance/Hypervisor.swift": 1,
-        "VirtualMachines/Instance/StateChannel.swift": 3,
+        "VirtualMachines/Instance/StateChannel.swift": 2,
         "VirtualMachines/Machine/HotPlug.swift": 1,
     ]
 }

@@ -1,6 +1,3 @@
-internal import JSON
-internal import QMP
-
 /// A channel that carries one guest's device state from its old hypervisor to its new one.
 ///
 /// Each hypervisor has a virtio-serial port for it; on this host, the two ports are the ends of one unix socket. The
@@ -45,8 +42,8 @@ package struct StateChannel: Sendable {
     ///
     /// - Throws: ``HypervisorError``.
     package func open() async throws(HypervisorError) {
-        try await plug(into: old, isServer: true)
-        try await plug(into: new, isServer: false)
+        try await old.attach([link(isServer: true).steps])
+        try await new.attach([link(isServer: false).steps])
         try await relay(in: old, to: "UNIX-LISTEN:\(InnerGuestFiles.directory)/\(guest).out,unlink-early")
     }
 
@@ -65,31 +62,13 @@ package struct StateChannel: Sendable {
                 verb: "close-channel",
                 [unit, "\(InnerGuestFiles.directory)/\(guest)"], to: "close the channel of guest \(guest)",
                 within: .seconds(5))
-            // QEMU refuses these if the device is gone already.
-            _ = try? await hypervisor.monitor.execute(DeviceDel(id: device))
-            _ = try? await hypervisor.monitor.execute(ChardevRemove(id: device))
+            // Best effort too.
+            _ = try? await hypervisor.detach([link(isServer: false).removal])
         }
     }
 
-    private func plug(into hypervisor: Hypervisor, isServer: Bool) async throws(HypervisorError) {
-        var data: [String: JSONValue] = [
-            "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": .bool(isServer),
-        ]
-        if isServer { data["wait"] = false }
-        do throws(QMPError) {
-            try await hypervisor.monitor.execute(
-                ChardevAdd(id: device, backend: ["type": "socket", "data": .object(data)]))
-            try await hypervisor.monitor.execute(
-                DeviceAdd([
-                    "driver": "virtserialport", "id": .string(device), "bus": "links.0", "chardev": .string(device),
-                    "name": .string(port),
-                ]))
-        } catch {
-            throw HypervisorError(
-                "VM \(hypervisor.record.hypervisor): cannot create the channel of guest \(guest)",
-                remedy: "Nothing was paused. Run `hyperfresh doctor`, then try again.",
-                evidence: [error.refusal?.text ?? "\(error)"])
-        }
+    private func link(isServer: Bool) -> HotPlug.Link {
+        HotPlug.Link(id: device, port: port, socket: socket, isServer: isServer)
     }
 
     private func relay(in hypervisor: Hypervisor, to end: String) async throws(HypervisorError) {

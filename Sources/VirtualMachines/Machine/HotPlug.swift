@@ -169,6 +169,46 @@ package enum HotPlug {
 // MARK: - Steps
 
 extension HotPlug {
+    /// One end of a ``StateChannel``: a virtio-serial port, connected with a unix socket of this host.
+    package struct Link: Sendable {
+        /// Opens the socket, as its server or as its client.
+        package let chardev: ChardevAdd
+        /// Adds the port.
+        package let device: DeviceAdd
+        /// Removes the port.
+        package let unplug: DeviceDel
+        /// Closes the socket; QEMU uses it for a moment after the port is gone.
+        package let remove: ChardevRemove
+
+        /// Describes the end of a channel in one hypervisor.
+        ///
+        /// - Parameters:
+        ///   - id: The id of the port and of its backend, unique in the hypervisor.
+        ///   - port: The port's name, by which udev names its file.
+        ///   - socket: The socket's path on this host.
+        ///   - isServer: Whether this end creates the socket.
+        package init(id: String, port: String, socket: String, isServer: Bool) {
+            var data: [String: JSONValue] = [
+                "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": .bool(isServer),
+            ]
+            if isServer { data["wait"] = false }
+            chardev = ChardevAdd(id: id, backend: ["type": "socket", "data": .object(data)])
+            device = DeviceAdd([
+                "driver": "virtserialport", "id": .string(id), "bus": "links.0", "chardev": .string(id),
+                "name": .string(port),
+            ])
+            unplug = DeviceDel(id: id)
+            remove = ChardevRemove(id: id)
+        }
+
+        /// The commands that plug it in.
+        package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+        /// The commands that detach it.
+        package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    }
+}
+
+extension HotPlug {
     /// The QMP commands that plug or unplug one device.
     package struct Steps: Sendable, Hashable {
         /// A QMP command.
