@@ -133,7 +133,7 @@ proctype Peace() {
 ltl settles { [] (peace -> <> ALL_IS_SETTLED) }
 #endif
 
-/* The rules, checked in every state: it wakes only to name a broken one. */
+/* Checks the rules about states in every state; wakes only to name a broken one. */
 #define NAME(broke, name, otherwise)  (((broke) && WATCHED(name)) -> name : otherwise)
 #define STATE_RULES \
     NAME(oldRuns && new == live, atMostOneRuns, \

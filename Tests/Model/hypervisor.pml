@@ -85,7 +85,7 @@ mtype broken = none;            /* the rule that was broken */
 ltl secondRunFinishes { [] (peace -> <> (ALL_IN_ONE(OLD) || ALL_IN_ONE(NEW))) }
 #endif
 
-/* The rules, checked in every state: it wakes only to name a broken one. */
+/* Checks the rules about states in every state; wakes only to name a broken one. */
 #define TWICE(g)    (QEMU(g, OLD) == running && QEMU(g, NEW) == running)
 #define STATE_RULES (((TWICE(0) || TWICE(1)) && WATCHED(atMostOneRuns)) -> atMostOneRuns : none)
 
