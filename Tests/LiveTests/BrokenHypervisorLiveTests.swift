@@ -39,6 +39,7 @@ extension Live {
                 for flaw in Self.flaws { try await fails(flaw, stack) }
                 try await diesWhileMemoryIsAttached(stack)
                 try await diesWhenItsGuestIsLinked(stack)
+                try await rehearses(stack)
                 try await hasNoRoom(stack)
                 try await meetsAMemoryFileOfAnotherSize(stack)
             }
@@ -70,6 +71,15 @@ extension Live {
             #expect(report["outcome"] == "rolled-back", "\(report)")
             #expect(stack.processes == before)
             try await expectUntouched(stack, "it dies when its guest is linked")
+        }
+
+        /// A dry run does everything up to linked guests, and no guest notices.
+        private func rehearses(_ stack: NestedStack) async throws {
+            let before = stack.processes
+            let report = try await stack.refresh("--dry-run")
+            #expect(report["outcome"] == "rehearsed", "\(report)")
+            #expect(stack.processes == before)
+            try await expectUntouched(stack, "it is a dry run")
         }
 
         /// A hypervisor's own keys may change while it runs: the next one has them, if the host can.
