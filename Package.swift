@@ -43,7 +43,7 @@ let package = Package(
         .library(name: "QMPTesting", targets: ["QMPTesting", "QMP", "JSON", "Linux"]),
         .library(name: "CanaryTesting", targets: ["CanaryTesting", "Linux"]),
         .library(name: "HyperFresh", targets: ["HyperFresh", "Guests", "QMP", "JSON", "Linux"]),
-        .library(name: "VirtualMachines", targets: ["VirtualMachines"]),
+        .library(name: "VirtualMachines", targets: ["VirtualMachines", "StackFile"]),
         .executable(name: "hyperfresh", targets: ["hyperfresh"]),
     ],
     dependencies: [

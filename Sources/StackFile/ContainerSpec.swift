@@ -1,15 +1,15 @@
 /// A container of an OS VM: an OCI bundle on this host, run by runc.
-package struct ContainerSpec: Sendable, Hashable {
+public struct ContainerSpec: Sendable, Hashable {
     /// Its name: unique within the stack, among guests too.
-    package var name: String
+    public var name: String
     /// The bundle's folder on this host, an absolute path; it contains `config.json` and the root file system.
-    package var bundle: String
+    public var bundle: String
     /// Its memory limit in bytes; a multiple of 2 MiB.
     ///
     /// It determines the size of the image store.
-    package var memory: UInt64
+    public var memory: UInt64
     /// Its network card; `nil` for a container with only the loopback interface.
-    package var card: ContainerCard?
+    public var card: ContainerCard?
 
     /// Describes a container.
     ///
@@ -18,7 +18,7 @@ package struct ContainerSpec: Sendable, Hashable {
     ///   - bundle: The bundle's folder on this host, absolute.
     ///   - memory: The memory limit in bytes.
     ///   - card: Its network card.
-    package init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
+    public init(name: String, bundle: String, memory: UInt64, card: ContainerCard?) {
         self.name = name
         self.bundle = bundle
         self.memory = memory
@@ -27,15 +27,15 @@ package struct ContainerSpec: Sendable, Hashable {
 }
 
 /// The network card of a container: one end of a veth pair; the other end is on the OS VM's bridge.
-package struct ContainerCard: Sendable, Hashable {
+public struct ContainerCard: Sendable, Hashable {
     /// The network's name.
-    package var network: String
+    public var network: String
     /// Its IPv4 or IPv6 address with the prefix length, such as `10.0.0.5/24`.
-    package var address: String
+    public var address: String
     /// The default gateway; `nil` to reach only the network itself.
-    package var gateway: String?
+    public var gateway: String?
     /// The card's hardware address, such as `52:54:00:12:34:01`: the same in every OS VM.
-    package var mac: String
+    public var mac: String
 
     /// Describes a card.
     ///
@@ -44,7 +44,7 @@ package struct ContainerCard: Sendable, Hashable {
     ///   - address: An IPv4 or IPv6 address with the prefix length.
     ///   - gateway: The default gateway.
     ///   - mac: The card's hardware address.
-    package init(network: String, address: String, gateway: String?, mac: String) {
+    public init(network: String, address: String, gateway: String?, mac: String) {
         self.network = network
         self.address = address
         self.gateway = gateway

@@ -1,56 +1,56 @@
 /// One L1 with its own kernel: a hypervisor, which runs guests, or an OS VM, which runs containers.
-package struct HypervisorSpec: Sendable, Hashable {
+public struct HypervisorSpec: Sendable, Hashable {
     /// Its name: unique on this host.
-    package var name: String
+    public var name: String
     /// The image it boots: a name in the image cache, or the path of an image's folder.
-    package var image: String
+    public var image: String
     /// Its own memory in bytes, without guests' memory.
-    package var memory: UInt64
+    public var memory: UInt64
     /// The number of its virtual CPUs.
-    package var cpus: Int
+    public var cpus: Int
     /// Its guests; it gets a card on each network that one of them joins.
-    package var guests: [InnerGuestSpec]
+    public var guests: [InnerGuestSpec]
     /// The number of guests that can be added while it runs, in addition to the named ones: free NVDIMM slots.
-    package var spareGuests: Int
+    public var spareGuests: Int
     /// Whether its vCPUs keep their cores when idle: HLT and MWAIT without exits (`-overcommit cpu-pm=on`).
-    package var keepsCores: Bool
+    public var keepsCores: Bool
     /// Halt polling inside the hypervisor in nanoseconds; `nil` for its kernel's default.
-    package var haltPolling: Int?
+    public var haltPolling: Int?
     /// PCI functions of this host passed to it with VFIO, such as `0000:01:00.1`.
     ///
     /// A hypervisor with functions cannot be refreshed: old and new hypervisor would both need the function, but it has
     /// one owner.
-    package var functions: [String]
+    public var functions: [String]
     /// Further arguments of the QEMU that runs it.
-    package var extraArguments: [String]
+    public var extraArguments: [String]
     /// A hypervisor runs guests; an OS VM (`systems` in a stack file) runs containers.
-    package var kind = HypervisorKind.hypervisor
+    public var kind = HypervisorKind.hypervisor
     /// The containers of an OS VM, in the file's order; they start there at first.
     ///
     /// A container that was relocated runs in another OS VM of its stack; the placement record names it.
-    package var containers: [ContainerSpec] = []
+    public var containers: [ContainerSpec] = []
 }
 
 /// The kind of an L1.
 ///
 /// The raw value is used in commands and in JSON, the description in sentences.
-package enum HypervisorKind: String, Sendable, Hashable, CustomStringConvertible {
+public enum HypervisorKind: String, Sendable, Hashable, CustomStringConvertible {
     /// It runs guests on QEMU and KVM.
     case hypervisor
     /// It runs containers.
     case os
 
     /// `hypervisor` or `OS VM`.
-    package var description: String { self == .os ? "OS VM" : "hypervisor" }
+    public var description: String { self == .os ? "OS VM" : "hypervisor" }
 
     /// The kind of what it runs: `guest` or `container`.
-    package var tenant: String { self == .os ? "container" : "guest" }
+    public var tenant: String { self == .os ? "container" : "guest" }
 }
 
 /// How this host runs hypervisors.
-package struct HyperplexorSpec: Sendable, Hashable {
+public struct HyperplexorSpec: Sendable, Hashable {
     /// The accelerator of a QEMU.
-    package enum Accelerator: String, Sendable, Hashable, CaseIterable {
+    public enum Accelerator: String, Sendable, Hashable, CaseIterable {
         /// KVM if this host supports nesting, otherwise TCG.
         case auto
         /// KVM with nesting; otherwise an error.
@@ -60,7 +60,7 @@ package struct HyperplexorSpec: Sendable, Hashable {
     }
 
     /// The page size of guest memory.
-    package enum HugePages: String, Sendable, Hashable, CaseIterable {
+    public enum HugePages: String, Sendable, Hashable, CaseIterable {
         /// Ordinary pages.
         case none
         /// Transparent huge pages in a tmpfs; its `huge=` mount option or shmem_enabled has to allow them.
@@ -71,7 +71,7 @@ package struct HyperplexorSpec: Sendable, Hashable {
         case oneGiB = "1G"
 
         /// The page size in bytes; the size of a memory file is a multiple of it.
-        package var pageSize: UInt64 {
+        public var pageSize: UInt64 {
             switch self {
             case .none: 4096
             case .transparent, .twoMiB: 2 << 20
@@ -83,13 +83,13 @@ package struct HyperplexorSpec: Sendable, Hashable {
     /// The folder for memory files: on a tmpfs or a hugetlbfs.
     ///
     /// It is created with mode 0700.
-    package var memoryDirectory: String
+    public var memoryDirectory: String
     /// The page size of guest memory.
-    package var hugePages: HugePages
+    public var hugePages: HugePages
     /// The cores of this host for hypervisors' vCPUs, in the file's order; if empty, vCPUs are not pinned.
-    package var cores: [Int]
+    public var cores: [Int]
     /// The accelerator of hypervisors.
-    package var accelerator: Accelerator
+    public var accelerator: Accelerator
     /// The path of the QEMU that runs hypervisors.
-    package var qemu: String
+    public var qemu: String
 }

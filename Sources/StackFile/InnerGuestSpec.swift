@@ -1,7 +1,7 @@
 /// One guest of a hypervisor (L2).
-package struct InnerGuestSpec: Sendable, Hashable {
+public struct InnerGuestSpec: Sendable, Hashable {
     /// The boot source.
-    package enum Boot: Sendable, Hashable {
+    public enum Boot: Sendable, Hashable {
         /// Boots a kernel file of this host, loaded by QEMU.
         case kernel(path: String, initramfs: String?, arguments: String)
         /// Boots from its first disk, through firmware.
@@ -9,7 +9,7 @@ package struct InnerGuestSpec: Sendable, Hashable {
     }
 
     /// The guest's console device.
-    package enum Console: String, Sendable, Hashable, CaseIterable {
+    public enum Console: String, Sendable, Hashable, CaseIterable {
         /// A serial port, `ttyS0`: every guest has a driver, but each byte costs a VM exit.
         case serial
         /// A virtio console, `hvc0`: one VM exit for each write.
@@ -17,7 +17,7 @@ package struct InnerGuestSpec: Sendable, Hashable {
     }
 
     /// The virtio version of its disks and cards.
-    package enum Virtio: String, Sendable, Hashable, CaseIterable {
+    public enum Virtio: String, Sendable, Hashable, CaseIterable {
         /// virtio 1.0: QEMU's state of each device has room for 1024 queues.
         case modern
         /// Legacy virtio, before 1.0: a fifth of the device state.
@@ -25,41 +25,41 @@ package struct InnerGuestSpec: Sendable, Hashable {
     }
 
     /// Its name: unique within the stack.
-    package var name: String
+    public var name: String
     /// Its memory in bytes; a multiple of 2 MiB.
-    package var memory: UInt64
+    public var memory: UInt64
     /// The number of its virtual CPUs.
-    package var cpus: Int
+    public var cpus: Int
     /// A versioned machine type, such as `pc-q35-7.2`; the QEMUs of all images that may run the guest must support it.
-    package var machine: String
+    public var machine: String
     /// A named CPU model; `host` ties the guest to one kernel and QEMU.
-    package var cpuModel: String
+    public var cpuModel: String
     /// The boot source.
-    package var boot: Boot
+    public var boot: Boot
     /// Its console device.
-    package var console: Console
+    public var console: Console
     /// The virtio version of its disks and cards.
-    package var virtio: Virtio
+    public var virtio: Virtio
     /// Its disks, in order.
-    package var disks: [DiskSpec]
+    public var disks: [DiskSpec]
     /// Its network cards, in order.
-    package var networks: [CardSpec]
+    public var networks: [CardSpec]
     /// Further arguments of the QEMU that runs it, inside the hypervisor.
-    package var extraArguments: [String]
+    public var extraArguments: [String]
 }
 
 /// A network card of a guest.
-package struct CardSpec: Sendable, Hashable {
+public struct CardSpec: Sendable, Hashable {
     /// The network's name.
-    package var network: String
+    public var network: String
     /// The card's hardware address, such as `52:54:00:12:34:01`.
-    package var mac: String
+    public var mac: String
 }
 
 /// A disk of a guest: a file or block device of this host.
-package struct DiskSpec: Sendable, Hashable {
+public struct DiskSpec: Sendable, Hashable {
     /// The format of the disk image.
-    package enum Format: String, Sendable, Hashable, CaseIterable {
+    public enum Format: String, Sendable, Hashable, CaseIterable {
         /// A raw image.
         case raw
         /// A qcow2 image; the guest's QEMU interprets it, this host's never does.
@@ -67,13 +67,13 @@ package struct DiskSpec: Sendable, Hashable {
     }
 
     /// Its name: unique within its guest.
-    package var name: String
+    public var name: String
     /// The file or block device on this host.
-    package var path: String
+    public var path: String
     /// The format of the image.
-    package var format: Format
+    public var format: Format
     /// Whether the guest has read-only access.
-    package var isReadOnly: Bool
+    public var isReadOnly: Bool
 
     /// Describes a disk.
     ///
@@ -82,7 +82,7 @@ package struct DiskSpec: Sendable, Hashable {
     ///   - path: The file or block device on this host.
     ///   - format: The format of the image.
     ///   - isReadOnly: Whether the guest has read-only access.
-    package init(name: String, path: String, format: Format, isReadOnly: Bool) {
+    public init(name: String, path: String, format: Format, isReadOnly: Bool) {
         self.name = name
         self.path = path
         self.format = format

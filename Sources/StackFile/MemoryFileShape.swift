@@ -9,38 +9,38 @@
 ///
 /// The file's size is a multiple of 16 MiB: Linux aligns regions of persistent memory to it (`align` in
 /// /sys/bus/nd/devices/regionN on x86), and ndctl refuses other sizes. Info block and proof take 4 MiB, plus rounding.
-package struct MemoryFileShape: Sendable, Hashable {
+public struct MemoryFileShape: Sendable, Hashable {
     /// The alignment of DAX devices, in bytes: 2 MiB.
-    package static let alignment: UInt64 = 2 << 20
+    public static let alignment: UInt64 = 2 << 20
     /// The alignment of the file's size, in bytes: 16 MiB.
-    package static let regionAlignment: UInt64 = 16 << 20
+    public static let regionAlignment: UInt64 = 16 << 20
     /// The size of the area before the guest's memory, in bytes: 2 MiB; the info block uses one page of it.
-    package static let infoBlockSize: UInt64 = 2 << 20
+    public static let infoBlockSize: UInt64 = 2 << 20
     /// The least size of the area behind the guest's memory, in bytes: 2 MiB, so that the proof shares no page with it.
-    package static let tailSize: UInt64 = 2 << 20
+    public static let tailSize: UInt64 = 2 << 20
 
     /// The guest's memory in bytes.
-    package let memory: UInt64
+    public let memory: UInt64
 
     /// Computes the layout.
     ///
     /// - Parameter memory: The guest's memory in bytes, up to 2^62; rounded up to 2 MiB.
-    package init(memory: UInt64) {
+    public init(memory: UInt64) {
         self.memory = Self.rounded(memory, to: Self.alignment)
     }
 
     /// The file's size in bytes.
-    package var fileSize: UInt64 {
+    public var fileSize: UInt64 {
         Self.rounded(Self.infoBlockSize + memory + Self.tailSize, to: Self.regionAlignment)
     }
     /// The size in bytes of the DAX device that a hypervisor makes of the file.
-    package var deviceSize: UInt64 { fileSize - Self.infoBlockSize }
+    public var deviceSize: UInt64 { fileSize - Self.infoBlockSize }
     /// The offset of the guest's memory in the file; it is the start of the DAX device.
-    package var memoryOffsetInFile: UInt64 { Self.infoBlockSize }
+    public var memoryOffsetInFile: UInt64 { Self.infoBlockSize }
     /// The offset of the proof in the file.
-    package var proofOffsetInFile: UInt64 { Self.infoBlockSize + memory }
+    public var proofOffsetInFile: UInt64 { Self.infoBlockSize + memory }
     /// The offset of the proof in the DAX device.
-    package var proofOffsetInDevice: UInt64 { memory }
+    public var proofOffsetInDevice: UInt64 { memory }
 
     private static func rounded(_ size: UInt64, to unit: UInt64) -> UInt64 { (size + unit - 1) / unit * unit }
 }
@@ -55,17 +55,17 @@ package struct MemoryFileShape: Sendable, Hashable {
 /// ```
 ///
 /// The file's size is a multiple of 16 MiB, like that of a guest's memory file (``MemoryFileShape``).
-package struct StoreFileShape: Sendable, Hashable {
+public struct StoreFileShape: Sendable, Hashable {
     /// The file system's block size in bytes: the page size, as ext4 requires for DAX.
-    package static let blockSize: UInt64 = 4096
+    public static let blockSize: UInt64 = 4096
 
     /// The container's memory limit, in bytes.
-    package let memory: UInt64
+    public let memory: UInt64
 
     /// Computes the layout.
     ///
     /// - Parameter memory: The container's memory limit in bytes, up to 2^62.
-    package init(memory: UInt64) {
+    public init(memory: UInt64) {
         self.memory = memory
     }
 
@@ -73,12 +73,12 @@ package struct StoreFileShape: Sendable, Hashable {
     ///
     /// Twice the container's memory, because both dumps contain a page that changes between them; plus 64 MiB for the
     /// rest of the dumps and the file system's metadata.
-    package var fileSize: UInt64 {
+    public var fileSize: UInt64 {
         let unit = MemoryFileShape.regionAlignment
         return (2 * memory + (64 << 20) + unit - 1) / unit * unit
     }
     /// The size in bytes of the block device that an OS VM makes of the file.
-    package var deviceSize: UInt64 { fileSize - MemoryFileShape.infoBlockSize }
+    public var deviceSize: UInt64 { fileSize - MemoryFileShape.infoBlockSize }
     /// The number of blocks of the file system.
-    package var blocks: UInt64 { deviceSize / Self.blockSize }
+    public var blocks: UInt64 { deviceSize / Self.blockSize }
 }

@@ -2,9 +2,9 @@ internal import Glibc
 internal import Linux
 
 /// A network that guests join through their hypervisors.
-package struct NetworkSpec: Sendable, Hashable {
+public struct NetworkSpec: Sendable, Hashable {
     /// The network's implementation on this host.
-    package enum Kind: Sendable, Hashable {
+    public enum Kind: Sendable, Hashable {
         /// An existing bridge of this host; each hypervisor gets a tap on it.
         case bridge(String)
         /// A segment between the hypervisors of one user: UDP multicast on the loopback interface, which needs no
@@ -15,22 +15,22 @@ package struct NetworkSpec: Sendable, Hashable {
     }
 
     /// Its name within the stack.
-    package var name: String
+    public var name: String
     /// Its implementation.
-    package var kind: Kind
+    public var kind: Kind
     /// The number of queue pairs of each hypervisor's network card.
-    package var queues: Int
+    public var queues: Int
     /// Whether the host's kernel processes the packets of the hypervisors' cards (`vhost=on`); bridges only.
-    package var usesVhost: Bool
+    public var usesVhost: Bool
 }
 
 /// An IPv4 or IPv6 address, as parsed by inet_pton(3).
-package struct InternetAddress: Hashable {
+public struct InternetAddress: Hashable {
     /// Its bytes, four or sixteen, in network byte order.
-    package let bytes: [UInt8]
+    public let bytes: [UInt8]
 
     /// Parses an address without prefix length or zone; the result is `nil` if the text is none.
-    package init?(_ text: String) {
+    public init?(_ text: String) {
         // inet_pton would stop at a zero byte.
         guard !text.utf8.contains(0) else { return nil }
         for (family, count) in [(AF_INET, 4), (AF_INET6, 16)] {
@@ -43,19 +43,19 @@ package struct InternetAddress: Hashable {
     }
 
     /// Its length in bits: 32 or 128.
-    package var width: Int { bytes.count * 8 }
+    public var width: Int { bytes.count * 8 }
 
     /// Whether it can be the address of one interface: not unspecified, multicast or loopback.
-    package var isOfOneInterface: Bool {
+    public var isOfOneInterface: Bool {
         guard width == 128 else { return bytes[0] != 0 && bytes[0] != 127 && bytes[0] < 224 }
         return bytes[0] != 0xff && bytes.dropLast().contains { $0 != 0 }
     }
 
     /// Whether it is link-local (fe80::/10, RFC 4291).
-    package var isLinkLocal: Bool { width == 128 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
+    public var isLinkLocal: Bool { width == 128 && bytes[0] == 0xfe && bytes[1] & 0xc0 == 0x80 }
 
     /// Returns whether its first `length` bits equal those of the other address.
-    package func shares(_ length: Int, bitsWith other: InternetAddress) -> Bool {
+    public func shares(_ length: Int, bitsWith other: InternetAddress) -> Bool {
         guard width == other.width else { return false }
         return bytes.indices.allSatisfy { index in
             let bits = min(max(length - index * 8, 0), 8)
@@ -64,7 +64,7 @@ package struct InternetAddress: Hashable {
     }
 
     /// Its text, as formatted by inet_ntop(3).
-    package var text: String {
+    public var text: String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { room in
             guard let base = room.baseAddress,
                 inet_ntop(width == 32 ? AF_INET : AF_INET6, bytes, base, socklen_t(room.count)) != nil
@@ -75,28 +75,28 @@ package struct InternetAddress: Hashable {
 }
 
 /// Hardware addresses of network cards.
-package enum HardwareAddress {
+public enum HardwareAddress {
     /// Returns the address of a guest's card for which the stack file names none; it depends on these names only.
     ///
     /// 52:54:00 is locally administered and the usual prefix of QEMU guests.
-    package static func derived(stack: String, guest: String, index: Int) -> String {
+    public static func derived(stack: String, guest: String, index: Int) -> String {
         text(prefix: [0x52, 0x54, 0x00], of: "guest/\(stack)/\(guest)/\(index)")
     }
 
     /// Returns the address of a hypervisor's own card.
     ///
     /// Its prefix differs from that of guests' derived addresses, so that the two never collide.
-    package static func derived(instance: String, network: String) -> String {
+    public static func derived(instance: String, network: String) -> String {
         text(prefix: [0x52, 0x54, 0x01], of: "instance/\(instance)/\(network)")
     }
 
     /// Returns the address of this host's taps on a bridge.
     ///
     /// The first byte is the highest that is locally administered and no group address.
-    package static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
+    public static func derived(bridge: String) -> String { text(prefix: [0xfe, 0x54, 0x00], of: "bridge/\(bridge)") }
 
     /// Returns the address in lower case with colons; `nil` if the text is no address of a single card.
-    package static func normalized(_ text: String) -> String? {
+    public static func normalized(_ text: String) -> String? {
         let parts = text.split(omittingEmptySubsequences: false) { $0 == ":" || $0 == "-" }
         let bytes = parts.compactMap { $0.utf8.count == 2 ? UInt8($0, radix: 16) : nil }
         // The lowest bit of the first byte marks a group address.

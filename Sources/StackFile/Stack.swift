@@ -3,17 +3,17 @@ internal import Linux
 
 /// The content of one stack file: a hyperplexor, networks, hypervisors with their guests, and OS VMs with their
 /// containers.
-package struct Stack: Sendable, Hashable {
+public struct Stack: Sendable, Hashable {
     /// Its name; part of the names of everything created for it.
-    package var name: String
+    public var name: String
     /// The folder to which its relative paths refer: the stack file's own.
-    package var directory: String
+    public var directory: String
     /// The settings of this host.
-    package var hyperplexor: HyperplexorSpec
+    public var hyperplexor: HyperplexorSpec
     /// The networks that guests and containers may join.
-    package var networks: [NetworkSpec]
+    public var networks: [NetworkSpec]
     /// The hypervisors, in the file's order, and after them the OS VMs (``HypervisorSpec/kind``).
-    package var hypervisors: [HypervisorSpec]
+    public var hypervisors: [HypervisorSpec]
 }
 
 // MARK: - File
@@ -21,14 +21,14 @@ package struct Stack: Sendable, Hashable {
 /// Reading stack files: YAML, as described in docs/stack-file.md.
 extension Stack {
     /// The size limit of a stack file in bytes: 1 MiB, enough for some thousand guests.
-    package static let fileSizeLimit = 1 << 20
+    public static let fileSizeLimit = 1 << 20
 
     /// Reads a stack file.
     ///
     /// - Parameter path: The file.
     /// - Returns: The stack, with absolute paths and all defaults filled in, and the file's bytes.
     /// - Throws: ``StackError`` with all problems.
-    package static func read(path: String) throws(StackError) -> (stack: Stack, text: [UInt8]) {
+    public static func read(path: String) throws(StackError) -> (stack: Stack, text: [UInt8]) {
         let bytes: [UInt8]
         do {
             bytes = try Files.readAll(path, limit: fileSizeLimit)
@@ -50,7 +50,7 @@ extension Stack {
     ///   - directory: The absolute path to which relative paths in the file refer.
     /// - Returns: The stack, with absolute paths and all defaults filled in.
     /// - Throws: ``StackError`` with all problems.
-    package static func parse(_ bytes: [UInt8], path: String, directory: String) throws(StackError) -> Stack {
+    public static func parse(_ bytes: [UInt8], path: String, directory: String) throws(StackError) -> Stack {
         let reader = StackReader(directory: directory)
         var stack: Stack?
         do {
@@ -78,17 +78,17 @@ extension Stack {
     ///
     /// - Parameter guest: The guest's name.
     /// - Returns: The file's path.
-    package func memoryFile(of guest: String) -> String { "\(hyperplexor.memoryDirectory)/\(guest).ram" }
+    public func memoryFile(of guest: String) -> String { "\(hyperplexor.memoryDirectory)/\(guest).ram" }
 
     /// Returns the image store file of a container.
     ///
     /// - Parameter container: The container's name.
     /// - Returns: The file's path.
-    package func storeFile(of container: String) -> String { "\(storeDirectory)/\(container).store" }
+    public func storeFile(of container: String) -> String { "\(storeDirectory)/\(container).store" }
 
     /// The folder for image stores; never on a hugetlbfs, which has no write(2), so that no file system can be made
     /// there.
-    package var storeDirectory: String {
+    public var storeDirectory: String {
         switch hyperplexor.hugePages {
         case .none, .transparent: hyperplexor.memoryDirectory
         case .twoMiB, .oneGiB: "/dev/shm/hyperfresh-\(name)"
@@ -96,10 +96,10 @@ extension Stack {
     }
 
     /// The OS VMs, in the file's order.
-    package var systems: [HypervisorSpec] { hypervisors.filter { $0.kind == .os } }
+    public var systems: [HypervisorSpec] { hypervisors.filter { $0.kind == .os } }
 
     /// The containers of all OS VMs, in the file's order; each OS VM has room for any of them.
-    package var containers: [ContainerSpec] { hypervisors.flatMap(\.containers) }
+    public var containers: [ContainerSpec] { hypervisors.flatMap(\.containers) }
 
     /// Returns the networks that a hypervisor's guests join, in the file's order; for an OS VM, those of all
     /// containers.
@@ -108,7 +108,7 @@ extension Stack {
     ///
     /// - Parameter hypervisor: The hypervisor or OS VM.
     /// - Returns: The networks for which it needs a card.
-    package func networks(of hypervisor: HypervisorSpec) -> [NetworkSpec] {
+    public func networks(of hypervisor: HypervisorSpec) -> [NetworkSpec] {
         let tenants = hypervisor.kind == .os ? containers.compactMap(\.card?.network) : []
         let joined = Set(hypervisor.guests.flatMap { $0.networks.map(\.network) } + tenants)
         return networks.filter { joined.contains($0.name) }
@@ -120,7 +120,7 @@ extension Stack {
     ///
     /// - Parameter hypervisor: The hypervisor's name.
     /// - Returns: The cores' numbers.
-    package func cores(of hypervisor: String) -> [Int] {
+    public func cores(of hypervisor: String) -> [Int] {
         var rest = hyperplexor.cores[...]
         for candidate in hypervisors {
             if candidate.name == hypervisor { return Array(rest.prefix(candidate.cpus)) }
@@ -131,14 +131,14 @@ extension Stack {
 }
 
 /// All errors in a stack file, not only the first one.
-package struct StackError: Error, Sendable, Hashable, CustomStringConvertible {
+public struct StackError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The file.
-    package let path: String
+    public let path: String
     /// The problems, in the order of the file's lines; at least one.
-    package let problems: [StackProblem]
+    public let problems: [StackProblem]
 
     /// Two lines for each problem: `FILE:LINE:COLUMN: MESSAGE`, and the remedy.
-    package var description: String {
+    public var description: String {
         problems.map { problem in
             let place = [problem.line, problem.column].compactMap { $0.map { ":\($0)" } }.joined()
             return "\(path)\(place): \(problem.message)\n    \(problem.remedy)"
@@ -156,13 +156,13 @@ package struct StackError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 /// One problem in a stack file.
-package struct StackProblem: Sendable, Hashable {
+public struct StackProblem: Sendable, Hashable {
     /// The line, from 1; `nil` if the problem concerns the file as a whole.
-    package let line: Int?
+    public let line: Int?
     /// The column in characters, from 1; `nil` if the problem concerns the file as a whole.
-    package let column: Int?
+    public let column: Int?
     /// What is wrong.
-    package let message: String
+    public let message: String
     /// What to do.
-    package let remedy: String
+    public let remedy: String
 }

@@ -1,17 +1,17 @@
-package import QMP
-package import StackFile
+public import QMP
+public import StackFile
 
 /// The systemd unit, inside a hypervisor, that runs the QEMU of one guest.
 ///
 /// Because the unit is separate from the agent's, a restart of the agent does not kill guests.
-package struct InnerUnit: Sendable, Hashable {
+public struct InnerUnit: Sendable, Hashable {
     /// The guest's name.
-    package let guest: String
+    public let guest: String
 
     /// Names the unit of a guest.
     ///
     /// - Parameter guest: The guest's name.
-    package init(_ guest: String) { self.guest = guest }
+    public init(_ guest: String) { self.guest = guest }
 
     private var files: InnerGuestFiles { InnerGuestFiles(guest: guest) }
     /// The QEMU's standard error, a file inside the hypervisor.
@@ -26,7 +26,7 @@ package struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client of the QEMU's monitor.
     /// - Throws: ``HypervisorError`` with the QEMU's output.
-    package func start(
+    public func start(
         _ arguments: [String], cards: [CardSpec], channel: String, by agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
         let taps = cards.enumerated().flatMap { index, card in
@@ -48,8 +48,7 @@ package struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     ///   - deadline: The longest time that the agent may take.
     /// - Throws: ``HypervisorError`` when the QEMU may still exist.
-    package func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError)
-    {
+    public func end(by agent: HypervisorAgent, within deadline: Duration = .seconds(10)) async throws(HypervisorError) {
         try await agent.run(
             verb: "end", [files.unit, files.relayUnit], to: "end the QEMU of guest \(guest)", within: deadline)
     }
@@ -59,7 +58,7 @@ package struct InnerUnit: Sendable, Hashable {
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: Whether the unit has processes.
     /// - Throws: ``HypervisorError`` when the agent does not answer.
-    package func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
+    public func isActive(by agent: HypervisorAgent) async throws(HypervisorError) -> Bool {
         let answer = try await agent.run(
             verb: "is-running", [files.unit], to: "look for the QEMU of guest \(guest)", within: .seconds(10))
         return answer.filter { !$0.isWhitespace } == "yes"
@@ -69,7 +68,7 @@ package struct InnerUnit: Sendable, Hashable {
     ///
     /// - Parameter agent: The hypervisor's agent.
     /// - Returns: At most twelve lines; none when the agent does not answer.
-    package func lastWords(by agent: HypervisorAgent) async -> [String] {
+    public func lastWords(by agent: HypervisorAgent) async -> [String] {
         let text = try? await agent.run(
             verb: "last-words", [errorLog], to: "read the log of guest \(guest)",
             within: .seconds(5))
@@ -83,7 +82,7 @@ package struct InnerUnit: Sendable, Hashable {
     ///   - agent: The hypervisor's agent.
     /// - Returns: A client of the QEMU's monitor; the relay exits when the client disconnects.
     /// - Throws: ``HypervisorError``.
-    package func connect(
+    public func connect(
         through channel: String, agent: HypervisorAgent
     ) async throws(HypervisorError) -> QMPClient {
         try await connect(through: channel) { () throws(HypervisorError) in

@@ -100,7 +100,7 @@ extension Hypervisor {
     ///
     /// - Parameter plugs: The devices, attached in this order.
     /// - Throws: ``HypervisorError`` with QEMU's message; devices attached before the error stay.
-    package func attach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
+    public func attach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
         let present = try await attachedDevices()
         for plug in plugs where !present.contains(plug.device) {
             try await asking("attach \(plug.device)") { monitor throws(QMPError) in
@@ -116,7 +116,7 @@ extension Hypervisor {
     /// - Parameter plugs: The devices, detached in this order.
     /// - Throws: ``HypervisorError`` with QEMU's message, or when the hypervisor does not release a device; devices
     ///   detached before the error stay detached.
-    package func detach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
+    public func detach(_ plugs: [HotPlug.Steps]) async throws(HypervisorError) {
         for plug in plugs where try await attachedDevices().contains(plug.device) {
             for command in plug.commands {
                 try await takeAway(plug.device, by: command)

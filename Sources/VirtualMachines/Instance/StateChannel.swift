@@ -3,13 +3,13 @@
 /// Each hypervisor has a virtio-serial port for it; on this host, the two ports are the ends of one unix socket. The
 /// two QEMUs that run the hypervisors share nothing else: no network, no address, no listening TCP port. Inside, a
 /// stock relay connects the port to the unix socket of the guest's QEMU.
-package struct StateChannel: Sendable {
+public struct StateChannel: Sendable {
     /// The guest's name.
-    package let guest: String
+    public let guest: String
     /// The hypervisor that sends the state.
-    package let old: Hypervisor
+    public let old: Hypervisor
     /// The hypervisor that receives the state.
-    package let new: Hypervisor
+    public let new: Hypervisor
     /// Makes the channel's names unique, so that leftovers of a controller that died do not collide with them.
     private let tag: String
 
@@ -19,7 +19,7 @@ package struct StateChannel: Sendable {
     ///   - guest: The guest's name.
     ///   - old: The hypervisor that sends.
     ///   - new: The hypervisor that receives.
-    package init(guest: String, old: Hypervisor, new: Hypervisor) {
+    public init(guest: String, old: Hypervisor, new: Hypervisor) {
         self.guest = guest
         self.old = old
         self.new = new
@@ -27,9 +27,9 @@ package struct StateChannel: Sendable {
     }
 
     /// The URI for the old QEMU's `migrate`.
-    package var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
+    public var outgoing: String { "unix:\(InnerGuestFiles.directory)/\(guest).out" }
     /// The URI for the new QEMU's `migrate-incoming`.
-    package var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
+    public var incoming: String { "unix:\(InnerGuestFiles.directory)/\(guest).in" }
 
     private var device: String { "link-\(guest)-\(tag)" }
     private var port: String { "hyperfresh.link.\(guest).\(tag)" }
@@ -41,7 +41,7 @@ package struct StateChannel: Sendable {
     /// Call ``join()`` after the new QEMU has executed `migrate-incoming`.
     ///
     /// - Throws: ``HypervisorError``.
-    package func open() async throws(HypervisorError) {
+    public func open() async throws(HypervisorError) {
         try await old.attach([link(isServer: true).steps])
         try await new.attach([link(isServer: false).steps])
         try await relay(in: old, to: "UNIX-LISTEN:\(InnerGuestFiles.directory)/\(guest).out,unlink-early")
@@ -50,12 +50,12 @@ package struct StateChannel: Sendable {
     /// Connects the new QEMU to the channel; it must listen already.
     ///
     /// - Throws: ``HypervisorError``.
-    package func join() async throws(HypervisorError) {
+    public func join() async throws(HypervisorError) {
         try await relay(in: new, to: "UNIX-CONNECT:\(InnerGuestFiles.directory)/\(guest).in")
     }
 
     /// Removes the channel, ignoring parts that are gone already.
-    package func close() async {
+    public func close() async {
         for hypervisor in [old, new] {
             // Best effort: the names are unique, so leftovers are harmless.
             _ = try? await hypervisor.agent.run(

@@ -1,20 +1,20 @@
-package import JSON
-package import QMP
-package import StackFile
+public import JSON
+public import QMP
+public import StackFile
 
 /// Devices that a running hypervisor gets for one guest or container: memory, disks, a connection to the guest's
 /// monitor.
 ///
 /// Send each one's commands to the QEMU that runs the hypervisor, in the order of the properties.
-package enum HotPlug {
+public enum HotPlug {
     /// A guest's memory as an NVDIMM.
     ///
     /// QEMU cannot unplug NVDIMMs: it stays until the hypervisor exits.
-    package struct Memory: Sendable {
+    public struct Memory: Sendable {
         /// The memory file.
-        package let backend: ObjectAdd
+        public let backend: ObjectAdd
         /// The NVDIMM.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
 
         /// Creates the commands.
         ///
@@ -23,7 +23,7 @@ package enum HotPlug {
         ///   - path: The memory file's path.
         ///   - shape: The memory file's layout.
         ///   - hugePages: The page size of the memory file.
-        package init(
+        public init(
             guest: String, path: String, shape: MemoryFileShape, hugePages: HyperplexorSpec.HugePages = .none
         ) {
             self.init(tenant: guest, path: path, size: shape.fileSize, hugePages: hugePages)
@@ -35,7 +35,7 @@ package enum HotPlug {
         ///   - container: The container's name.
         ///   - store: The store file's path.
         ///   - shape: The store file's layout.
-        package init(container: String, store: String, shape: StoreFileShape) {
+        public init(container: String, store: String, shape: StoreFileShape) {
             self.init(tenant: container, path: store, size: shape.fileSize, hugePages: .none)
         }
 
@@ -54,15 +54,15 @@ package enum HotPlug {
     }
 
     /// A disk of a guest, attached as a SCSI disk of the hypervisor.
-    package struct Disk: Sendable {
+    public struct Disk: Sendable {
         /// The file or block device.
-        package let node: BlockdevAdd
+        public let node: BlockdevAdd
         /// The SCSI disk.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
         /// Asks the hypervisor to release the disk; `DEVICE_DELETED` reports that it has.
-        package let unplug: DeviceDel
+        public let unplug: DeviceDel
         /// Closes the file; execute it after `DEVICE_DELETED`.
-        package let close: BlockdevDel
+        public let close: BlockdevDel
 
         /// Creates the commands.
         ///
@@ -71,7 +71,7 @@ package enum HotPlug {
         ///   - guest: The guest's name.
         ///   - isBlockDevice: Whether its path is a block device.
         ///   - bypassesCache: Whether its file system supports O_DIRECT; tmpfs does not.
-        package init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
+        public init(_ disk: DiskSpec, of guest: String, isBlockDevice: Bool, bypassesCache: Bool) {
             let serial = InnerGuestFiles(guest: guest).serial(disk.name)
             let name = Self.nodeName(serial)
             // locking=off, share-rw: during a refresh both hypervisors have the file open. The guest's QEMUs inside
@@ -104,22 +104,22 @@ package enum HotPlug {
     /// host.
     ///
     /// Old and new hypervisor append to the same file, so that it continues across a refresh.
-    package struct Console: Sendable {
+    public struct Console: Sendable {
         /// The file.
-        package let chardev: ChardevAdd
+        public let chardev: ChardevAdd
         /// The port.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
         /// Unplugs the port.
-        package let unplug: DeviceDel
+        public let unplug: DeviceDel
         /// Closes the file; execute it after ``unplug``.
-        package let remove: ChardevRemove
+        public let remove: ChardevRemove
 
         /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
         ///   - log: The file's path on this host.
-        package init(guest: String, log: String) {
+        public init(guest: String, log: String) {
             chardev = ChardevAdd(
                 id: "console-\(guest)", backend: ["type": "file", "data": ["out": .string(log), "append": true]])
             device = DeviceAdd([
@@ -132,22 +132,22 @@ package enum HotPlug {
     }
 
     /// The connection to a guest's monitor: a virtio-serial port of the hypervisor, and a socket on this host.
-    package struct Relay: Sendable {
+    public struct Relay: Sendable {
         /// The socket.
-        package let chardev: ChardevAdd
+        public let chardev: ChardevAdd
         /// The port.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
         /// Unplugs the port.
-        package let unplug: DeviceDel
+        public let unplug: DeviceDel
         /// Removes the socket; execute it after ``unplug``.
-        package let remove: ChardevRemove
+        public let remove: ChardevRemove
 
         /// Creates the commands.
         ///
         /// - Parameters:
         ///   - guest: The guest's name.
         ///   - socket: The socket's path on this host.
-        package init(guest: String, socket: String) {
+        public init(guest: String, socket: String) {
             chardev = ChardevAdd(
                 id: "relay-\(guest)",
                 backend: [
@@ -170,15 +170,15 @@ package enum HotPlug {
 
 extension HotPlug {
     /// One end of a ``StateChannel``: a virtio-serial port, connected with a unix socket of this host.
-    package struct Link: Sendable {
+    public struct Link: Sendable {
         /// Opens the socket, as its server or as its client.
-        package let chardev: ChardevAdd
+        public let chardev: ChardevAdd
         /// Adds the port.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
         /// Removes the port.
-        package let unplug: DeviceDel
+        public let unplug: DeviceDel
         /// Closes the socket; QEMU uses it for a moment after the port is gone.
-        package let remove: ChardevRemove
+        public let remove: ChardevRemove
 
         /// Describes the end of a channel in one hypervisor.
         ///
@@ -187,7 +187,7 @@ extension HotPlug {
         ///   - port: The port's name, by which udev names its file.
         ///   - socket: The socket's path on this host.
         ///   - isServer: Whether this end creates the socket.
-        package init(id: String, port: String, socket: String, isServer: Bool) {
+        public init(id: String, port: String, socket: String, isServer: Bool) {
             var data: [String: JSONValue] = [
                 "addr": ["type": "unix", "data": ["path": .string(socket)]], "server": .bool(isServer),
             ]
@@ -202,27 +202,27 @@ extension HotPlug {
         }
 
         /// The commands that plug it in.
-        package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+        public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
         /// The commands that detach it.
-        package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+        public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
     }
 }
 
 extension HotPlug {
     /// The QMP commands that plug or unplug one device.
-    package struct Steps: Sendable, Hashable {
+    public struct Steps: Sendable, Hashable {
         /// A QMP command.
-        package struct Command: Sendable, Hashable {
+        public struct Command: Sendable, Hashable {
             /// The command's QMP name.
-            package let name: String
+            public let name: String
             /// The command's arguments.
-            package let arguments: [String: JSONValue]
+            public let arguments: [String: JSONValue]
         }
 
         /// The id of the device that the commands add or remove.
-        package let device: String
+        public let device: String
         /// The commands, in order.
-        package let commands: [Command]
+        public let commands: [Command]
 
         fileprivate init(_ device: String, _ commands: [Command]) {
             self.device = device
@@ -255,35 +255,35 @@ extension HotPlug {
 
 extension HotPlug.Memory {
     /// The commands that plug it in.
-    package var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
+    public var steps: HotPlug.Steps { HotPlug.steps(backend, device) }
 }
 
 extension HotPlug.Disk {
     /// The commands that plug it in.
-    package var steps: HotPlug.Steps { HotPlug.steps(node, device) }
+    public var steps: HotPlug.Steps { HotPlug.steps(node, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    package var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, close) }
 }
 
 extension HotPlug.Console {
     /// The commands that plug it in.
-    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Relay {
     /// The commands that plug it in.
-    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the hypervisor has released the device.
-    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 extension HotPlug.Share {
     /// The commands that plug it in.
-    package var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
+    public var steps: HotPlug.Steps { HotPlug.steps(chardev, device) }
     /// The commands that detach it; execute the second one after the OS VM has released the device.
-    package var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
+    public var removal: HotPlug.Steps { HotPlug.removal(unplug, remove) }
 }
 
 // MARK: - Share
@@ -292,7 +292,7 @@ extension HotPlug {
     /// The root file system of a container: a folder of this host, shared through virtiofs.
     ///
     /// Each OS VM has its own virtiofsd for it. The server must listen before the device is plugged in.
-    package struct Share: Sendable {
+    public struct Share: Sendable {
         /// The id prefix of root ports for shares.
         static let portPrefix = "share"
 
@@ -304,13 +304,13 @@ extension HotPlug {
         }
 
         /// The connection to the server.
-        package let chardev: ChardevAdd
+        public let chardev: ChardevAdd
         /// The file system device.
-        package let device: DeviceAdd
+        public let device: DeviceAdd
         /// Asks the OS VM to release the device; `DEVICE_DELETED` reports that it has.
-        package let unplug: DeviceDel
+        public let unplug: DeviceDel
         /// Closes the connection to the server, which then exits; execute it after `DEVICE_DELETED`.
-        package let remove: ChardevRemove
+        public let remove: ChardevRemove
 
         /// Creates the commands.
         ///
@@ -318,7 +318,7 @@ extension HotPlug {
         ///   - container: The container's name, which is also the mount tag in the OS VM.
         ///   - socket: The socket of the server on this host.
         ///   - port: A free root port, of ``Hypervisor/freeSharePort()``.
-        package init(container: String, socket: String, port: String) {
+        public init(container: String, socket: String, port: String) {
             chardev = ChardevAdd(
                 id: "fs-\(container)",
                 backend: [
@@ -340,7 +340,7 @@ extension HotPlug {
         ///
         /// - Parameter container: The container's name.
         /// - Returns: The commands.
-        package static func removal(of container: String) -> Steps {
+        public static func removal(of container: String) -> Steps {
             Share(container: container, socket: "", port: "").removal
         }
     }
@@ -351,7 +351,7 @@ extension Hypervisor {
     ///
     /// - Returns: The port's id.
     /// - Throws: ``HypervisorError`` when all ports are taken.
-    package func freeSharePort() async throws(HypervisorError) -> String {
+    public func freeSharePort() async throws(HypervisorError) -> String {
         let ports = try await asking("list the devices on its buses") { monitor throws(QMPError) in
             try await monitor.execute(QueryPCI()).flatMap(\.flattened)
         }.filter { HotPlug.Share.isPort($0.qdevID) }
@@ -368,7 +368,7 @@ extension Hypervisor {
     /// - Parameter container: The container's name.
     /// - Returns: Whether its device exists.
     /// - Throws: ``HypervisorError`` when the monitor does not answer.
-    package func hasShare(of container: String) async throws(HypervisorError) -> Bool {
+    public func hasShare(of container: String) async throws(HypervisorError) -> Bool {
         try await attachedDevices().contains(HotPlug.Share.device(of: container))
     }
 
@@ -378,7 +378,7 @@ extension Hypervisor {
     ///   - container: The container's name.
     ///   - socket: The socket of the server on this host.
     /// - Throws: ``HypervisorError``.
-    package func attachShare(of container: String, at socket: String) async throws(HypervisorError) {
+    public func attachShare(of container: String, at socket: String) async throws(HypervisorError) {
         let share = HotPlug.Share(container: container, socket: socket, port: try await freeSharePort())
         // Removes the chardev of an earlier attempt that failed; fails if there was none.
         _ = try? await monitor.execute(share.remove)

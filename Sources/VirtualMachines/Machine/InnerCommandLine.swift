@@ -1,16 +1,16 @@
 internal import JSON
 internal import QEMUCommandLine
-package import StackFile
+public import StackFile
 
 /// The command line of the QEMU that runs a guest inside a hypervisor.
 ///
 /// It is the same in each hypervisor that runs the guest, except for the DAX device's number and the options that make
 /// the new side wait.
-package struct InnerCommandLine: Sendable, Hashable {
+public struct InnerCommandLine: Sendable, Hashable {
     /// The program.
-    package var executable: String
+    public var executable: String
     /// Its arguments, without the program itself.
-    package var arguments: [String]
+    public var arguments: [String]
 
     /// Creates the command line.
     ///
@@ -19,7 +19,7 @@ package struct InnerCommandLine: Sendable, Hashable {
     ///   - dax: The DAX device with its memory, such as `/dev/dax0.0`.
     ///   - isIncoming: Whether to wait for the guest's state from another hypervisor instead of booting the guest.
     ///   - executable: The QEMU binary inside the hypervisor.
-    package init(
+    public init(
         _ guest: InnerGuestSpec, dax: String, isIncoming: Bool, executable: String = "/usr/bin/qemu-system-x86_64"
     ) {
         let files = InnerGuestFiles(guest: guest.name)
@@ -120,56 +120,56 @@ package struct InnerCommandLine: Sendable, Hashable {
 }
 
 /// Names of a guest's files, devices and units inside a hypervisor.
-package struct InnerGuestFiles: Sendable, Hashable {
+public struct InnerGuestFiles: Sendable, Hashable {
     /// The guest's name.
-    package let guest: String
+    public let guest: String
 
     /// Names a guest's files.
     ///
     /// - Parameter guest: The guest's name.
-    package init(guest: String) {
+    public init(guest: String) {
         self.guest = guest
     }
 
     /// The folder for all guests' files.
-    package static let directory = "/run/hyperfresh"
+    public static let directory = "/run/hyperfresh"
     /// The folder for guests' kernels.
-    package static let bootDirectory = "/run/hyperfresh/boot"
+    public static let bootDirectory = "/run/hyperfresh/boot"
 
     /// The socket of its monitor.
-    package var qmp: String { "\(Self.directory)/\(guest).qmp" }
+    public var qmp: String { "\(Self.directory)/\(guest).qmp" }
     /// The device to which QEMU writes the output of the guest's console.
-    package var console: String { "/dev/virtio-ports/\(consolePort)" }
+    public var console: String { "/dev/virtio-ports/\(consolePort)" }
     /// The name of the virtio-serial port of ``console``.
-    package var consolePort: String { "hyperfresh.console.\(guest)" }
+    public var consolePort: String { "hyperfresh.console.\(guest)" }
     /// Its kernel, copied here by the host.
-    package var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
+    public var kernel: String { "\(Self.bootDirectory)/\(guest).kernel" }
     /// Its initramfs.
-    package var initramfs: String { "\(Self.bootDirectory)/\(guest).initramfs" }
+    public var initramfs: String { "\(Self.bootDirectory)/\(guest).initramfs" }
     /// The transient systemd unit that runs its QEMU.
-    package var unit: String { "hyperfresh-guest-\(guest).service" }
+    public var unit: String { "hyperfresh-guest-\(guest).service" }
     /// The unit that connects its monitor to the port ``relayPort``; started for each session.
-    package var relayUnit: String { "hyperfresh-relay@\(guest).service" }
+    public var relayUnit: String { "hyperfresh-relay@\(guest).service" }
     /// The name of the virtio-serial port through which this host reaches its monitor.
-    package var relayPort: String { "hyperfresh.\(guest)" }
+    public var relayPort: String { "hyperfresh.\(guest)" }
 
     /// Returns the serial number of one of its disks, GUEST.DISK; SCSI shows up to 36 characters.
     ///
     /// - Parameter disk: The disk's name.
     /// - Returns: GUEST.DISK.
-    package func serial(_ disk: String) -> String { "\(guest).\(disk)" }
+    public func serial(_ disk: String) -> String { "\(guest).\(disk)" }
 
     /// Returns the device of one of its disks.
     ///
     /// - Parameter disk: The disk's name.
     /// - Returns: A path under /dev/disk/by-id.
-    package func device(_ disk: String) -> String { "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_\(serial(disk))" }
+    public func device(_ disk: String) -> String { "/dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_\(serial(disk))" }
 
     /// Returns the tap interface of one of its cards, at most 15 characters.
     ///
     /// - Parameter index: The card's index, from 0.
     /// - Returns: The interface's name.
-    package func tap(_ index: Int) -> String {
+    public func tap(_ index: Int) -> String {
         let name = "\(guest)_\(index)"
         if name.utf8.count <= 15 { return name }
         let hash = String(StableHash.value(of: "tap/\(guest)") >> 44, radix: 36).prefix(4)
@@ -180,33 +180,33 @@ package struct InnerGuestFiles: Sendable, Hashable {
     ///
     /// - Parameter network: The network's name.
     /// - Returns: The interface's name.
-    package static func bridge(_ network: String) -> String { "br-\(network)" }
+    public static func bridge(_ network: String) -> String { "br-\(network)" }
 }
 
 /// Shell functions for systemd units and bridges inside a hypervisor or OS VM.
-package enum InnerFunctions {
+public enum InnerFunctions {
     /// Scripts/units.sh and Scripts/network.sh, to prepend to scripts.
-    package static let script = [PackageResources.units_sh, PackageResources.network_sh]
+    public static let script = [PackageResources.units_sh, PackageResources.network_sh]
         .map { String(decoding: $0, as: UTF8.self) }.joined()
 }
 
 /// Prepares a hypervisor for a guest before the guest's QEMU starts.
 ///
 /// All steps are one script: each call of the agent is a round trip through two kernels.
-package enum InnerPreparation {
+public enum InnerPreparation {
     /// A file that the guest's QEMU reads when it starts.
-    package struct BootFile: Sendable, Hashable {
+    public struct BootFile: Sendable, Hashable {
         /// Its name: `kernel` or `initramfs`.
-        package let name: String
+        public let name: String
         /// Its size in bytes; the disk that carries it is larger.
-        package let size: Int64
+        public let size: Int64
 
         /// Describes a file.
         ///
         /// - Parameters:
         ///   - name: `kernel` or `initramfs`.
         ///   - size: In bytes.
-        package init(name: String, size: Int64) {
+        public init(name: String, size: Int64) {
             self.name = name
             self.size = size
         }
@@ -221,7 +221,7 @@ package enum InnerPreparation {
     ///   - hypervisor: The hypervisor to prepare.
     /// - Returns: The memory's device.
     /// - Throws: ``HypervisorError``.
-    package static func run(
+    public static func run(
         for guest: InnerGuestSpec, bootFiles: [BootFile], memoryAt address: UInt64, in hypervisor: Hypervisor
     ) async throws(HypervisorError) -> MemoryDevice {
         let files = InnerGuestFiles(guest: guest.name)

@@ -1,11 +1,11 @@
 internal import StackFile
 
 /// A guest's memory inside one hypervisor: a DAX device on the NVDIMM that this host attached.
-package struct MemoryDevice: Sendable, Hashable {
+public struct MemoryDevice: Sendable, Hashable {
     /// Its device file in the hypervisor, such as `/dev/dax0.0`.
-    package let path: String
+    public let path: String
     /// Its size in bytes: the guest's memory and the proof behind it.
-    package let size: UInt64
+    public let size: UInt64
 }
 
 /// Finds guest memory in hypervisors by its address, and accesses the proof that both hypervisors map the same file.

@@ -47,16 +47,11 @@ struct ContainerTools: Sendable {
 
     /// Connects to an OS VM for a short time: its agent serves one client at a time.
     func with<Result>(_ system: String, _ body: (Hypervisor) async throws -> Result) async throws -> Result {
-        let parent = "\(state)/hypervisors/\(system)"
-        for name in (try? ProcFS.names(inFolder: parent)) ?? [] {
-            let folder = InstanceFolder("\(parent)/\(name)")
-            guard let bytes = try? Files.readAll(folder.record), let json = try? JSONValue(parsing: bytes),
-                let record = InstanceRecord(json: json), record.process.isAlive
-            else { continue }
-            let reached = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
-            defer { reached.close() }
-            return try await body(reached)
+        guard let (record, folder) = RunningInstances.of(system, state: state).first else {
+            throw BenchError("OS VM \(system) is not up")
         }
-        throw BenchError("OS VM \(system) is not up")
+        let reached = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
+        defer { reached.close() }
+        return try await body(reached)
     }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import JSON
 import Linux
+import StackFile
 import VirtualMachines
 
 /// A container moved with plain CRIU: dumped into a tmpfs, copied over the network, restored.
@@ -33,7 +34,9 @@ struct PlainContainer {
         let index = ContainerField.systems.firstIndex(of: system.record.hypervisor) ?? 0
         try await system.agent.run(
             """
-            \(InnerNetwork.bridge("lan", in: system.record.runName))
+            \(InnerFunctions.script)
+            make_bridge \(InnerGuestFiles.bridge("lan")) \
+                \(HardwareAddress.derived(instance: system.record.runName, network: "lan")) lan
             ip address add $1/\(ContainerField.prefixLength) dev \(InnerGuestFiles.bridge("lan"))
             mkdir -p \(Self.folder)/root \(Self.folder)/images \(Self.folder)/bundle \(Self.group)
             mount -t tmpfs -o mode=755 plain \(Self.folder)/root

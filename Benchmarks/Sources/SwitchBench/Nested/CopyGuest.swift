@@ -1,5 +1,6 @@
 import Linux
 import QMP
+import StackFile
 import VirtualMachines
 
 /// A guest in its hypervisor's own memory, moved by ordinary migration.
@@ -92,7 +93,7 @@ final class CopyGuest {
         guard let index = arguments.firstIndex(of: "-object") else { throw BenchError("no memory backend found") }
         arguments[index + 1] = "memory-backend-ram,id=ram0,size=\(spec.memory)"
         return try await InnerUnit(name).start(
-            [command.executable] + arguments, then: "", channel: hypervisor.folder.relaySocket(name),
+            [command.executable] + arguments, cards: [], channel: hypervisor.folder.relaySocket(name),
             by: hypervisor.agent)
     }
 }

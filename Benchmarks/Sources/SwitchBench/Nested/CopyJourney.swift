@@ -1,6 +1,7 @@
 import JSON
 import QMP
 import Synchronization
+import StackFile
 import VirtualMachines
 
 /// One ordinary live migration of a guest between two hypervisors.

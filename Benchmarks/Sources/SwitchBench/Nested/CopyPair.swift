@@ -1,6 +1,7 @@
 import CanaryTesting
 import HyperFresh
 import Linux
+import StackFile
 import VirtualMachines
 
 /// Two hypervisors of the same image, between which guests are moved by ordinary migration.
@@ -36,7 +37,9 @@ final class CopyPair {
         try await host.up(file: file)
         var hypervisors: [Hypervisor] = []
         for name in hypervisorNames {
-            guard let (record, folder) = tools.instances(of: name).last else { throw BenchError("\(name) is not up") }
+            guard let (record, folder) = RunningInstances.of(name, state: tools.state).last else {
+                throw BenchError("\(name) is not up")
+            }
             hypervisors.append(try await Hypervisor.reach(record, in: folder, within: .seconds(20)))
         }
         let pair = CopyPair(shape, tools, host, hypervisors)

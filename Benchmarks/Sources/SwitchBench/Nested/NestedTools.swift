@@ -1,6 +1,4 @@
-import JSON
 import Linux
-import VirtualMachines
 
 /// Common parts of the runs of `hypervisor`: file locations, and connections to hypervisors.
 struct NestedTools: Sendable {
@@ -45,19 +43,5 @@ struct NestedTools: Sendable {
             ]
         }
         return lines.joined(separator: "\n")
-    }
-
-    /// Returns the running instances of a hypervisor, oldest first.
-    func instances(of hypervisor: String) -> [(record: InstanceRecord, folder: InstanceFolder)] {
-        let parent = "\(state)/hypervisors/\(hypervisor)"
-        let names = (try? ProcFS.names(inFolder: parent)) ?? []
-        let found = names.compactMap { name -> (record: InstanceRecord, folder: InstanceFolder)? in
-            let folder = InstanceFolder("\(parent)/\(name)")
-            guard let bytes = try? Files.readAll(folder.record), let json = try? JSONValue(parsing: bytes),
-                let record = InstanceRecord(json: json), record.process.isAlive
-            else { return nil }
-            return (record, folder)
-        }
-        return found.sorted { $0.record.started < $1.record.started }
     }
 }

@@ -2,6 +2,7 @@ import CanaryTesting
 import HyperFresh
 import Linux
 import QMP
+import StackFile
 import VirtualMachines
 
 /// A hypervisor whose guests hyperfresh moves, through the library's API.
@@ -35,7 +36,9 @@ struct RefreshedStack {
 
     /// Stops or resumes the guests; with stopped guests, their hypervisor is idle.
     func setRunning(_ running: Bool) async throws {
-        guard let (record, folder) = tools.instances(of: Self.name).last else { throw BenchError("the stack is down") }
+        guard let (record, folder) = RunningInstances.of(Self.name, state: tools.state).last else {
+            throw BenchError("the stack is down")
+        }
         let hypervisor = try await Hypervisor.reach(record, in: folder, within: .seconds(20))
         defer { hypervisor.close() }
         for guest in consoles.keys {
