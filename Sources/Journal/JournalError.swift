@@ -74,7 +74,7 @@ package struct JournalError: Error, Sendable, CustomStringConvertible {
 package enum JournalDamage: Error, Sendable, Hashable, CustomStringConvertible {
     /// The last record was cut short while it was written; `bytes` is the length of the rest, which has no line break.
     ///
-    /// Nobody acted on it, because a controller acts only after the write. `JournalDirectory.resume` cuts it off.
+    /// No controller acted on it, because a controller acts only after the write. `JournalDirectory.resume` cuts it off.
     case tornTail(bytes: Int)
 
     /// A line, counted from 1, differs from the one written.

@@ -24,7 +24,7 @@ struct ContainerStoreFile: Sendable {
     func create() async throws(HyperFreshError) {
         try file.create(DAXInfoBlock(shape, identity: UniqueID()))
         do throws(HyperFreshError) { try await format() } catch {
-            // Created a moment ago by this process: nobody else uses it.
+            // Just created by this process: no other process uses it.
             unlink(path)
             throw error
         }

@@ -28,7 +28,7 @@ struct CoMappedFile: Sendable {
                 try Files.writeMapped(
                     block.bytes, to: file, at: Int(DAXInfoBlock.offset), mapped: headLength, name: path)
             } catch {
-                // Created a moment ago by this process: nobody else uses it.
+                // Just created by this process: no other process uses it.
                 unlink(path)
                 throw error
             }

@@ -123,7 +123,7 @@ struct StackUp {
 
     private func start(_ spec: HypervisorSpec) async throws(HyperFreshError) {
         try checkRoom(spec)
-        // Nobody uses the files of an instance that died.
+        // No process uses the files of an instance that died.
         for instance in try store.survey(spec.name).instances { try store.forget(spec.name, instance: instance.id) }
         let image = try readImage(spec)
         let hypervisor = try await step("\(spec.kind) \(spec.name) boots") { () throws(HyperFreshError) in

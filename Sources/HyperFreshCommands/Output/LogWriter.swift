@@ -15,7 +15,7 @@ final class LogWriter: Sendable {
                 var rest = Array(line.utf8)[...]
                 while !rest.isEmpty {
                     let count = rest.withUnsafeBytes { Glibc.write(2, $0.baseAddress, $0.count) }
-                    // Without a reader there is nobody to tell.
+                    // Without a reader, the error cannot be reported.
                     guard count > 0 || errno == EINTR else { break }
                     rest = rest.dropFirst(max(0, count))
                 }
@@ -26,7 +26,7 @@ final class LogWriter: Sendable {
 
     func write(_ line: String) { lines.yield(line) }
 
-    /// Waits until all lines are written, for a second at most: nobody may read standard error.
+    /// Waits until all lines are written, for a second at most: standard error may have no reader.
     func finish() async {
         lines.finish()
         for _ in 0..<1000 where !isDone.load(ordering: .acquiring) {

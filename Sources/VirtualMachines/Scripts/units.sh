@@ -9,7 +9,8 @@ fail() {
     exit 1
 }
 
-# GROUP: succeeds if the control group has processes; fails if it does not exist.
+# GROUP: succeeds if the control group has processes. A group that does not exist has none; one that cannot be read ends the
+# script with an error.
 has_processes() {
     populated=0
     # The group may disappear while it is read.
